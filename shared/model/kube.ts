@@ -1,0 +1,77 @@
+/**
+ * The few fields of Kubernetes objects that Ordinal looks at. Adapters parse real objects into these;
+ * nothing here is ever written back whole, since a typed read-modify-replace would drop fields that it
+ * does not know (writes are patches of our own keys).
+ */
+
+export interface ObjectRef {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface ObjectMeta extends ObjectRef {
+  readonly uid: string;
+  /** Opaque; only ever compared for equality by the API server. */
+  readonly resourceVersion: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** uid of the controlling owner, else of the first owner. */
+  readonly ownerUid: string | null;
+  readonly deleting: boolean;
+}
+
+export interface StatefulSet extends ObjectMeta {
+  readonly generation: number;
+  readonly replicas: number;
+  readonly matchLabels: Readonly<Record<string, string>>;
+  /** The governing headless Service: pod DNS names are `<pod>.<serviceName>.<namespace>.svc`. */
+  readonly serviceName: string;
+  /** Names of the volume claim templates; empty means that the pods have no storage of their own. */
+  readonly claimTemplates: readonly string[];
+  readonly containers: readonly { readonly name: string; readonly image: string; readonly ports: readonly number[] }[];
+}
+
+export interface ContainerStatus {
+  readonly name: string;
+  readonly running: boolean;
+  readonly restartCount: number;
+  /** e.g. `CrashLoopBackOff`; null while it runs. */
+  readonly reason: string | null;
+  readonly exitCode: number | null;
+}
+
+export interface Pod extends ObjectMeta {
+  readonly ip: string | null;
+  readonly phase: string;
+  readonly ready: boolean;
+  readonly containers: readonly ContainerStatus[];
+}
+
+export interface PersistentVolumeClaim extends ObjectMeta {
+  readonly phase: string;
+}
+
+export interface Secret extends ObjectMeta {
+  /** Decoded from base64, as UTF-8. */
+  readonly values: Readonly<Record<string, string>>;
+}
+
+export interface Service extends ObjectMeta {
+  readonly selector: Readonly<Record<string, string>>;
+}
+
+export interface KubeEvent extends ObjectMeta {
+  readonly reason: string;
+  readonly note: string;
+}
+
+export interface KubeKinds {
+  readonly StatefulSet: StatefulSet;
+  readonly Pod: Pod;
+  readonly PersistentVolumeClaim: PersistentVolumeClaim;
+  readonly Secret: Secret;
+  readonly Service: Service;
+  readonly Event: KubeEvent;
+}
+
+export type Kind = keyof KubeKinds;

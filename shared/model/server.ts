@@ -1,0 +1,84 @@
+/**
+ * What one database server said of itself when it was read. Engine-neutral: positions are opaque texts
+ * that only the engine's position algebra compares.
+ */
+
+/** An engine's replication position in its canonical text, e.g. a MySQL GTID set. `""` is the empty one. */
+export type Position = string;
+
+export interface Channel {
+  readonly sourceHost: string;
+  /** Identity of the server that this one last received from; null before the first contact. */
+  readonly sourceUuid: string | null;
+  readonly receiver: "on" | "connecting" | "off";
+  readonly applier: "on" | "off";
+  /** Account used for receiving. */
+  readonly account: string;
+  readonly autoPosition: boolean;
+  readonly tls: boolean;
+  /** The server's own words; null while nothing is wrong. */
+  readonly receiverError: string | null;
+  readonly applierError: string | null;
+}
+
+/** What a server holds that is not its image's own. Read only while a member has no recorded place. */
+export interface Survey {
+  /** Schemas with at least one table, view, routine or event, other than the system's and ours. */
+  readonly schemas: readonly string[];
+}
+
+/** One row of the replicated witness table: who was made primary, and when. */
+export interface Term {
+  readonly epoch: number;
+  readonly clusterUid: string;
+  readonly serverUuid: string;
+}
+
+export interface ServerFacts {
+  readonly serverUuid: string;
+  readonly version: string;
+  /** What the server says it is, e.g. `MySQL` or `MariaDB`. */
+  readonly flavor: string;
+  /** Instant at which this server process started, milliseconds since 1970 by its own clock. */
+  readonly startedAtMs: number;
+  /** Its own clock when it was read, milliseconds since 1970. */
+  readonly nowMs: number;
+  readonly readOnly: boolean;
+  readonly executed: Position;
+  /** Received into the relay log, executed or not. */
+  readonly received: Position;
+  /** No longer in its logs: a follower must already hold these. */
+  readonly purged: Position;
+  readonly channel: Channel | null;
+  /** Commit instant, by its origin's clock, of the transaction that is being or was last applied. */
+  readonly applyingSinceMs: number | null;
+  /** Servers that receive from this one now. */
+  readonly followers: number;
+  /** The acknowledging side of loss-less replication, as this server runs it. */
+  readonly acks: {
+    /** As a source: commits wait for `count` acknowledgements. */
+    readonly required: boolean;
+    readonly count: number;
+    /** Followers that acknowledge now. */
+    readonly clients: number;
+    /** Commits that wait for an acknowledgement now. */
+    readonly waiters: number;
+    /** As a replica: it acknowledges what it receives. */
+    readonly given: boolean;
+    /** True when its receiver really registered as an acknowledging one. */
+    readonly active: boolean;
+  };
+  /** A copy of another server's volume into this one: not begun, under way, done or failed. */
+  readonly seeding: { readonly kind: "none" | "running" | "done" | "failed"; readonly percent: number; readonly error: string | null };
+  readonly terms: readonly Term[];
+  readonly survey: Survey | null;
+  /** Engine-specific settings, plugins and accounts, for the engine's own rules only. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/** A source that failed is data, not an exception. */
+export type ServerObservation =
+  | { readonly kind: "absent" }
+  | { readonly kind: "unreachable"; readonly reason: string }
+  | { readonly kind: "denied"; readonly account: string; readonly reason: string }
+  | { readonly kind: "read"; readonly facts: ServerFacts };

@@ -1,0 +1,65 @@
+/**
+ * What Ordinal remembers, kept in one annotation of the StatefulSet and changed only by compare-and-swap.
+ * INV-4: the epoch only grows. INV-3: the recorded ackers are a superset of the servers that really
+ * acknowledge, and the recorded ack count is never above the real one.
+ */
+import { z } from "zod";
+
+export const STATE_VERSION = 1;
+
+const ordinal = z.number().int().min(0).max(999);
+const uuid = z.string().min(1).max(64);
+const instant = z.iso.datetime();
+
+const ackerSchema = z.strictObject({
+  ordinal,
+  serverUuid: uuid,
+});
+
+const configSchema = z.strictObject({
+  primary: z.strictObject({ ordinal, serverUuid: uuid }),
+  ackers: z.array(ackerSchema).max(32),
+  /** How many acknowledgements a commit waits for. 0 only when there is a single member. */
+  ackCount: z.number().int().min(0).max(16),
+});
+
+const operationSchema = z.strictObject({
+  id: z.string().max(64),
+  kind: z.enum(["adopt", "reopen", "add-acker", "remove-acker", "ack-count", "release"]),
+  step: z.string().max(32),
+  startedAt: instant,
+});
+
+export const stateSchema = z.strictObject({
+  v: z.literal(STATE_VERSION),
+  /** Grows by one with every write. */
+  seq: z.number().int().min(1),
+  clusterUid: z.string().max(64),
+  epoch: z.number().int().min(0),
+  phase: z.enum(["Adopting", "Establishing", "Steady", "Releasing", "Released"]),
+  /** The last configuration whose term row was acknowledged. */
+  established: configSchema.nullable(),
+  /** The configuration being built; `open` from just before its primary is made writable. */
+  pending: configSchema.extend({ open: z.boolean() }).nullable(),
+  op: operationSchema.nullable(),
+  /** When to look again at the latest; null = only when something happens. */
+  wakeAt: instant.nullable(),
+});
+
+export type State = z.infer<typeof stateSchema>;
+export type Config = z.infer<typeof configSchema>;
+export type Acker = z.infer<typeof ackerSchema>;
+export type Operation = z.infer<typeof operationSchema>;
+export type OperationKind = Operation["kind"];
+
+/** A decision that was acted on, kept for `kubectl ordinal why`. */
+export const historyEntrySchema = z.strictObject({
+  at: instant,
+  epoch: z.number().int().min(0),
+  /** Past tense, the same word as the Event. */
+  reason: z.string().max(64),
+  /** One sentence: rule and inputs. */
+  why: z.string().max(400),
+  considered: z.array(z.string().max(160)).max(10),
+});
+export type HistoryEntry = z.infer<typeof historyEntrySchema>;

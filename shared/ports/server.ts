@@ -1,0 +1,43 @@
+/**
+ * A connection to a database server. It never reconnects by itself: a lost connection is a lost session,
+ * and with it the lock that the session held.
+ */
+import type { Outcome } from "../model/outcome.ts";
+
+export type Value = string | number | bigint | null;
+/** Column name as selected -> text (numbers and dates come as text, so that no digit is lost). */
+export type Row = Readonly<Record<string, string | null>>;
+
+export interface Server {
+  /**
+   * One statement. Failures carry the server's error number in `code`; `refused` for errors that the server
+   * itself raised, `transient` for a lost connection or a timeout (then the connection is dead, and whether
+   * the statement took effect is unknown).
+   */
+  query(sql: string, values?: readonly Value[], options?: { readonly timeoutMs?: number }): Promise<Outcome<readonly Row[]>>;
+  /** The certificate authority (PEM) that the server presented, to be pinned; null without TLS. */
+  readonly authority: string | null;
+  close(): Promise<void>;
+}
+
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface ConnectOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly credentials: Credentials;
+  /** Pinned authority, PEM. Null = first use: TLS without verification, and the caller records `authority`. */
+  readonly authority: string | null;
+  readonly connectTimeoutMs: number;
+  readonly queryTimeoutMs: number;
+  /** Shown by the server to people who look at its sessions. No secrets. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export interface Servers {
+  /** `refused` with the server's code when the account is not let in, `transient` when nobody answers. */
+  connect(options: ConnectOptions): Promise<Outcome<Server>>;
+}
