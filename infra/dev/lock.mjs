@@ -52,4 +52,6 @@ const lock = JSON.parse(readFileSync(path, "utf8"));
 const filled = fillGaps(lock.packages);
 lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)));
 writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);
-process.stderr.write(`ordinal: package-lock.json written, ${filled} optional packages of other platforms filled in\n`);
+process.stderr.write(
+  `ordinal: package-lock.json written, ${filled} optional packages of other platforms filled in\n`,
+);

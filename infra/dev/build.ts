@@ -1,0 +1,31 @@
+// `npm run build`: bundles the kubectl plugin into one executable file, dist/kubectl-ordinal.
+// kubectl finds a plugin by its file name on the PATH, so the bundle has no extension and starts with a shebang.
+
+import { chmodSync, existsSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { root } from "./tool.ts";
+
+const entry = join(root, "shared/cli/main.ts");
+const target = join(root, "dist/kubectl-ordinal");
+
+// Some dependencies are CommonJS and call require, which an ES module does not have unless it is made.
+const requireForCommonJs =
+  'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);';
+
+if (!existsSync(entry)) throw new Error(`nothing to build: ${entry} does not exist`);
+
+await build({
+  entryPoints: [entry],
+  outfile: target,
+  bundle: true,
+  platform: "node",
+  target: "node24",
+  format: "esm",
+  minifySyntax: true,
+  legalComments: "linked",
+  banner: { js: `#!/usr/bin/env node\n${requireForCommonJs}` },
+  logLevel: "warning",
+});
+chmodSync(target, 0o755);
+console.log(`built ${target}`);

@@ -1,0 +1,28 @@
+// One vitest project per tier of tests, so that a tier can be chosen by name: `vitest --project unit`.
+// The tiers that talk to real servers share those servers, so their files run one after another; each has its
+// own start-up file in test/support, which prepares the servers once.
+
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import { type Tier, tiers } from "./test/runner/tiers.ts";
+
+const root = import.meta.dirname;
+
+function project({ name, testTimeoutMs, serial }: Tier): TestProjectInlineConfiguration {
+  const setup = resolve(root, `test/support/${name}-setup.ts`);
+  return {
+    test: {
+      name,
+      root,
+      include: [`test/${name}/**/*.test.ts`],
+      environment: "node",
+      testTimeout: testTimeoutMs,
+      hookTimeout: testTimeoutMs,
+      fileParallelism: !serial,
+      globalSetup: existsSync(setup) ? [setup] : [],
+    },
+  };
+}
+
+export default defineConfig({ test: { projects: tiers.map(project) } });
