@@ -1,0 +1,3 @@
+module ordinal.local/init
+
+go 1.23

@@ -1,0 +1,111 @@
+// Package main is the first process of a local cluster's namespaces, and the
+// pause program of its pods. It sleeps and reaps; it never starts a program.
+//
+//	init spawn HOSTNAME   make new namespaces, print the process id of their
+//	                      first process as this machine sees it, and exit;
+//	                      the first process waits for a byte of standard input
+//	init                  sleep and reap until killed
+//
+// Everything of a cluster lives in the namespaces of that first process, so
+// its death takes all of them along: no cluster can outlive it.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	if len(os.Args) == 3 && os.Args[1] == "spawn" {
+		spawn(os.Args[2])
+		return
+	}
+	if len(os.Args) == 3 && os.Args[1] == "first" {
+		if err := prepare(os.Args[2]); err != nil {
+			fail(err)
+		}
+		ready := os.NewFile(3, "ready")
+		_, _ = ready.Write([]byte{1})
+		_ = ready.Close()
+		waitUntilRecorded()
+	}
+	sleepAndReap()
+}
+
+func spawn(hostname string) {
+	self, err := os.Executable()
+	if err != nil {
+		fail(err)
+	}
+	first := exec.Command(self, "first", hostname)
+	first.Stdin = os.Stdin
+	first.Stderr = os.Stderr
+	first.Dir = "/"
+	first.SysProcAttr = &syscall.SysProcAttr{
+		Setsid: true,
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS |
+			syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
+	}
+	readyRead, readyWrite, err := os.Pipe()
+	if err != nil {
+		fail(err)
+	}
+	first.ExtraFiles = []*os.File{readyWrite}
+	if err := first.Start(); err != nil {
+		fail(err)
+	}
+	_ = readyWrite.Close()
+	if _, err := readyRead.Read(make([]byte, 1)); err != nil {
+		fail(fmt.Errorf("the first process died: %w", err))
+	}
+	fmt.Println(first.Process.Pid)
+}
+
+// prepare cuts the mounts off from the machine's before anybody can mount
+// anything, and then lets containers see what is mounted here later.
+func prepare(hostname string) error {
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_SHARED, ""); err != nil {
+		return fmt.Errorf("share the mounts within: %w", err)
+	}
+	if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mount /proc: %w", err)
+	}
+	return syscall.Sethostname([]byte(hostname))
+}
+
+// waitUntilRecorded ends this process, and so the namespaces, when the program
+// that asked for them dies before it has written down their process id: nobody
+// would ever remove them.
+func waitUntilRecorded() {
+	if count, err := os.Stdin.Read(make([]byte, 1)); count != 1 || err != nil {
+		os.Exit(1)
+	}
+	_ = os.Stdin.Close()
+}
+
+func sleepAndReap() {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGCHLD, syscall.SIGTERM, syscall.SIGINT)
+	for received := range signals {
+		if received != syscall.SIGCHLD {
+			os.Exit(0)
+		}
+		for {
+			pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+			if pid <= 0 || err != nil {
+				break
+			}
+		}
+	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "init:", err)
+	os.Exit(1)
+}
