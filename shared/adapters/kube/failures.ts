@@ -1,0 +1,77 @@
+/**
+ * What an unhappy answer of the API server means to us: the one place where HTTP statuses become the four
+ * kinds of failure. A message never holds what was sent, and for Secrets not even the server's own text.
+ */
+import { z } from "zod";
+import type { Kind } from "../../model/kube.ts";
+import type { Failure, FailureKind } from "../../model/outcome.ts";
+
+/** What was asked, for messages. */
+export interface Subject {
+  readonly verb: "read" | "list" | "create" | "patch" | "remove" | "watch";
+  readonly kind: Kind;
+  readonly namespace?: string;
+  readonly name?: string;
+}
+
+const DETAIL_CHARS_MAX = 300;
+
+const statusSchema = z.object({
+  code: z.number().optional(),
+  reason: z.string().default(""),
+  message: z.string().default(""),
+  details: z.object({ causes: z.array(z.object({ field: z.string().default("") })).default([]) }).nullish(),
+});
+
+function sentence(subject: Subject, detail: string): string {
+  const { verb, kind, namespace, name } = subject;
+  const place = [namespace, name].filter((part) => part !== undefined).join("/");
+  const cut = detail.length > DETAIL_CHARS_MAX ? `${detail.slice(0, DETAIL_CHARS_MAX)}...` : detail;
+  return `The API server did not ${verb} ${kind}${place === "" ? "" : ` ${place}`}: ${cut}`;
+}
+
+/** `body` is the answer's text: a Status object, or whatever a proxy in between had to say. */
+export function answerFailure(
+  subject: Subject,
+  answer: { readonly code: number; readonly body: unknown; readonly retryAfter?: string | undefined },
+): Failure {
+  const parsed = statusSchema.safeParse(answer.body);
+  const status = parsed.success ? parsed.data : null;
+  const causes = status?.details?.causes ?? [];
+  const text = subject.kind === "Secret" ? (status?.reason ?? "") : (status?.message ?? "");
+  const detail = text === "" ? `HTTP ${answer.code}` : `${text} (HTTP ${answer.code})`;
+  // The uid in a patch is compared by validation, which calls a differing one an invalid value.
+  const kind = causes.some((cause) => cause.field === "metadata.uid") ? "conflict" : kindOf(answer.code);
+  const seconds = Number(answer.retryAfter);
+  return {
+    kind,
+    message: sentence(subject, detail),
+    code: answer.code,
+    ...(answer.retryAfter !== undefined && seconds >= 0 && { retryAfterMs: seconds * 1000 }),
+  };
+}
+
+function kindOf(code: number): FailureKind {
+  if (code === 409) return "conflict";
+  if (code === 404 || code === 410) return "gone";
+  if (code === 429 || code >= 500) return "transient";
+  return "refused";
+}
+
+/** The ERROR event of a watch carries a Status; most often 410, our place having been forgotten. */
+export function watchFailure(subject: Subject, status: unknown): Failure {
+  const parsed = statusSchema.safeParse(status);
+  return answerFailure(subject, { code: parsed.data?.code ?? 500, body: status });
+}
+
+/** No answer at all, or only a part of one. */
+export function networkFailure(subject: Subject, error: unknown): Failure {
+  return { kind: "transient", message: sentence(subject, networkReason(error)) };
+}
+
+function networkReason(error: unknown): string {
+  // A syntax error quotes the text that it could not read, which may be a Secret.
+  if (!(error instanceof Error) || error instanceof SyntaxError) return "the answer could not be read";
+  const code = "code" in error && typeof error.code === "string" ? ` (${error.code})` : "";
+  return `${error.message}${code}`;
+}

@@ -1,0 +1,186 @@
+/**
+ * Which API serves each kind, and how its JSON becomes the model's object: the one table of both.
+ * Only the fields that the model needs are read, all others are ignored, so that a newer API server changes
+ * nothing here; and since nothing parsed is ever written back, nothing unknown can get lost.
+ */
+import { z } from "zod";
+import type {
+  ContainerStatus,
+  Kind,
+  KubeEvent,
+  KubeKinds,
+  ObjectMeta,
+  ObjectRef,
+  PersistentVolumeClaim,
+  Pod,
+  Secret,
+  Service,
+  StatefulSet,
+} from "../../model/kube.ts";
+
+/** The API server leaves out empty maps, and a few old objects hold null. */
+const texts = z
+  .record(z.string(), z.string())
+  .nullish()
+  .transform((map) => map ?? {});
+
+function listOf<T extends z.ZodType>(item: T): z.ZodType<z.output<T>[]> {
+  return z
+    .array(item)
+    .nullish()
+    .transform((items) => items ?? []);
+}
+
+const metaSchema = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  resourceVersion: z.string(),
+  generation: z.number().default(0),
+  labels: texts,
+  annotations: texts,
+  ownerReferences: listOf(z.object({ uid: z.string(), controller: z.boolean().default(false) })),
+  deletionTimestamp: z.string().nullish(),
+});
+
+function metaOf(raw: z.output<typeof metaSchema>): ObjectMeta {
+  const owner = raw.ownerReferences.find((each) => each.controller) ?? raw.ownerReferences[0];
+  const { namespace, name, uid, resourceVersion, labels, annotations } = raw;
+  const deleting = typeof raw.deletionTimestamp === "string";
+  return {
+    namespace,
+    name,
+    uid,
+    resourceVersion,
+    labels,
+    annotations,
+    ownerUid: owner?.uid ?? null,
+    deleting,
+  };
+}
+
+const statefulSetSchema: z.ZodType<StatefulSet> = z
+  .object({
+    metadata: metaSchema,
+    spec: z.object({
+      replicas: z.number().default(1),
+      selector: z.object({ matchLabels: texts }),
+      serviceName: z.string().default(""),
+      volumeClaimTemplates: listOf(z.object({ metadata: z.object({ name: z.string() }) })),
+      template: z.object({
+        spec: z.object({
+          containers: listOf(
+            z.object({
+              name: z.string(),
+              image: z.string().default(""),
+              ports: listOf(z.object({ containerPort: z.number() })),
+            }),
+          ),
+        }),
+      }),
+    }),
+  })
+  .transform(({ metadata, spec }) => ({
+    ...metaOf(metadata),
+    generation: metadata.generation,
+    replicas: spec.replicas,
+    matchLabels: spec.selector.matchLabels,
+    serviceName: spec.serviceName,
+    claimTemplates: spec.volumeClaimTemplates.map((template) => template.metadata.name),
+    containers: spec.template.spec.containers.map(({ name, image, ports }) => ({
+      name,
+      image,
+      ports: ports.map((port) => port.containerPort),
+    })),
+  }));
+
+const terminatedSchema = z.object({ reason: z.string().optional(), exitCode: z.number().optional() });
+
+const containerStatusSchema = z
+  .object({
+    name: z.string(),
+    restartCount: z.number().default(0),
+    state: z
+      .object({
+        running: z.unknown(),
+        waiting: z.object({ reason: z.string().optional() }).optional(),
+        terminated: terminatedSchema.optional(),
+      })
+      .default({ running: undefined }),
+    lastState: z.object({ terminated: terminatedSchema.optional() }).default({}),
+  })
+  .transform(({ name, restartCount, state, lastState }): ContainerStatus => {
+    const running = state.running !== undefined;
+    // A container that waits for its next start has its exit code in the state before.
+    const ended = running ? undefined : (state.terminated ?? lastState.terminated);
+    const reason = running ? undefined : (state.waiting ?? state.terminated)?.reason;
+    return { name, running, restartCount, reason: reason ?? null, exitCode: ended?.exitCode ?? null };
+  });
+
+const podSchema: z.ZodType<Pod> = z
+  .object({
+    metadata: metaSchema,
+    status: z
+      .object({
+        podIP: z.string().optional(),
+        phase: z.string().default("Pending"),
+        conditions: listOf(z.object({ type: z.string(), status: z.string() })),
+        containerStatuses: listOf(containerStatusSchema),
+      })
+      .default({ phase: "Pending", conditions: [], containerStatuses: [] }),
+  })
+  .transform(({ metadata, status }) => ({
+    ...metaOf(metadata),
+    ip: status.podIP || null,
+    phase: status.phase,
+    ready: status.conditions.some((each) => each.type === "Ready" && each.status === "True"),
+    containers: status.containerStatuses,
+  }));
+
+const claimSchema: z.ZodType<PersistentVolumeClaim> = z
+  .object({
+    metadata: metaSchema,
+    status: z.object({ phase: z.string().default("Pending") }).default({ phase: "Pending" }),
+  })
+  .transform(({ metadata, status }) => ({ ...metaOf(metadata), phase: status.phase }));
+
+const secretSchema: z.ZodType<Secret> = z
+  .object({ metadata: metaSchema, data: texts })
+  .transform(({ metadata, data }) => ({
+    ...metaOf(metadata),
+    values: Object.fromEntries(
+      Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64").toString("utf8")]),
+    ),
+  }));
+
+const serviceSchema: z.ZodType<Service> = z
+  .object({ metadata: metaSchema, spec: z.object({ selector: texts }) })
+  .transform(({ metadata, spec }) => ({ ...metaOf(metadata), selector: spec.selector }));
+
+const eventSchema: z.ZodType<KubeEvent> = z
+  .object({ metadata: metaSchema, reason: z.string().default(""), note: z.string().default("") })
+  .transform(({ metadata, reason, note }) => ({ ...metaOf(metadata), reason, note }));
+
+interface KindEntry<K extends Kind> {
+  readonly apiVersion: string;
+  readonly plural: string;
+  readonly schema: z.ZodType<KubeKinds[K]>;
+}
+
+export const KINDS: { readonly [K in Kind]: KindEntry<K> } = {
+  StatefulSet: { apiVersion: "apps/v1", plural: "statefulsets", schema: statefulSetSchema },
+  Pod: { apiVersion: "v1", plural: "pods", schema: podSchema },
+  PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims", schema: claimSchema },
+  Secret: { apiVersion: "v1", plural: "secrets", schema: secretSchema },
+  Service: { apiVersion: "v1", plural: "services", schema: serviceSchema },
+  Event: { apiVersion: "events.k8s.io/v1", plural: "events", schema: eventSchema },
+};
+
+/** The path of a collection (all namespaces without one), or of the object when it is named. */
+export function pathOf(kind: Kind, where: Partial<ObjectRef>): string {
+  const { apiVersion, plural } = KINDS[kind];
+  const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const space = where.namespace === undefined ? "" : `/namespaces/${encodeURIComponent(where.namespace)}`;
+  const name = where.name === undefined ? "" : `/${encodeURIComponent(where.name)}`;
+  return `${root}${space}/${plural}${name}`;
+}

@@ -1,0 +1,64 @@
+/**
+ * The ports `Kube` and `Watches` on a real API server: puts the parts of this folder together. It holds one
+ * set of connections until `close`, and no memory of objects except what the watches need to compare.
+ */
+import type { Clock, Ids, Log } from "../../ports/host.ts";
+import type { Kube, Watches } from "../../ports/kube.ts";
+import { createCalls } from "./calls.ts";
+import { connect } from "./connection.ts";
+import { createTransport } from "./transport.ts";
+import { createWatches, type WatchLimits } from "./watch.ts";
+
+export interface KubeOptions {
+  /** Path of a kubeconfig file; absent = the service account of the pod we run in. */
+  readonly kubeconfig?: string;
+  /** Absent = the file's current context. */
+  readonly context?: string;
+  /** Names the component to the API server and its audit log, e.g. `ordinal/sweep`. */
+  readonly userAgent: string;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly limits?: Partial<KubeLimits>;
+}
+
+export interface KubeLimits extends WatchLimits {
+  /** For a whole answer. */
+  readonly requestTimeoutMs: number;
+  readonly pageSize: number;
+}
+
+export interface KubeHandle {
+  readonly kube: Kube;
+  readonly watches: Watches;
+  /** The context's namespace, else `default`. */
+  readonly namespace: string;
+  /** Ends all watches and connections. */
+  close(): void;
+}
+
+const LIMITS: KubeLimits = {
+  requestTimeoutMs: 10_000,
+  pageSize: 500,
+  relistMs: 600_000,
+  watchMs: 290_000,
+  silenceMs: 100_000,
+  backoffMinMs: 250,
+  backoffMaxMs: 30_000,
+};
+
+/** Throws when the kubeconfig cannot be used. */
+export function createKube(options: KubeOptions): KubeHandle {
+  const { userAgent, clock, ids, log } = options;
+  const limits = { ...LIMITS, ...options.limits };
+  const connection = connect(options);
+  const transport = createTransport(connection, { userAgent, timeoutMs: limits.requestTimeoutMs });
+  const calls = createCalls(transport, limits.pageSize);
+  const closing = new AbortController();
+  const watches = createWatches({ transport, calls, clock, ids, log, limits, closing: closing.signal });
+  function close(): void {
+    closing.abort();
+    connection.close();
+  }
+  return { kube: calls.kube, watches, namespace: connection.namespace, close };
+}
