@@ -5,7 +5,8 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
-import { type Tier, tiers } from "./test/runner/tiers.ts";
+import { skipReporter } from "./test/runner/skips.ts";
+import { reportVariable, type Tier, tiers } from "./test/runner/tiers.ts";
 
 const root = import.meta.dirname;
 
@@ -25,4 +26,15 @@ function project({ name, testTimeoutMs, serial }: Tier): TestProjectInlineConfig
   };
 }
 
-export default defineConfig({ test: { projects: tiers.map(project) } });
+const reportPath = process.env[reportVariable];
+
+export default defineConfig({
+  test: {
+    projects: tiers.map(project),
+    reporters: [
+      "default",
+      skipReporter,
+      ...(reportPath === undefined ? [] : [["json", { outputFile: reportPath }] as ["json", object]]),
+    ],
+  },
+});

@@ -13,6 +13,10 @@ const target = join(root, "dist/kubectl-ordinal");
 const requireForCommonJs =
   'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);';
 
+// Some dependencies crash on an older Node before our own code runs, with a message that helps nobody.
+const nodeVersionGuard =
+  'if (Number(process.versions.node.split(".")[0]) < 24) { console.error("kubectl-ordinal needs Node 24 or newer"); process.exit(1); }';
+
 if (!existsSync(entry)) throw new Error(`nothing to build: ${entry} does not exist`);
 
 await build({
@@ -24,7 +28,7 @@ await build({
   format: "esm",
   minifySyntax: true,
   legalComments: "linked",
-  banner: { js: `#!/usr/bin/env node\n${requireForCommonJs}` },
+  banner: { js: `#!/usr/bin/env node\n${nodeVersionGuard}\n${requireForCommonJs}` },
   logLevel: "warning",
 });
 chmodSync(target, 0o755);

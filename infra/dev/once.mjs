@@ -72,12 +72,25 @@ export async function withLock(name, work) {
   }
 }
 
+/** An install that outlives the command that wanted it would collide with the next command's. */
+function stopWith(child) {
+  const stop = (signal) => child.kill(signal);
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, stop);
+  child.on("exit", () => {
+    for (const signal of signals) process.off(signal, stop);
+  });
+}
+
 /** npm's own output is shown on standard error, and only its errors: its engine warnings are expected here. */
 export function runNpm(args, cwd) {
   return new Promise((done, fail) => {
     const quiet = ["--loglevel=error", "--no-audit", "--no-fund", "--no-progress"];
     const child = spawn("npm", [...args, ...quiet], { cwd, stdio: ["ignore", 2, 2] });
+    stopWith(child);
     child.on("error", fail);
-    child.on("exit", (code) => (code === 0 ? done() : fail(new Error(`npm ${args[0]} ended with ${code}`))));
+    child.on("exit", (code, signal) =>
+      code === 0 ? done() : fail(new Error(`npm ${args[0]} ended with ${code ?? signal}`)),
+    );
   });
 }

@@ -5,12 +5,16 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { filesOf, root } from "../../infra/dev/tool.ts";
 import { type Counts, countsOf, nothing, type Report } from "./counts.ts";
-import { type Tier, whyNoServers } from "./tiers.ts";
+import { reportVariable, type Tier, whyNoServers } from "./tiers.ts";
 
 /** A terminated `npm test` must not leave a test runner behind that holds on to real servers. */
-function vitest(args: readonly string[]): Promise<number> {
+function vitest(args: readonly string[], reportPath: string): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const child = spawn(join(root, "node_modules/.bin/vitest"), args, { cwd: root, stdio: "inherit" });
+  const child = spawn(join(root, "node_modules/.bin/vitest"), args, {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, [reportVariable]: reportPath },
+  });
   const stop = (): void => {
     child.once("exit", () => process.exit(143));
     child.kill("SIGTERM");
@@ -42,7 +46,6 @@ export async function runTier({ name, needsServers }: Tier): Promise<Counts> {
   const reportPath = join(root, `.reports/${name}.json`);
   mkdirSync(dirname(reportPath), { recursive: true });
   rmSync(reportPath, { force: true });
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportPath}`];
-  const exitCode = await vitest(["run", "--project", name, ...reporters]);
+  const exitCode = await vitest(["run", "--project", name], reportPath);
   return countsOf(readReport(reportPath), exitCode, files);
 }

@@ -9,6 +9,9 @@ export interface Tier {
   readonly needsServers: boolean;
 }
 
+/** Where vitest writes its JSON report when `npm test` runs it. */
+export const reportVariable = "ORDINAL_TEST_REPORT";
+
 export const tiers: readonly Tier[] = [
   { name: "tidy", testTimeoutMs: 20_000, serial: false, needsServers: false },
   { name: "unit", testTimeoutMs: 5_000, serial: false, needsServers: false },
