@@ -1,0 +1,211 @@
+/**
+ * CloudEvents at the border: what arrives is parsed and validated here, and what the local host emits is
+ * built here, both in the shape of Knative's ApiServerSource. An event is a wake-up call: of its body only
+ * the kind and the name of one object are kept, so a forged body can at most cause a look that finds
+ * nothing to do. It must never throw on what a stranger sent; the answer to garbage is a value.
+ */
+import { CloudEvent, HTTP } from "cloudevents";
+import { z } from "zod";
+import { fail, type Outcome, succeed } from "../model/outcome.ts";
+
+export const CHANGES = ["add", "update", "delete"] as const;
+export type Change = (typeof CHANGES)[number];
+
+/** Something happened to one object of the API server. */
+export interface ChangeEvent {
+  readonly kind: "change";
+  readonly id: string;
+  readonly change: Change;
+  readonly object: { readonly kind: string; readonly namespace: string; readonly name: string };
+  /** The body shows a failed container or a Pod that is not ready. It may only ever raise a priority. */
+  readonly failing: boolean;
+}
+
+/** A schedule fired. */
+export interface TickEvent {
+  readonly kind: "tick";
+  readonly id: string;
+  readonly type: string;
+}
+
+export type IncomingEvent =
+  | ChangeEvent
+  | TickEvent
+  | { readonly kind: "unknown"; readonly id: string; readonly type: string };
+
+/** An HTTP request as every host can give it. Bytes would come out of the SDK as base64: the body is text. */
+export interface HttpMessage {
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: string;
+}
+
+export const PING_TYPE = "dev.knative.sources.ping";
+export const SWEEP_TYPE = "dev.ordinal.sweep";
+const TICK_TYPES: readonly string[] = [PING_TYPE, SWEEP_TYPE];
+const CHANGE_TYPE = /^dev\.knative\.apiserver\.(ref|resource)\.(add|update|delete)$/;
+
+/** Somewhat above what etcd accepts for one object, which is the most that ApiServerSource ever sends. */
+const BODY_CHARS_MAX = 2 * 1024 * 1024;
+const BATCH_MAX = 100;
+const STRUCTURED = "application/cloudevents+json";
+const BATCHED = "application/cloudevents-batch+json";
+
+const attribute = z.string().min(1).max(1024);
+/** Checked before the SDK sees the event, because it makes up an id and a version where they are missing. */
+const attributesSchema = z.object({
+  specversion: z.literal("1.0"),
+  id: attribute,
+  source: attribute,
+  type: attribute,
+});
+
+const label = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
+const objectName = z.string().regex(/^(?=.{1,253}$)[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/);
+const kindName = z.string().regex(/^[A-Z][A-Za-z]{0,62}$/);
+
+const referenceSchema = z.object({ kind: kindName, namespace: label, name: objectName });
+const resourceSchema = z.object({
+  kind: kindName,
+  metadata: z.object({ namespace: label, name: objectName }),
+  status: z.unknown().optional(),
+});
+
+/** Only what raises the priority; a status of another form is no reason to refuse the event. */
+const podStatusSchema = z.object({
+  phase: z.string().optional(),
+  conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
+  containerStatuses: z
+    .array(z.object({ state: z.object({ terminated: z.unknown().optional() }).optional() }))
+    .default([]),
+});
+
+function showsFailure(kind: string, status: unknown): boolean {
+  const parsed = kind === "Pod" ? podStatusSchema.safeParse(status) : null;
+  if (parsed === null || !parsed.success) return false;
+  const { phase, conditions, containerStatuses } = parsed.data;
+  return (
+    phase === "Failed" ||
+    conditions.some(({ type, status: state }) => type === "Ready" && state === "False") ||
+    containerStatuses.some(({ state }) => state?.terminated !== undefined)
+  );
+}
+
+/** 400 is the only answer to garbage: Knative repeats 404, 413, 429 and 5xx, and garbage stays garbage. */
+function refuse(reason: string): Outcome<never> {
+  return fail("refused", reason, { code: 400 });
+}
+
+function firstIssue(error: z.ZodError): string {
+  const issue = error.issues[0];
+  return issue === undefined ? "invalid" : `${issue.path.join(".") || "value"}: ${issue.message}`;
+}
+
+/** Lower-case names, one value each, and the media type without its parameters: the SDK compares it whole. */
+function plainHeaders(headers: HttpMessage["headers"]): Record<string, string> {
+  const plain: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const key = name.toLowerCase();
+    if (value === undefined || key === "__proto__") continue;
+    const text = typeof value === "string" ? value : value.join(",");
+    plain[key] = key === "content-type" ? (text.split(";", 1)[0] ?? "").trim().toLowerCase() : text;
+  }
+  return plain;
+}
+
+/** The attributes as they were sent, one entry for each event of the message. */
+function sentAttributes(headers: Record<string, string>, body: string): unknown[] {
+  const mediaType = headers["content-type"];
+  if (mediaType === BATCHED) {
+    const batch: unknown = JSON.parse(body);
+    return Array.isArray(batch) ? batch : [batch];
+  }
+  if (mediaType === STRUCTURED) return [JSON.parse(body)];
+  const named = (name: string) => [name, headers[`ce-${name}`]];
+  return [Object.fromEntries(["specversion", "id", "source", "type"].map(named))];
+}
+
+/** The events of one HTTP request, or `refused` with code 400 and the reason. */
+export function readEvents(message: HttpMessage): Outcome<readonly IncomingEvent[]> {
+  if (message.body.length > BODY_CHARS_MAX) return refuse(`the body is longer than ${BODY_CHARS_MAX} characters`);
+  const headers = plainHeaders(message.headers);
+  let events: CloudEvent<unknown>[];
+  try {
+    const attributes = sentAttributes(headers, message.body);
+    if (attributes.length > BATCH_MAX) return refuse(`a batch of more than ${BATCH_MAX} events`);
+    const checked = z.array(attributesSchema).safeParse(attributes);
+    if (!checked.success) return refuse(`not a CloudEvent: ${firstIssue(checked.error)}`);
+    events = [HTTP.toEvent<unknown>({ headers, body: message.body })].flat();
+    for (const event of events) event.validate();
+  } catch (error) {
+    // The SDK and JSON.parse report what is wrong with their input by throwing; this is their border.
+    return refuse(`not a CloudEvent: ${error instanceof Error ? error.message.slice(0, 200) : "unreadable"}`);
+  }
+  const read: IncomingEvent[] = [];
+  for (const event of events) {
+    const outcome = readEvent(event);
+    if (!outcome.ok) return outcome;
+    read.push(outcome.value);
+  }
+  return succeed(read);
+}
+
+/** One event that is a CloudEvent already. `refused` when a known type carries something else than it says. */
+export function readEvent({ id, type, data }: CloudEvent<unknown>): Outcome<IncomingEvent> {
+  if (TICK_TYPES.includes(type)) return succeed({ kind: "tick", id, type });
+  const [, mode, change] = CHANGE_TYPE.exec(type) ?? [];
+  if (mode === undefined) return succeed({ kind: "unknown", id, type });
+  const base = { kind: "change", id, change: change as Change } as const;
+  if (mode === "ref") {
+    const reference = referenceSchema.safeParse(data);
+    if (!reference.success) return refuse(`${type}: ${firstIssue(reference.error)}`);
+    return succeed({ ...base, object: reference.data, failing: false });
+  }
+  const resource = resourceSchema.safeParse(data);
+  if (!resource.success) return refuse(`${type}: ${firstIssue(resource.error)}`);
+  const { kind, metadata, status } = resource.data;
+  return succeed({ ...base, object: { kind, ...metadata }, failing: showsFailure(kind, status) });
+}
+
+const SERVED_KINDS = {
+  Pod: { apiVersion: "v1", plural: "pods" },
+  Service: { apiVersion: "v1", plural: "services" },
+  StatefulSet: { apiVersion: "apps/v1", plural: "statefulsets" },
+} as const;
+export type ServedKind = keyof typeof SERVED_KINDS;
+
+/** What ApiServerSource would send for this change in Reference mode. `atMs` as milliseconds since 1970. */
+export function changeEvent(
+  change: Change,
+  kind: ServedKind,
+  object: { readonly namespace: string; readonly name: string; readonly uid: string; readonly resourceVersion: string },
+  atMs: number,
+): CloudEvent<unknown> {
+  const { apiVersion, plural } = SERVED_KINDS[kind];
+  const { namespace, name, uid, resourceVersion } = object;
+  return new CloudEvent<unknown>({
+    specversion: "1.0",
+    type: `dev.knative.apiserver.ref.${change}`,
+    source: "/ordinal/local/watch",
+    // The same change has the same id however often it is reported.
+    id: `${uid}.${resourceVersion}.${change}`,
+    subject: `/apis/${apiVersion}/namespaces/${namespace}/${plural}/${name}`,
+    time: new Date(atMs).toISOString(),
+    datacontenttype: "application/json",
+    apiversion: apiVersion,
+    kind,
+    name,
+    namespace,
+    data: { kind, namespace, name, apiVersion },
+  });
+}
+
+export function sweepEvent(atMs: number): CloudEvent<unknown> {
+  const time = new Date(atMs).toISOString();
+  return new CloudEvent<unknown>({
+    specversion: "1.0",
+    type: SWEEP_TYPE,
+    source: "/ordinal/local/ticker",
+    id: time,
+    time,
+  });
+}

@@ -1,0 +1,104 @@
+/**
+ * What a function is to every host: a name, the events it accepts, and a pure mapping from one of them to
+ * wakes. Hosts differ only in how an event reaches `receive` and what they do with the wakes. Nothing here
+ * reads or writes; a wake names a cluster and says nothing about it.
+ */
+import { clusterKey, type Priority, type Wake } from "../model/cluster.ts";
+import type { Outcome } from "../model/outcome.ts";
+import {
+  type Change,
+  type ChangeEvent,
+  type HttpMessage,
+  type IncomingEvent,
+  readEvents,
+  type TickEvent,
+} from "./events.ts";
+
+export interface Reaction {
+  readonly wakes: readonly Wake[];
+  /** The whole fleet is to be looked through for what is due. */
+  readonly sweep: boolean;
+}
+
+export const NOTHING: Reaction = { wakes: [], sweep: false };
+export const SWEEP: Reaction = { wakes: [], sweep: true };
+
+/** Called with events that match one of `accepts` only. */
+export type EventFunction =
+  | {
+      readonly name: string;
+      readonly on: "change";
+      readonly accepts: readonly { readonly kind: string; readonly changes: readonly Change[] }[];
+      readonly handle: (event: ChangeEvent) => Reaction;
+    }
+  | {
+      readonly name: string;
+      readonly on: "tick";
+      /** CloudEvent types. */
+      readonly accepts: readonly string[];
+      readonly handle: (event: TickEvent) => Reaction;
+    };
+
+/** The reaction of a function that found the cluster's name; none without a name. */
+export function wakeCluster(event: ChangeEvent, name: string | null, priority: Priority): Reaction {
+  if (name === null) return NOTHING;
+  const { namespace, kind, name: objectName } = event.object;
+  const cause = `${kind} ${objectName} ${event.change}`;
+  return { wakes: [{ ref: { namespace, name }, cause, priority }], sweep: false };
+}
+
+/** `mysql-0` -> `mysql`: a StatefulSet's Pods are named by it and an ordinal. Null for any other name. */
+export function clusterOfPod(podName: string): string | null {
+  return /^(.+)-(?:0|[1-9]\d{0,8})$/.exec(podName)?.[1] ?? null;
+}
+
+/** `mysql-primary`, `mysql-replicas` -> `mysql`: the two Services that Ordinal makes. Null for any other name. */
+export function clusterOfService(serviceName: string): string | null {
+  return /^(.+)-(?:primary|replicas)$/.exec(serviceName)?.[1] ?? null;
+}
+
+function reactionOf(fn: EventFunction, event: IncomingEvent): Reaction | null {
+  if (fn.on === "tick") {
+    return event.kind === "tick" && fn.accepts.includes(event.type) ? fn.handle(event) : null;
+  }
+  if (event.kind !== "change") return null;
+  const { change, object } = event;
+  const accepted = fn.accepts.some(({ kind, changes }) => kind === object.kind && changes.includes(change));
+  return accepted ? fn.handle(event) : null;
+}
+
+/** What all functions of a host together make of these events: one wake a cluster, the more urgent one. */
+export function react(functions: readonly EventFunction[], events: readonly IncomingEvent[]): Reaction {
+  const wakes = new Map<string, Wake>();
+  let sweep = false;
+  for (const event of events) {
+    for (const fn of functions) {
+      const reaction = reactionOf(fn, event) ?? NOTHING;
+      sweep ||= reaction.sweep;
+      for (const wake of reaction.wakes) {
+        const key = clusterKey(wake.ref);
+        if (!wakes.has(key) || wake.priority === "high") wakes.set(key, wake);
+      }
+    }
+  }
+  return { wakes: [...wakes.values()], sweep };
+}
+
+export interface Reception {
+  /** 202 also for what no function accepts: asking the sender to repeat it would be pointless. */
+  readonly status: 202 | 400;
+  readonly message: string;
+  readonly reaction: Reaction;
+}
+
+/**
+ * One HTTP request with an event or a batch. A host that cannot take the wakes must answer 503, never 500:
+ * ApiServerSource drops an event after a single 500.
+ */
+export function receive(functions: readonly EventFunction[], message: HttpMessage): Reception {
+  const events: Outcome<readonly IncomingEvent[]> = readEvents(message);
+  if (!events.ok) return { status: 400, message: events.failure.message, reaction: NOTHING };
+  const reaction = react(functions, events.value);
+  const accepted = reaction.sweep || reaction.wakes.length > 0;
+  return { status: 202, message: accepted ? "accepted" : "ignored", reaction };
+}

@@ -1,0 +1,78 @@
+/**
+ * Which clusters a sweep looks at. One list of StatefulSets answers for the whole fleet; each cluster that
+ * is then looked at costs one further read, because the listed object is handed to its pass. A sweep writes
+ * nothing and remembers nothing that a lost sweep or a new process could not find again.
+ */
+import { KEYS, SET_ANNOTATIONS } from "../annotations/keys.ts";
+import { decodeState } from "../annotations/state.ts";
+import { type ClusterRef, clusterKey } from "../model/cluster.ts";
+import type { Phase } from "../model/condition.ts";
+import type { StatefulSet } from "../model/kube.ts";
+
+/** Why a cluster is looked at, the most pressing first. */
+const REASONS = ["wish changed", "unsettled", "due", "object changed", "first look", "long silent"] as const;
+export type LookReason = (typeof REASONS)[number];
+
+export interface Look {
+  readonly ref: ClusterRef;
+  readonly entry: StatefulSet;
+  readonly reason: LookReason;
+}
+
+/** What a resident host remembers of a cluster between two sweeps. */
+export interface Sighting {
+  readonly resourceVersion: string;
+  readonly wish: string;
+  /** Start of the last pass, milliseconds since 1970. */
+  readonly lookedAtMs: number;
+}
+
+/** In these phases nothing goes on, so that time alone changes nothing. */
+const SETTLED: ReadonlySet<string> = new Set<Phase>(["Healthy", "Paused", "Blocked", "Released"]);
+const WISHES = SET_ANNOTATIONS.filter(({ writer }) => writer === "user").map(({ key }) => key);
+
+/** The annotation asks for management; the label alone means that a release is not finished. */
+export function isManaged(set: StatefulSet): boolean {
+  return set.annotations[KEYS.engine.key] !== undefined || set.labels[KEYS.managed.key] !== undefined;
+}
+
+/** Changes exactly when the user's part changes: our own writes and the status leave it as it is. */
+export function wishOf(set: StatefulSet): string {
+  return JSON.stringify([set.uid, set.generation, ...WISHES.map((key) => set.annotations[key] ?? null)]);
+}
+
+function isDue(set: StatefulSet, nowMs: number): boolean {
+  const observed = decodeState(set.annotations[KEYS.state.key], set.uid);
+  const wakeAt = observed.kind === "valid" ? observed.state.wakeAt : null;
+  return wakeAt !== null && Date.parse(wakeAt) <= nowMs;
+}
+
+export interface LookOptions {
+  readonly nowMs: number;
+  /** A settled cluster is looked at again after this long without a pass. */
+  readonly lookEveryMs: number;
+  /** By cluster key. Empty on a stateless host, which therefore looks at all. */
+  readonly sightings: ReadonlyMap<string, Sighting>;
+}
+
+function reasonFor(set: StatefulSet, { nowMs, lookEveryMs, sightings }: LookOptions): LookReason | null {
+  const seen = sightings.get(clusterKey(set));
+  if (seen === undefined) return "first look";
+  if (wishOf(set) !== seen.wish) return "wish changed";
+  if (!SETTLED.has(set.annotations[KEYS.phase.key] ?? "")) return "unsettled";
+  if (isDue(set, nowMs)) return "due";
+  // The status counts too: a Pod that went is noticed here even if its event was lost.
+  if (set.resourceVersion !== seen.resourceVersion) return "object changed";
+  return nowMs - seen.lookedAtMs >= lookEveryMs ? "long silent" : null;
+}
+
+/** The looks of one sweep over the listed sets, the most pressing first. */
+export function chooseLooks(sets: readonly StatefulSet[], options: LookOptions): readonly Look[] {
+  const looks: Look[] = [];
+  for (const set of sets) {
+    const reason = isManaged(set) ? reasonFor(set, options) : null;
+    if (reason === null) continue;
+    looks.push({ ref: { namespace: set.namespace, name: set.name }, entry: set, reason });
+  }
+  return looks.sort((a, b) => REASONS.indexOf(a.reason) - REASONS.indexOf(b.reason));
+}

@@ -1,0 +1,227 @@
+/** What comes in over HTTP: real events are understood, everything else is answered and changes nothing. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { changeEvent, type HttpMessage, readEvent, sweepEvent } from "../../../shared/hosts/events.ts";
+import { react, receive } from "../../../shared/hosts/functions.ts";
+import { EVENT_FUNCTIONS } from "./functions.ts";
+
+const fixtures = join(import.meta.dirname, "fixtures");
+const recorded = join(import.meta.dirname, "../../../../shared/data/knative-events");
+
+function fixture(name: string): HttpMessage {
+  return JSON.parse(readFileSync(join(fixtures, name), "utf8"));
+}
+
+function wakesOf(message: HttpMessage): string[] {
+  const { status, reaction } = receive(EVENT_FUNCTIONS, message);
+  expect(status).toBe(202);
+  const wakes = reaction.wakes.map(({ ref, priority }) => `${ref.namespace}/${ref.name} ${priority}`);
+  return reaction.sweep ? [...wakes, "sweep"] : wakes;
+}
+
+test.each([
+  ["reference-pod-delete.json", ["shop/mysql high"]],
+  ["resource-pod-failed.json", ["shop/orders high"]],
+  ["ping-empty.json", ["sweep"]],
+])("the sample %s wakes %j", (name, wakes) => {
+  expect(wakesOf(fixture(name))).toEqual(wakes);
+});
+
+/** Recorded from the real adapters; the parts of a file's name say what must come of it. */
+describe.skipIf(!existsSync(recorded))(
+  "events recorded from Knative (skipped where they are not kept)",
+  () => {
+    const files = existsSync(recorded) ? readdirSync(recorded).filter((name) => name.endsWith(".json")) : [];
+
+    function expected(file: string, terminated: boolean): string[] {
+      if (file.startsWith("pingsource")) return ["sweep"];
+      const urgent = file.includes("-pod-delete") || (file.includes("resource-pod") && terminated);
+      return [`kn-src/db ${urgent ? "high" : "normal"}`];
+    }
+
+    test.each(files)("%s", (file) => {
+      const sample = JSON.parse(readFileSync(join(recorded, file), "utf8"));
+      const body = typeof sample.body === "string" ? sample.body : JSON.stringify(sample.body);
+      const failing = body.includes('"terminated"') || body.includes('"status":"False","type":"Ready"');
+      expect(wakesOf({ headers: sample.headers, body })).toEqual(expected(file, failing));
+    });
+  },
+);
+
+const head = {
+  "ce-specversion": "1.0",
+  "ce-id": "1",
+  "ce-source": "/test",
+  "content-type": "application/json",
+};
+const podAdd = "dev.knative.apiserver.ref.add";
+const pod = JSON.stringify({ kind: "Pod", namespace: "shop", name: "mysql-0", apiVersion: "v1" });
+const structured = {
+  specversion: "1.0",
+  id: "1",
+  source: "/test",
+  type: podAdd,
+  datacontenttype: "application/json",
+  data: JSON.parse(pod),
+};
+
+function binary(type: string, body: string): HttpMessage {
+  return { headers: { ...head, "ce-type": type }, body };
+}
+
+function json(contentType: string, value: unknown): HttpMessage {
+  return { headers: { "Content-Type": contentType }, body: JSON.stringify(value) };
+}
+
+describe("every way to send an event", () => {
+  test.each<[string, HttpMessage]>([
+    ["binary", binary(podAdd, pod)],
+    [
+      "binary with a character set",
+      {
+        ...binary(podAdd, pod),
+        headers: { ...head, "ce-type": podAdd, "content-type": "application/json; charset=UTF-8" },
+      },
+    ],
+    [
+      "binary with header names in capitals",
+      {
+        headers: {
+          "CE-SpecVersion": "1.0",
+          "CE-Id": "1",
+          "CE-Source": "/t",
+          "CE-Type": podAdd,
+          "Content-Type": "application/json",
+        },
+        body: pod,
+      },
+    ],
+    ["structured", json("application/cloudevents+json", structured)],
+    ["structured with a character set", json("application/cloudevents+json; charset=UTF-8", structured)],
+    [
+      "a batch of two that mean the same",
+      json("application/cloudevents-batch+json", [structured, { ...structured, id: "2" }]),
+    ],
+  ])("%s", (_name, message) => {
+    expect(wakesOf(message)).toEqual(["shop/mysql normal"]);
+  });
+});
+
+describe("garbage is refused with 400, and never with an exception", () => {
+  const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
+  test.each<[string, HttpMessage]>([
+    ["nothing at all", { headers: {}, body: "" }],
+    ["a form", { headers: { "content-type": "application/x-www-form-urlencoded" }, body: "a=b" }],
+    ["no type", { headers: head, body: pod }],
+    ["no id", { headers: { ...head, "ce-id": undefined, "ce-type": podAdd }, body: pod }],
+    ["another version", { headers: { ...head, "ce-specversion": "2.0", "ce-type": podAdd }, body: pod }],
+    ["half of a body", binary(podAdd, pod.slice(0, 20))],
+    ["no body", binary(podAdd, "")],
+    ["a list as body", binary(podAdd, "[]")],
+    ["a number as body", binary(podAdd, "42")],
+    ["a name that is no name", binary(podAdd, pod.replace("mysql-0", "../secrets/x"))],
+    ["a name that is too long", binary(podAdd, pod.replace("mysql-0", "m".repeat(254)))],
+    ["a namespace with a dot", binary(podAdd, pod.replace("shop", "a.b"))],
+    ["a namespace that is a number", binary(podAdd, pod.replace('"shop"', "7"))],
+    ["a body of nests", binary(podAdd, deep)],
+    ["a body that is too long", binary(podAdd, " ".repeat(2 * 1024 * 1024 + 1))],
+    ["a resource event without metadata", binary("dev.knative.apiserver.resource.add", pod)],
+    ["structured without an id", json("application/cloudevents+json", { ...structured, id: undefined })],
+    ["structured null", json("application/cloudevents+json", null)],
+    ["structured text", { headers: { "content-type": "application/cloudevents+json" }, body: "hello" }],
+    [
+      "an event that replaces its own methods",
+      json("application/cloudevents+json", { ...structured, validate: "x" }),
+    ],
+    ["a batch that is no list", json("application/cloudevents-batch+json", structured)],
+    ["a batch of nulls", json("application/cloudevents-batch+json", [null])],
+    ["a batch of 101", json("application/cloudevents-batch+json", Array(101).fill(structured))],
+    [
+      "one bad event in a batch",
+      json("application/cloudevents-batch+json", [structured, { ...structured, type: "" }]),
+    ],
+  ])("%s", (_name, message) => {
+    const { status, reaction, message: reason } = receive(EVENT_FUNCTIONS, message);
+    expect(status).toBe(400);
+    expect(reaction).toEqual({ wakes: [], sweep: false });
+    expect(reason.length).toBeGreaterThan(10);
+    expect(reason.length).toBeLessThan(300);
+  });
+
+  test("keys of the prototype stay keys", () => {
+    const body = JSON.stringify(structured).replace(
+      "{",
+      '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},',
+    );
+    receive(EVENT_FUNCTIONS, { headers: { "content-type": "application/cloudevents+json" }, body });
+    expect(Reflect.get({}, "polluted")).toBeUndefined();
+  });
+});
+
+describe("what no function accepts is accepted and ignored", () => {
+  test.each<[string, HttpMessage]>([
+    ["another type", binary("com.example.order.created", pod)],
+    ["a type that starts like ours", binary(`${podAdd}.more`, pod)],
+    ["another kind", binary(podAdd, pod.replace("Pod", "ConfigMap"))],
+    ["a Pod that is not of a StatefulSet", binary(podAdd, pod.replace("mysql-0", "web-7d4b9c-x2x5z"))],
+    ["a Pod whose ordinal has a zero before it", binary(podAdd, pod.replace("mysql-0", "mysql-01"))],
+    ["somebody else's Service", binary("dev.knative.apiserver.ref.update", pod.replace("Pod", "Service"))],
+  ])("%s", (_name, message) => {
+    const reception = receive(EVENT_FUNCTIONS, message);
+    expect(reception).toEqual({ status: 202, message: "ignored", reaction: { wakes: [], sweep: false } });
+  });
+});
+
+test("nothing of a body but kind and name reaches a wake", () => {
+  const forged = {
+    kind: "StatefulSet",
+    apiVersion: "apps/v1",
+    metadata: { name: "mysql", namespace: "shop", uid: "forged", annotations: { "ordinal.dev/state": "{}" } },
+    spec: { replicas: 0 },
+  };
+  const { reaction } = receive(
+    EVENT_FUNCTIONS,
+    binary("dev.knative.apiserver.resource.update", JSON.stringify(forged)),
+  );
+  expect(reaction.wakes).toEqual([
+    { ref: { namespace: "shop", name: "mysql" }, cause: "StatefulSet mysql update", priority: "normal" },
+  ]);
+});
+
+describe("a Pod's status in Resource mode only raises the priority", () => {
+  const running = { name: "mysql", state: { running: {} } };
+  const ready = { type: "Ready", status: "True" };
+  test.each<[string, unknown, string]>([
+    ["running and ready", { phase: "Running", conditions: [ready], containerStatuses: [running] }, "normal"],
+    ["starting", { phase: "Pending" }, "normal"],
+    ["a status that is no status", "broken", "normal"],
+    ["no status", undefined, "normal"],
+    ["not ready", { conditions: [{ type: "Ready", status: "False" }], containerStatuses: [running] }, "high"],
+    ["one container ended", { containerStatuses: [running, { state: { terminated: { exitCode: 0 } } }] }, "high"],
+    ["all failed", { phase: "Failed" }, "high"],
+  ])("%s", (_name, status, priority) => {
+    const body = JSON.stringify({ kind: "Pod", metadata: { name: "mysql-0", namespace: "shop" }, status });
+    expect(wakesOf(binary("dev.knative.apiserver.resource.update", body))).toEqual([`shop/mysql ${priority}`]);
+  });
+});
+
+test("what the local host emits is read like what Knative sends", () => {
+  const object = { namespace: "shop", name: "mysql-0", uid: "u", resourceVersion: "5" };
+  const event = changeEvent("delete", "Pod", object, 0);
+  expect(event).toMatchObject({
+    id: "u.5.delete",
+    subject: "/apis/v1/namespaces/shop/pods/mysql-0",
+    kind: "Pod",
+  });
+  const read = [event, sweepEvent(1000)].map((each) => readEvent(each));
+  expect(read.every(({ ok }) => ok)).toBe(true);
+  const reaction = react(
+    EVENT_FUNCTIONS,
+    read.flatMap((each) => (each.ok ? [each.value] : [])),
+  );
+  expect(reaction).toMatchObject({
+    sweep: true,
+    wakes: [{ ref: { namespace: "shop", name: "mysql" }, priority: "high" }],
+  });
+});
