@@ -1,0 +1,110 @@
+/**
+ * The only place that spells an annotation or label key of Ordinal. The table says who writes each key, on
+ * which object, how large it may be and what it means; docs/annotations.md is compared with it by a test.
+ * Nothing else may build a key from parts, so that a search for a key finds this file and its readers.
+ */
+
+export const PREFIX = "ordinal.dev/";
+
+export const ANNOTATION = {
+  engine: "ordinal.dev/engine",
+  credentials: "ordinal.dev/credentials",
+  maxLag: "ordinal.dev/max-lag",
+  pause: "ordinal.dev/pause",
+  servicesOnRelease: "ordinal.dev/services-on-release",
+  state: "ordinal.dev/state",
+  history: "ordinal.dev/history",
+  conditions: "ordinal.dev/conditions",
+  phase: "ordinal.dev/phase",
+  member: "ordinal.dev/member",
+  epochSeen: "ordinal.dev/epoch-seen",
+  serverUuid: "ordinal.dev/server-uuid",
+  seededBy: "ordinal.dev/seeded-by",
+  serverAuthority: "ordinal.dev/server-authority",
+} as const;
+
+export const LABEL = {
+  managed: "ordinal.dev/managed",
+  role: "ordinal.dev/role",
+  epoch: "ordinal.dev/epoch",
+} as const;
+
+type Name = keyof typeof ANNOTATION | keyof typeof LABEL;
+
+export interface Key {
+  readonly key: string;
+  readonly where: "annotation" | "label";
+  readonly objects: readonly ("StatefulSet" | "Pod" | "PersistentVolumeClaim")[];
+  readonly writer: "user" | "controller";
+  /** Largest value, bytes of UTF-8. */
+  readonly bytesMax: number;
+  /** One line for the table of docs/annotations.md. */
+  readonly meaning: string;
+}
+
+const KIB = 1024;
+
+function wish(name: keyof typeof ANNOTATION, meaning: string): Key {
+  const key = ANNOTATION[name];
+  return { key, where: "annotation", objects: ["StatefulSet"], writer: "user", bytesMax: KIB, meaning };
+}
+
+type Kept = Pick<Key, "bytesMax" | "meaning">;
+
+function kept(name: keyof typeof ANNOTATION, object: Key["objects"][number], rest: Kept): Key {
+  return { key: ANNOTATION[name], where: "annotation", objects: [object], writer: "controller", ...rest };
+}
+
+/** Label values are at most 63 bytes, by the rules of Kubernetes. */
+function label(name: keyof typeof LABEL, objects: Key["objects"], meaning: string): Key {
+  return { key: LABEL[name], where: "label", objects, writer: "controller", bytesMax: 63, meaning };
+}
+
+export const KEYS: Readonly<Record<Name, Key>> = {
+  engine: wish("engine", "The database engine; while it is there, Ordinal manages this StatefulSet."),
+  credentials: wish("credentials", "Secret with the database's administrator account."),
+  maxLag: wish("maxLag", "A replica further behind than this leaves the read Service."),
+  pause: wish("pause", "While `true`, Ordinal looks and reports but changes nothing."),
+  servicesOnRelease: wish("servicesOnRelease", "Whether the Services stay when Ordinal lets go of the set."),
+  state: kept("state", "StatefulSet", {
+    bytesMax: 16 * KIB,
+    meaning: "What Ordinal remembers, changed only by compare-and-swap.",
+  }),
+  history: kept("history", "StatefulSet", {
+    bytesMax: 8 * KIB,
+    meaning: "The last decisions that were acted on, newest last.",
+  }),
+  conditions: kept("conditions", "StatefulSet", {
+    bytesMax: 4 * KIB,
+    meaning: "What is true now: `Ready` and every open problem.",
+  }),
+  phase: kept("phase", "StatefulSet", { bytesMax: 32, meaning: "How the cluster is, in one word." }),
+  member: kept("member", "Pod", {
+    bytesMax: 2 * KIB,
+    meaning: "What Ordinal last saw of the database server in this Pod.",
+  }),
+  epochSeen: kept("epochSeen", "PersistentVolumeClaim", {
+    bytesMax: 16,
+    meaning: "The highest epoch this volume took part in.",
+  }),
+  serverUuid: kept("serverUuid", "PersistentVolumeClaim", {
+    bytesMax: 64,
+    meaning: "Identity of the database server on this volume.",
+  }),
+  seededBy: kept("seededBy", "PersistentVolumeClaim", {
+    bytesMax: 64,
+    meaning: "Identity of the server this volume was copied from.",
+  }),
+  serverAuthority: kept("serverAuthority", "PersistentVolumeClaim", {
+    bytesMax: 8 * KIB,
+    meaning: "The pinned certificate authority of the server on this volume, PEM.",
+  }),
+  managed: label("managed", ["StatefulSet", "Pod"], "Index of what Ordinal manages; always `true`."),
+  role: label("role", ["Pod"], "`primary` or `replica`; selected by the Services."),
+  epoch: label("epoch", ["Pod"], "The epoch in which this Pod got its role; selected by the Services."),
+};
+
+/** Every annotation that may stand on a StatefulSet, whether a user or Ordinal writes it. */
+export const SET_ANNOTATIONS: readonly Key[] = Object.values(KEYS).filter(
+  (entry) => entry.where === "annotation" && entry.objects.includes("StatefulSet"),
+);

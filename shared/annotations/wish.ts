@@ -1,0 +1,123 @@
+/**
+ * What the user asked for, read from the annotations of a StatefulSet. The grammar is strict and everything
+ * wrong is said at once, in sentences that say what to change; a value that cannot be read never reaches a
+ * spec (its default does), and its problem blocks. Keys without our prefix are none of our business.
+ */
+import type { Problem, ProblemCode } from "../model/condition.ts";
+import type { StatefulSet } from "../model/kube.ts";
+import type { Wish } from "../model/observed.ts";
+import type { ServicesOnRelease, Spec } from "../model/spec.ts";
+import { ANNOTATION, KEYS, type Key, PREFIX, SET_ANNOTATIONS } from "./keys.ts";
+import { nearest } from "./nearest.ts";
+import { oneLine, quote, utf8Bytes } from "./text.ts";
+
+export const MAX_LAG_DEFAULT_MS = 10_000;
+const MAX_LAG_LEAST_MS = 1000;
+const MAX_LAG_MOST_MS = 86_400_000;
+
+/** A value, or what would have been right: the end of the sentence `<key> is <value>: …`. */
+type Reading<T> = { readonly value: T } | { readonly wanted: string };
+
+function oneOf<T extends string>(raw: string, allowed: readonly T[]): Reading<T> {
+  const value = allowed.find((word) => word === raw);
+  if (value !== undefined) return { value };
+  const [hint] = nearest(raw, allowed);
+  if (hint !== undefined) return { wanted: `did you mean ${hint}? Allowed: ${allowed.join(", ")}` };
+  return { wanted: `set it to ${allowed.join(" or ")}` };
+}
+
+const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
+
+/** A DNS-1123 subdomain, as Kubernetes wants the name of a Secret. The length is checked before the pattern. */
+function secretName(raw: string): Reading<string> {
+  if (raw.length <= 253 && SUBDOMAIN.test(raw)) return { value: raw };
+  return { wanted: "set it to the name of a Secret: lower case letters, digits, - and ., at most 253" };
+}
+
+const DURATION = /^(0|[1-9]\d{0,8})(ms|s|m|h)$/;
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+function lag(raw: string): Reading<number> {
+  const [, digits = "", unit = ""] = DURATION.exec(raw) ?? [];
+  const value = Number(digits) * (UNIT_MS[unit] ?? Number.NaN);
+  if (value >= MAX_LAG_LEAST_MS && value <= MAX_LAG_MOST_MS) return { value };
+  return { wanted: "set it to a whole number with ms, s, m or h, from 1s to 24h, such as 10s" };
+}
+
+function problem(code: ProblemCode, message: string): Problem {
+  return { code, message: oneLine(message, 200), blocks: true };
+}
+
+/** Keys with our prefix that mean nothing on a StatefulSet; most are typing mistakes of a wish. */
+function unknownKeys(annotations: StatefulSet["annotations"]): readonly Problem[] {
+  const known: ReadonlySet<string> = new Set(SET_ANNOTATIONS.map((entry) => entry.key));
+  const wishes = SET_ANNOTATIONS.filter((entry) => entry.writer === "user");
+  const names = wishes.map((entry) => entry.key.slice(PREFIX.length));
+  return Object.keys(annotations)
+    .filter((key) => key.startsWith(PREFIX) && !known.has(key))
+    .sort()
+    .map((key) => {
+      const [hint] = nearest(key.slice(PREFIX.length), names);
+      const shown = oneLine(key, 80);
+      return problem(
+        "AnnotationUnknown",
+        hint === undefined
+          ? `${shown} is no annotation of Ordinal for a StatefulSet: remove it or correct its name.`
+          : `${shown} is no annotation of Ordinal: did you mean ${PREFIX}${hint}? Rename it or remove it.`,
+      );
+    });
+}
+
+interface Reader {
+  readonly read: <T, F>(key: Key, fallback: F, parse: (raw: string) => Reading<T>) => T | F;
+  readonly problems: Problem[];
+}
+
+function reader(annotations: StatefulSet["annotations"]): Reader {
+  const problems: Problem[] = [];
+  const reject = (key: Key, what: string) =>
+    problems.push(problem("AnnotationInvalid", `${key.key} ${what}.`));
+  return {
+    problems,
+    read: (key, fallback, parse) => {
+      const raw = annotations[key.key];
+      if (raw === undefined) return fallback;
+      if (utf8Bytes(raw) > key.bytesMax) {
+        reject(
+          key,
+          `starts with ${quote(raw.slice(0, 20))} and is longer than ${key.bytesMax} bytes: shorten it`,
+        );
+        return fallback;
+      }
+      const reading = parse(raw);
+      if ("value" in reading) return reading.value;
+      reject(key, `is ${quote(raw)}: ${reading.wanted}`);
+      return fallback;
+    },
+  };
+}
+
+/**
+ * Never throws. Without `ordinal.dev/engine` the set is not managed: only unknown keys (a mistyped
+ * `engine` would otherwise release a database) and what concerns the release are then looked at.
+ */
+export function parseWish(set: StatefulSet): Wish {
+  const { read, problems } = reader(set.annotations);
+  const managed = set.annotations[ANNOTATION.engine] !== undefined;
+  let spec: Spec | null = null;
+  if (managed) {
+    const engine = read(KEYS.engine, null, (raw) => oneOf<Spec["engine"]>(raw, ["mysql"]));
+    const credentials = read(KEYS.credentials, null, secretName);
+    if (set.annotations[ANNOTATION.credentials] === undefined) {
+      const message = `${ANNOTATION.credentials} is missing: set it to the name of the Secret with the root password.`;
+      problems.push(problem("AnnotationInvalid", message));
+    }
+    const maxLagMs = read(KEYS.maxLag, MAX_LAG_DEFAULT_MS, lag);
+    const paused = read(KEYS.pause, "false", (raw) => oneOf(raw, ["true", "false"])) === "true";
+    if (engine !== null && credentials !== null) spec = { engine, credentials, maxLagMs, paused };
+  }
+  const servicesOnRelease: ServicesOnRelease = read(KEYS.servicesOnRelease, "keep", (raw) =>
+    oneOf(raw, ["keep", "remove"]),
+  );
+  return { managed, spec, problems: [...problems, ...unknownKeys(set.annotations)], servicesOnRelease };
+}

@@ -1,0 +1,23 @@
+/**
+ * What a pass saw of one member, as kept on its Pod for people and for `kubectl ordinal`, which looks at
+ * Kubernetes only. Nothing is decided from it: it is as old as `at`, and a Pod's owner may edit it.
+ */
+import { z } from "zod";
+
+export const memberSchema = z.strictObject({
+  /** What it serves clients as; `none` while it serves nobody. */
+  role: z.enum(["primary", "replica", "none"]),
+  /** One phrase for people when something is unusual, else empty. */
+  note: z.string().max(200),
+  /** Null while the server cannot be read. */
+  serverUuid: z.string().max(64).nullable(),
+  version: z.string().max(64).nullable(),
+  /** When this was written, which is when one of the other fields last changed by something worth a write. */
+  at: z.iso.datetime(),
+  /** Its acknowledgements count for the durability of a commit. */
+  acks: z.boolean(),
+  /** Behind the primary, milliseconds; null on the primary and when it is not known. */
+  lagMs: z.number().int().min(0).nullable(),
+});
+
+export type MemberRecord = z.infer<typeof memberSchema>;

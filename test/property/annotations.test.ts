@@ -1,0 +1,238 @@
+/**
+ * Laws of the annotations that hold for every input: what is written is read back, no size is ever exceeded,
+ * and no text whatever makes a reader throw or puts a value into a spec that the grammar does not allow.
+ */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ANNOTATIONS_BYTES_MAX, annotationBytes, shrink } from "../../shared/annotations/budget.ts";
+import { decodeConditions, encodeConditions, nextConditions } from "../../shared/annotations/conditions.ts";
+import { decodeHistory, encodeHistory } from "../../shared/annotations/history.ts";
+import { ANNOTATION, KEYS } from "../../shared/annotations/keys.ts";
+import { decodeMemberRecord } from "../../shared/annotations/member.ts";
+import { decodeState, encodeState } from "../../shared/annotations/state.ts";
+import { utf8Bytes } from "../../shared/annotations/text.ts";
+import { parseWish } from "../../shared/annotations/wish.ts";
+import { type Condition, PROBLEM_CODES, type Problem } from "../../shared/model/condition.ts";
+import type { HistoryEntry, State } from "../../shared/model/state.ts";
+import { setWith } from "../unit/annotations/support.ts";
+
+const RUNS = { numRuns: 1000 };
+const MANY_RUNS = { numRuns: 10_000 };
+
+const text = (maxLength: number) => fc.string({ unit: "binary", maxLength });
+const instant = fc
+  .date({ min: new Date("2000-01-01T00:00:00Z"), max: new Date("2100-01-01T00:00:00Z"), noInvalidDate: true })
+  .map((date) => date.toISOString());
+const ordinal = fc.nat(999);
+const uuid = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 64 });
+const config = fc.record({
+  primary: fc.record({ ordinal, serverUuid: uuid }),
+  ackers: fc.array(fc.record({ ordinal, serverUuid: uuid }), { maxLength: 32 }),
+  ackCount: fc.nat(16),
+});
+
+const state: fc.Arbitrary<State> = fc.record({
+  v: fc.constant(1 as const),
+  seq: fc.integer({ min: 1 }),
+  clusterUid: text(64),
+  epoch: fc.nat(),
+  phase: fc.constantFrom("Adopting", "Establishing", "Steady", "Releasing", "Released"),
+  established: fc.option(config),
+  pending: fc.option(fc.tuple(config, fc.boolean()).map(([one, open]) => ({ ...one, open }))),
+  op: fc.option(
+    fc.record({
+      id: text(64),
+      kind: fc.constantFrom("adopt", "reopen", "add-acker", "remove-acker", "ack-count", "release"),
+      step: text(32),
+      startedAt: instant,
+    }),
+  ),
+  wakeAt: fc.option(instant),
+});
+
+const condition: fc.Arbitrary<Condition> = fc.record({
+  type: text(64),
+  status: fc.constantFrom("True", "False", "Unknown"),
+  reason: text(64),
+  message: text(300),
+  lastTransitionAt: instant,
+  observedGeneration: fc.nat(),
+});
+
+const entry: fc.Arbitrary<HistoryEntry> = fc.record({
+  at: instant,
+  epoch: fc.nat(),
+  reason: text(90),
+  why: text(600),
+  considered: fc.array(text(200), { maxLength: 14 }),
+});
+
+const code = fc.constantFrom(...(Object.keys(PROBLEM_CODES) as (keyof typeof PROBLEM_CODES)[]));
+const problem: fc.Arbitrary<Problem> = fc.record({ code, message: text(300), ordinal, blocks: fc.boolean() });
+
+test("state: what is written is read back, and the same value is the same text", () => {
+  fc.assert(
+    fc.property(state, (one) => {
+      const raw = encodeState(one);
+      const back = decodeState(raw, one.clusterUid);
+      expect(back).toEqual({ kind: "valid", state: one });
+      expect(back.kind === "valid" && encodeState(back.state)).toBe(raw);
+      expect(decodeState(raw, `${one.clusterUid}x`)).toEqual({ kind: "foreign", clusterUid: one.clusterUid });
+    }),
+    RUNS,
+  );
+});
+
+test("history: within 8 KiB and 32, the newest entries, readable, stable when written again", () => {
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 40 }), fc.integer({ min: 0, max: 9000 }), (entries, room) => {
+      const raw = encodeHistory(entries, room);
+      expect(utf8Bytes(raw)).toBeLessThanOrEqual(Math.max(2, Math.min(room, 8192)));
+      const back = decodeHistory(raw);
+      expect(back.length).toBeLessThanOrEqual(32);
+      expect(back.map(({ at }) => at)).toEqual(
+        entries.slice(entries.length - back.length).map(({ at }) => at),
+      );
+      expect(encodeHistory(back)).toBe(raw);
+    }),
+    RUNS,
+  );
+});
+
+test("conditions: within 4 KiB, readable, and the first ones survive", () => {
+  fc.assert(
+    fc.property(
+      fc.array(condition, { maxLength: 40 }),
+      fc.integer({ min: 2, max: 5000 }),
+      (conditions, room) => {
+        const raw = encodeConditions(conditions, room);
+        expect(utf8Bytes(raw)).toBeLessThanOrEqual(Math.min(room, 4096));
+        const back = decodeConditions(raw);
+        expect(back.map(({ type }) => type)).toEqual(
+          conditions.slice(0, back.length).map(({ type }) => type),
+        );
+        expect(encodeConditions(back)).toBe(raw);
+      },
+    ),
+    RUNS,
+  );
+});
+
+test("conditions: the same problems again, in any order, leave nothing to write", () => {
+  const ready = { status: "False", reason: "Degraded", message: "1 of 3" } as const;
+  fc.assert(
+    fc.property(fc.array(problem, { maxLength: 12 }), (problems) => {
+      const byOrdinal = new Set(problems.map((one) => one.ordinal));
+      fc.pre(byOrdinal.size === problems.length);
+      const before = decodeConditions(
+        encodeConditions(nextConditions([], problems, ready, { generation: 1, nowMs: 0 })),
+      );
+      const after = nextConditions(before, problems.toReversed(), ready, { generation: 1, nowMs: 5000 });
+      expect(encodeConditions(after)).toBe(encodeConditions(before));
+    }),
+    RUNS,
+  );
+});
+
+test("budget: a write never makes the object too large unless the state alone does", () => {
+  const room = fc.integer({ min: 0, max: 30_000 });
+  fc.assert(
+    fc.property(state, fc.array(condition), fc.array(entry), room, (one, conditions, history, free) => {
+      const existing = { other: "o".repeat(ANNOTATIONS_BYTES_MAX - 5 - free) };
+      const written = shrink(existing, { state: one, conditions, history, phase: "Healthy" });
+      const raw = encodeState(one);
+      expect(written[ANNOTATION.state]).toBe(raw);
+      const least = { ...written, [ANNOTATION.conditions]: "[]", [ANNOTATION.history]: "[]" };
+      const limit = Math.max(ANNOTATIONS_BYTES_MAX, annotationBytes({ ...existing, ...least }));
+      expect(annotationBytes({ ...existing, ...written })).toBeLessThanOrEqual(limit);
+    }),
+    RUNS,
+  );
+});
+
+test("reading: no text makes any reader throw", () => {
+  const nearly = state
+    .map(encodeState)
+    .chain((raw) =>
+      fc
+        .tuple(fc.nat(raw.length), fc.nat(6), text(6))
+        .map(([at, cut, put]) => raw.slice(0, at) + put + raw.slice(at + cut)),
+    );
+  const raw = fc.oneof(text(300), fc.json({ maxDepth: 10 }), nearly);
+  fc.assert(
+    fc.property(raw, (one) => {
+      expect(["valid", "foreign", "newer", "invalid"]).toContain(decodeState(one, "uid-1").kind);
+      expect(Array.isArray(decodeHistory(one))).toBe(true);
+      expect(Array.isArray(decodeConditions(one))).toBe(true);
+      decodeMemberRecord(one);
+    }),
+    MANY_RUNS,
+  );
+});
+
+/** The grammar once more, said another way. */
+function valid(key: string, value: string): boolean {
+  if (new TextEncoder().encode(value).length > 1024) return false;
+  if (key === ANNOTATION.engine) return value === "mysql";
+  if (key === ANNOTATION.pause) return value === "true" || value === "false";
+  if (key === ANNOTATION.servicesOnRelease) return value === "keep" || value === "remove";
+  if (key === ANNOTATION.credentials) {
+    const inside = value
+      .split(".")
+      .every((part) => /^[a-z0-9-]+$/.test(part) && !part.startsWith("-") && !part.endsWith("-"));
+    return inside && value.length <= 253;
+  }
+  const unit = value.endsWith("ms") ? "ms" : value.slice(-1);
+  const digits = value.slice(0, value.length - unit.length);
+  const ms = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit];
+  if (ms === undefined || !/^[1-9][0-9]*$/.test(digits)) return false;
+  return Number(digits) * ms >= 1000 && Number(digits) * ms <= 86_400_000;
+}
+
+test("wish: never throws, and an invalid value is told, blocks, and is never in the spec", () => {
+  const duration = fc
+    .tuple(fc.nat(100_000), fc.constantFrom("ms", "s", "m", "h", "d", "", "S"))
+    .map(([n, unit]) => `${n}${unit}`);
+  const value = fc.oneof(
+    fc.constantFrom("mysql", "mysql-root", "true", "false", "keep", "remove", "10s", "True", "mysql ", "10"),
+    duration,
+    text(60),
+    fc.string({ unit: fc.constantFrom("a", "-", ".", "0"), maxLength: 260 }),
+  );
+  const userKeys = Object.values(KEYS).flatMap(({ key, writer }) => (writer === "user" ? [key] : []));
+  const key = fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom(...userKeys) },
+    text(20).map((end) => `ordinal.dev/_${end}`),
+    text(20),
+  );
+  fc.assert(
+    fc.property(fc.dictionary(key, value, { maxKeys: 8 }), fc.boolean(), (rest, asked) => {
+      const annotations = asked
+        ? { [ANNOTATION.engine]: "mysql", [ANNOTATION.credentials]: "root", ...rest }
+        : rest;
+      const { managed, spec, problems, servicesOnRelease } = parseWish(setWith(annotations));
+      expect(managed).toBe(ANNOTATION.engine in annotations);
+      const judged = managed ? userKeys : [ANNOTATION.servicesOnRelease];
+      const wrong = Object.entries(annotations).filter(
+        ([one, raw]) => judged.some((known) => known === one) && !valid(one, raw),
+      );
+      const missing = managed && !(ANNOTATION.credentials in annotations) ? 1 : 0;
+      const unknown = Object.keys(annotations).filter(
+        (one) => one.startsWith("ordinal.dev/") && !userKeys.includes(one),
+      );
+      expect(problems).toHaveLength(wrong.length + missing + unknown.length);
+      expect(problems.every((one) => one.blocks && one.message.length <= 200)).toBe(true);
+      expect(problems.every((one) => !/[\p{C}\u2028\u2029]/u.test(one.message))).toBe(true);
+      const unusable = wrong.some(([one]) => one === ANNOTATION.engine || one === ANNOTATION.credentials);
+      expect(spec === null).toBe(!managed || missing > 0 || unusable);
+      if (spec !== null) {
+        expect(spec.engine).toBe("mysql");
+        expect(valid(ANNOTATION.credentials, spec.credentials)).toBe(true);
+        expect(spec.maxLagMs).toBeGreaterThanOrEqual(1000);
+        expect(spec.maxLagMs).toBeLessThanOrEqual(86_400_000);
+      }
+      expect(["keep", "remove"]).toContain(servicesOnRelease);
+    }),
+    MANY_RUNS,
+  );
+});

@@ -1,0 +1,189 @@
+import { describe, expect, test } from "vitest";
+import { ANNOTATION, KEYS } from "../../../shared/annotations/keys.ts";
+import { parseWish } from "../../../shared/annotations/wish.ts";
+import { NASTY, setWith } from "./support.ts";
+
+const asked = { [ANNOTATION.engine]: "mysql", [ANNOTATION.credentials]: "mysql-root" };
+
+function wish(annotations: Readonly<Record<string, string>>) {
+  return parseWish(setWith(annotations));
+}
+
+function messages(annotations: Readonly<Record<string, string>>): string[] {
+  return wish(annotations).problems.map((one) => `${one.code}: ${one.message}`);
+}
+
+describe("what was asked for", () => {
+  test("nothing: not managed, and nobody else's annotation is anybody's business", () => {
+    const annotations = { "example.com/ordinal.dev": "x", "ordinal.dev": "y", "my.ordinal.dev/engine": "z" };
+    expect(wish(annotations)).toEqual({
+      managed: false,
+      spec: null,
+      problems: [],
+      servicesOnRelease: "keep",
+    });
+  });
+
+  test("engine and credentials, with the defaults of the rest", () => {
+    expect(wish(asked)).toEqual({
+      managed: true,
+      spec: { engine: "mysql", credentials: "mysql-root", maxLagMs: 10_000, paused: false },
+      problems: [],
+      servicesOnRelease: "keep",
+    });
+  });
+
+  test("everything", () => {
+    const all = {
+      ...asked,
+      [ANNOTATION.maxLag]: "2m",
+      [ANNOTATION.pause]: "true",
+      [ANNOTATION.servicesOnRelease]: "remove",
+    };
+    expect(wish(all)).toMatchObject({
+      spec: { maxLagMs: 120_000, paused: true },
+      problems: [],
+      servicesOnRelease: "remove",
+    });
+  });
+
+  test.each([
+    ["1s", 1000],
+    ["1000ms", 1000],
+    ["90s", 90_000],
+    ["24h", 86_400_000],
+    ["1440m", 86_400_000],
+  ])("max-lag %s", (text, maxLagMs) => {
+    expect(wish({ ...asked, [ANNOTATION.maxLag]: text }).spec?.maxLagMs).toBe(maxLagMs);
+  });
+
+  test.each(["a", "a.b", "0", "db-root.prod", "a".repeat(253)])("credentials %s", (credentials) => {
+    expect(wish({ ...asked, [ANNOTATION.credentials]: credentials }).spec?.credentials).toBe(credentials);
+  });
+
+  test("Ordinal's own annotations are known", () => {
+    const own = Object.values(KEYS).filter(
+      (key) => key.writer === "controller" && key.objects.includes("StatefulSet"),
+    );
+    const written = Object.fromEntries(
+      own.filter((key) => key.where === "annotation").map(({ key }) => [key, "x"]),
+    );
+    expect(wish({ ...asked, ...written }).problems).toEqual([]);
+  });
+});
+
+describe("what is wrong with it", () => {
+  test.each([
+    [
+      { ...asked, [ANNOTATION.engine]: "mysq1" },
+      'ordinal.dev/engine is "mysq1": did you mean mysql? Allowed: mysql.',
+    ],
+    [
+      { ...asked, [ANNOTATION.engine]: "MySQL" },
+      'ordinal.dev/engine is "MySQL": did you mean mysql? Allowed: mysql.',
+    ],
+    [{ ...asked, [ANNOTATION.engine]: "mongodb" }, 'ordinal.dev/engine is "mongodb": set it to mysql.'],
+    [
+      { [ANNOTATION.engine]: "mysql" },
+      "ordinal.dev/credentials is missing: set it to the name of the Secret with the root password.",
+    ],
+    [
+      { ...asked, [ANNOTATION.credentials]: "Root_Password" },
+      'ordinal.dev/credentials is "Root_Password": set it to the name of a Secret: lower case letters, digits, - and ., at most 253.',
+    ],
+    [
+      { ...asked, [ANNOTATION.maxLag]: "500ms" },
+      'ordinal.dev/max-lag is "500ms": set it to a whole number with ms, s, m or h, from 1s to 24h, such as 10s.',
+    ],
+    [{ ...asked, [ANNOTATION.pause]: "yes" }, 'ordinal.dev/pause is "yes": set it to true or false.'],
+    [
+      { ...asked, [ANNOTATION.pause]: "ture" },
+      'ordinal.dev/pause is "ture": did you mean true? Allowed: true, false.',
+    ],
+    [
+      { ...asked, [ANNOTATION.servicesOnRelease]: "delete" },
+      'ordinal.dev/services-on-release is "delete": set it to keep or remove.',
+    ],
+    [
+      { ...asked, [ANNOTATION.pause]: "\u202Etrue\0" },
+      'ordinal.dev/pause is "\\u202Etrue\\u0000": did you mean true? Allowed: true, false.',
+    ],
+    [
+      { ...asked, [ANNOTATION.credentials]: "x".repeat(2000) },
+      'ordinal.dev/credentials starts with "xxxxxxxxxxxxxxxxxxxx" and is longer than 1024 bytes: shorten it.',
+    ],
+  ])("case %#", (annotations, message) => {
+    expect(messages(annotations)).toEqual([`AnnotationInvalid: ${message}`]);
+  });
+
+  test.each([
+    ["ordinal.dev/max-lags", "did you mean ordinal.dev/max-lag? Rename it or remove it."],
+    ["ordinal.dev/Pause", "did you mean ordinal.dev/pause? Rename it or remove it."],
+    [
+      "ordinal.dev/service-on-release",
+      "did you mean ordinal.dev/services-on-release? Rename it or remove it.",
+    ],
+  ])("unknown key %s", (key, hint) => {
+    expect(messages({ ...asked, [key]: "x" })).toEqual([
+      `AnnotationUnknown: ${key} is no annotation of Ordinal: ${hint}`,
+    ]);
+  });
+
+  test("an unknown key like no other, a label's name and a Pod's annotation get no hint", () => {
+    for (const key of ["ordinal.dev/frobnicate", "ordinal.dev/role", "ordinal.dev/member", "ordinal.dev/"]) {
+      expect(messages({ ...asked, [key]: "x" })).toEqual([
+        `AnnotationUnknown: ${key} is no annotation of Ordinal for a StatefulSet: remove it or correct its name.`,
+      ]);
+    }
+  });
+
+  test("a mistyped engine key is told even though the set is then not managed", () => {
+    expect(wish({ "ordinal.dev/engin": "mysql" })).toMatchObject({ managed: false, spec: null });
+    expect(messages({ "ordinal.dev/engin": "mysql" })[0]).toContain("did you mean ordinal.dev/engine?");
+  });
+
+  test("without an engine, leftovers of an old wish do not block a release", () => {
+    expect(
+      messages({ [ANNOTATION.maxLag]: "soon", [ANNOTATION.pause]: "", [ANNOTATION.credentials]: "?" }),
+    ).toEqual([]);
+  });
+
+  test("all of it at once, and all of it blocks", () => {
+    const { spec, problems } = wish({
+      [ANNOTATION.engine]: "",
+      [ANNOTATION.maxLag]: "",
+      [ANNOTATION.pause]: "",
+      [ANNOTATION.servicesOnRelease]: "",
+      "ordinal.dev/b": "",
+      "ordinal.dev/a": "",
+    });
+    expect(spec).toBeNull();
+    expect(problems).toHaveLength(7);
+    expect(problems.every((one) => one.blocks)).toBe(true);
+  });
+
+  test.each(NASTY.map((value) => [JSON.stringify(value.slice(0, 20)), value]))(
+    "nasty value %s in every key",
+    (_, value) => {
+      const keys = Object.values(KEYS).filter((key) => key.writer === "user");
+      for (const { key } of keys) {
+        const { problems } = wish({ ...asked, [key]: value });
+        expect(problems.map((one) => one.code)).toEqual(["AnnotationInvalid"]);
+        for (const { message } of problems) {
+          expect(message.length).toBeLessThanOrEqual(200);
+          expect(message).toMatch(/^[\x20-\x7E…😀١٠]+$/u);
+        }
+      }
+    },
+  );
+
+  test("nasty keys", () => {
+    for (const value of NASTY) {
+      const [one, ...others] = wish({ ...asked, [`ordinal.dev/_${value}`]: "" }).problems;
+      expect(others).toEqual([]);
+      expect(one?.code).toBe("AnnotationUnknown");
+      expect(one?.message.length).toBeLessThanOrEqual(200);
+      expect(one?.message).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\u2028]/u);
+    }
+  });
+});
