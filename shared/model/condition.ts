@@ -30,6 +30,7 @@ export const PROBLEM_CODES = {
   ReplicaBroken: "warning",
   ReplicaLagging: "warning",
   SeedFailed: "warning",
+  ActionRefused: "warning",
   WaitingForMembers: "normal",
   NoSpareCopy: "normal",
   Paused: "normal",
@@ -73,4 +74,12 @@ export const conditionSchema = z.strictObject({
 export type Condition = z.infer<typeof conditionSchema>;
 
 /** One word for tables and for `kubectl wait --for=jsonpath`. */
-export type Phase = "Healthy" | "Degraded" | "Adopting" | "Reopening" | "Blocked" | "Paused" | "Releasing" | "Released";
+export type Phase =
+  | "Healthy"
+  | "Degraded"
+  | "Adopting"
+  | "Reopening"
+  | "Blocked"
+  | "Paused"
+  | "Releasing"
+  | "Released";

@@ -11,6 +11,8 @@ export interface PositionAlgebra {
   union(a: Position, b: Position): Position;
   /** What is in `a` and not in `b`. */
   subtract(a: Position, b: Position): Position;
+  /** `a` without the transactions that the server `serverUuid` itself began. */
+  without(a: Position, serverUuid: string): Position;
   /** Number of transactions. */
   count(a: Position): bigint;
   /** For people: cut to about `charsMax` characters, saying how much was left out. */
@@ -43,7 +45,12 @@ export interface EngineRules {
   readonly port: number;
   readonly positions: PositionAlgebra;
   /** Null when this server can be managed; else one sentence that says why not and what to do. */
-  unsupported(facts: ServerFacts): { readonly code: "EngineMismatch" | "UnsupportedVersion" | "UnsupportedSettings"; readonly message: string } | null;
+  unsupported(
+    facts: ServerFacts,
+  ): {
+    readonly code: "EngineMismatch" | "UnsupportedVersion" | "UnsupportedSettings";
+    readonly message: string;
+  } | null;
   /** True when `executed` is no more than what an image writes while it initialises an empty volume. */
   initialOnly(facts: ServerFacts): boolean;
   /** What is still missing on this server for its place, in the order in which it must be done. */

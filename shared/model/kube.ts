@@ -28,7 +28,11 @@ export interface StatefulSet extends ObjectMeta {
   readonly serviceName: string;
   /** Names of the volume claim templates; empty means that the pods have no storage of their own. */
   readonly claimTemplates: readonly string[];
-  readonly containers: readonly { readonly name: string; readonly image: string; readonly ports: readonly number[] }[];
+  readonly containers: readonly {
+    readonly name: string;
+    readonly image: string;
+    readonly ports: readonly number[];
+  }[];
 }
 
 export interface ContainerStatus {

@@ -2,8 +2,9 @@
  * One immutable, serialisable snapshot of a cluster: the only input of a decision, so that any pass can
  * be replayed from a file.
  */
-import type { Condition, Problem } from "./condition.ts";
+
 import type { ClusterRef } from "./cluster.ts";
+import type { Condition, Problem } from "./condition.ts";
 import type { PersistentVolumeClaim, Pod, Service, StatefulSet } from "./kube.ts";
 import type { ServerObservation } from "./server.ts";
 import type { ServicesOnRelease, Spec } from "./spec.ts";
@@ -64,6 +65,8 @@ export interface Observed {
   readonly members: readonly Member[];
   /** Pods of the set beyond its replica count, still there. */
   readonly surplus: readonly Pod[];
+  /** What a server or the API refused earlier in this pass, in one sentence; repeating it is useless for now. */
+  readonly refusal: string | null;
   /**
    * False when Secrets, claims and Services are a resident host's memory of an earlier pass. Such a
    * snapshot may only ever lead to "nothing to do"; any plan is decided again on a full one.

@@ -21,13 +21,19 @@ export interface Failure {
   readonly retryAfterMs?: number;
 }
 
-export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure };
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly failure: Failure };
 
 export function succeed<T>(value: T): Outcome<T> {
   return { ok: true, value };
 }
 
-export function fail(kind: FailureKind, message: string, more: Omit<Failure, "kind" | "message"> = {}): Outcome<never> {
+export function fail(
+  kind: FailureKind,
+  message: string,
+  more: Omit<Failure, "kind" | "message"> = {},
+): Outcome<never> {
   return { ok: false, failure: { kind, message, ...more } };
 }
 

@@ -50,7 +50,7 @@ export interface ServerFacts {
   /** No longer in its logs: a follower must already hold these. */
   readonly purged: Position;
   readonly channel: Channel | null;
-  /** Commit instant, by its origin's clock, of the transaction that is being or was last applied. */
+  /** Commit instant, by its origin's clock, of the oldest transaction being applied now; null when none is. */
   readonly applyingSinceMs: number | null;
   /** Servers that receive from this one now. */
   readonly followers: number;
@@ -69,7 +69,11 @@ export interface ServerFacts {
     readonly active: boolean;
   };
   /** A copy of another server's volume into this one: not begun, under way, done or failed. */
-  readonly seeding: { readonly kind: "none" | "running" | "done" | "failed"; readonly percent: number; readonly error: string | null };
+  readonly seeding: {
+    readonly kind: "none" | "running" | "done" | "failed";
+    readonly percent: number;
+    readonly error: string | null;
+  };
   readonly terms: readonly Term[];
   readonly survey: Survey | null;
   /** Engine-specific settings, plugins and accounts, for the engine's own rules only. */
@@ -81,4 +85,5 @@ export type ServerObservation =
   | { readonly kind: "absent" }
   | { readonly kind: "unreachable"; readonly reason: string }
   | { readonly kind: "denied"; readonly account: string; readonly reason: string }
-  | { readonly kind: "read"; readonly facts: ServerFacts };
+  /** `authority`: the certificate authority (PEM) that this server presented; null without TLS. */
+  | { readonly kind: "read"; readonly facts: ServerFacts; readonly authority: string | null };

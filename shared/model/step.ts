@@ -2,7 +2,7 @@
  * A step is data: what to do, on whom, under which precondition. Steps of one track run in order, tracks
  * run side by side. Each step can be repeated, and is only ever run under an intent that was recorded.
  */
-import type { Condition, EventReason, Phase } from "./condition.ts";
+import type { Condition, EventReason, Phase, ProblemCode } from "./condition.ts";
 import type { Preparation } from "./engine.ts";
 import type { HistoryEntry, State } from "./state.ts";
 
@@ -21,7 +21,7 @@ export interface RecordStep {
 export interface EventStep {
   readonly kind: "Event";
   readonly type: "Normal" | "Warning";
-  readonly reason: EventReason | string;
+  readonly reason: EventReason | ProblemCode;
   readonly message: string;
   /** Makes the name of the Event object, so that a repeated step finds its own. */
   readonly key: string;
@@ -31,17 +31,46 @@ export type ServerStep =
   | { readonly kind: "Prepare"; readonly ordinal: number; readonly preparation: Preparation }
   /** Copy the donor's volume into this member, destroying what is there. INV-9: only a member without user data. */
   | { readonly kind: "Seed"; readonly ordinal: number; readonly donor: number }
-  | { readonly kind: "Follow"; readonly ordinal: number; readonly source: number; readonly how: "full" | "receiver" | "start" }
+  | {
+      readonly kind: "Follow";
+      readonly ordinal: number;
+      readonly source: number;
+      readonly how: "full" | "receiver" | "start";
+    }
   /** Starts or stops acknowledging; its receiver is reconnected so that the source knows. */
   | { readonly kind: "Acknowledge"; readonly ordinal: number; readonly on: boolean }
   /** Nobody can log in with this member's replication account, and its stream is cut; or can again. */
-  | { readonly kind: "LockAccount"; readonly ordinal: number; readonly primary: number; readonly locked: boolean }
+  | {
+      readonly kind: "LockAccount";
+      readonly ordinal: number;
+      readonly primary: number;
+      readonly locked: boolean;
+    }
   /** On the primary: commits wait for `ackCount` acknowledgements from now on. */
   | { readonly kind: "Arm"; readonly ordinal: number; readonly ackCount: number }
   /** Wait until `need` of `holders` have executed everything that the primary has. */
-  | { readonly kind: "AwaitHolders"; readonly primary: number; readonly holders: readonly number[]; readonly need: number; readonly timeoutMs: number }
+  | {
+      readonly kind: "AwaitHolders";
+      readonly primary: number;
+      readonly holders: readonly number[];
+      readonly need: number;
+      readonly timeoutMs: number;
+    }
   /** On the primary: check the acknowledgement settings, allow writes, commit the term row. */
-  | { readonly kind: "Open"; readonly ordinal: number; readonly epoch: number; readonly ackCount: number; readonly timeoutMs: number };
+  | {
+      readonly kind: "Open";
+      readonly ordinal: number;
+      readonly epoch: number;
+      readonly ackCount: number;
+      readonly timeoutMs: number;
+    }
+  /** At release: leave an ordinary replication set-up that survives restarts without us. */
+  | {
+      readonly kind: "HandOver";
+      readonly ordinal: number;
+      readonly role: "primary" | "replica";
+      readonly ackCount: number;
+    };
 
 export type KubeStep =
   | { readonly kind: "EnsureAccounts"; readonly ordinals: readonly number[] }
@@ -52,8 +81,18 @@ export type KubeStep =
       readonly labels: Readonly<Record<string, string | null>>;
       readonly annotations: Readonly<Record<string, string | null>>;
     }
-  | { readonly kind: "AnnotateClaim"; readonly claim: string; readonly uid: string; readonly annotations: Readonly<Record<string, string | null>> }
-  | { readonly kind: "EnsureService"; readonly role: "primary" | "replica"; readonly name: string; readonly selector: Readonly<Record<string, string>> }
+  | {
+      readonly kind: "AnnotateClaim";
+      readonly claim: string;
+      readonly uid: string;
+      readonly annotations: Readonly<Record<string, string | null>>;
+    }
+  | {
+      readonly kind: "EnsureService";
+      readonly role: "primary" | "replica";
+      readonly name: string;
+      readonly selector: Readonly<Record<string, string>>;
+    }
   | { readonly kind: "DeleteService"; readonly name: string; readonly uid: string };
 
 export type Step = RecordStep | EventStep | ServerStep | KubeStep;

@@ -22,7 +22,7 @@ export interface Accounts {
 export interface Engine {
   readonly rules: EngineRules;
   /** Names of the accounts that Ordinal makes for itself. */
-  accountNames: { readonly control: string; replication(ordinal: number): string };
+  readonly accountNames: { readonly control: string; replication(ordinal: number): string };
   observe(server: Server, options: { readonly survey: boolean }): Promise<Outcome<ServerFacts>>;
   prepare(server: Server, preparation: Preparation, accounts: Accounts): Promise<Outcome<null>>;
   /**
@@ -39,7 +39,16 @@ export interface Engine {
   /** `transient` when the time is up before the server has executed `position`. */
   awaitExecuted(server: Server, position: Position, timeoutMs: number): Promise<Outcome<null>>;
   /** INV-5: re-reads the acknowledgement settings on this very session before it allows writes. */
-  open(server: Server, term: { epoch: number; clusterUid: string; opId: string; ackCount: number; at: string }, timeoutMs: number): Promise<Outcome<null>>;
+  open(
+    server: Server,
+    term: { epoch: number; clusterUid: string; opId: string; ackCount: number; at: string },
+    timeoutMs: number,
+  ): Promise<Outcome<null>>;
+  /**
+   * Leaves an ordinary replication set-up that survives restarts without Ordinal: the primary comes back
+   * writable and waits for `ackCount` acknowledgements, a replica comes back read-only and replicates.
+   */
+  handOver(server: Server, role: "primary" | "replica", ackCount: number): Promise<Outcome<null>>;
   /** Takes the named lock on this session; `conflict` when somebody else holds it after `timeoutMs`. */
   lock(server: Server, name: string, timeoutMs: number): Promise<Outcome<null>>;
 }

@@ -27,7 +27,12 @@ export interface Manifest {
   readonly name: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
-  readonly owner?: { readonly apiVersion: string; readonly kind: string; readonly name: string; readonly uid: string };
+  readonly owner?: {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly uid: string;
+  };
   /** All fields beside apiVersion, kind and metadata. */
   readonly body: Readonly<Record<string, unknown>>;
 }
@@ -62,5 +67,5 @@ export interface Watches {
     kind: K,
     options: ListOptions,
     onEvent: (type: WatchEventType, object: KubeKinds[K]) => void,
-  ): { close(): void; /** Resolves after the first complete list. */ readonly synced: Promise<void> };
+  ): { close(): void /** Resolves after the first complete list. */; readonly synced: Promise<void> };
 }

@@ -14,7 +14,11 @@ export interface Server {
    * itself raised, `transient` for a lost connection or a timeout (then the connection is dead, and whether
    * the statement took effect is unknown).
    */
-  query(sql: string, values?: readonly Value[], options?: { readonly timeoutMs?: number }): Promise<Outcome<readonly Row[]>>;
+  query(
+    sql: string,
+    values?: readonly Value[],
+    options?: { readonly timeoutMs?: number },
+  ): Promise<Outcome<readonly Row[]>>;
   /** The certificate authority (PEM) that the server presented, to be pinned; null without TLS. */
   readonly authority: string | null;
   close(): Promise<void>;
@@ -35,6 +39,8 @@ export interface ConnectOptions {
   readonly queryTimeoutMs: number;
   /** Shown by the server to people who look at its sessions. No secrets. */
   readonly attributes: Readonly<Record<string, string>>;
+  /** True for a fenced session: always a new connection, and never kept for anybody else. */
+  readonly fresh?: boolean;
 }
 
 export interface Servers {

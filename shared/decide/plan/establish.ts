@@ -1,0 +1,63 @@
+/**
+ * Making a primary the acknowledged one: arm it, wait for its ackers, commit the term row. The same steps
+ * serve adoption and a primary that came back read-only after a restart.
+ *
+ * INV-2: `pending.open` is recorded before the primary is made writable, so an older executor that wakes up
+ * late fails its epoch check. INV-7: nobody is routed here before the term row was acknowledged.
+ */
+import type { State } from "../../model/state.ts";
+import type { Step } from "../../model/step.ts";
+import type { Situation } from "../situation.ts";
+
+const OPEN_TIMEOUT_MS = 10_000;
+
+export type Establishing =
+  /** The next steps on the primary. */
+  | { readonly kind: "steps"; readonly steps: readonly Step[] }
+  /** Ackers have yet to connect. */
+  | { readonly kind: "waiting"; readonly connected: number; readonly needed: number }
+  /** Record this, then go on. */
+  | { readonly kind: "record"; readonly state: State }
+  /** The term row stands: record this as established. */
+  | { readonly kind: "done"; readonly state: State };
+
+/** True when the witness table of the primary holds this epoch with this server. */
+function termStands({ primary, state, config }: Situation): boolean {
+  const terms = primary.facts?.terms ?? [];
+  return terms.some(
+    (term) =>
+      term.epoch === state.epoch &&
+      term.clusterUid === state.clusterUid &&
+      term.serverUuid === config.primary.serverUuid,
+  );
+}
+
+function established(state: State): State {
+  const { pending } = state;
+  if (pending === null) return state;
+  const { open: _open, ...config } = pending;
+  return { ...state, phase: "Steady", established: config, pending: null, op: null };
+}
+
+export function establish(situation: Situation): Establishing {
+  const { state, primary } = situation;
+  const { pending } = state;
+  const { facts } = primary;
+  if (pending === null || facts === null) return { kind: "waiting", connected: 0, needed: 0 };
+  const needed = pending.ackCount;
+  const armed = needed === 0 || (facts.acks.required && facts.acks.count >= needed);
+  if (pending.open && armed && !facts.readOnly && termStands(situation))
+    return { kind: "done", state: established(state) };
+  if (facts.acks.clients < needed) return { kind: "waiting", connected: facts.acks.clients, needed };
+  const ordinal = primary.ordinal;
+  if (!armed) return { kind: "steps", steps: [{ kind: "Arm", ordinal, ackCount: needed }] };
+  if (!pending.open) return { kind: "record", state: { ...state, pending: { ...pending, open: true } } };
+  const open: Step = {
+    kind: "Open",
+    ordinal,
+    epoch: state.epoch,
+    ackCount: needed,
+    timeoutMs: OPEN_TIMEOUT_MS,
+  };
+  return { kind: "steps", steps: [open] };
+}

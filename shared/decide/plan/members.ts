@@ -1,0 +1,110 @@
+/**
+ * How a member gets its place: prepared, seeded, following, acknowledging. Used by adoption and by every
+ * later pass, so that a member that lost its volume is treated like one that is new.
+ *
+ * INV-9: only a `blank` member is ever seeded, and the seeding verb looks again on its own session.
+ * INV-3: a member is recorded as an acker before it acknowledges.
+ */
+import type { DesiredMember } from "../../model/engine.ts";
+import type { ServerFacts } from "../../model/server.ts";
+import type { Config } from "../../model/state.ts";
+import type { Step, Track } from "../../model/step.ts";
+import { isAcker, type MemberView, type Situation } from "../situation.ts";
+
+/** Copies of one donor at a time: MySQL allows no more ("Maximum allowed - 1", error 3634). */
+export type Donors = Set<number>;
+
+export function desiredMember(
+  situation: Situation,
+  view: MemberView,
+  role: DesiredMember["role"],
+): DesiredMember {
+  const others = situation.members.filter((other) => other.ordinal !== view.ordinal);
+  return {
+    ordinal: view.ordinal,
+    role,
+    // Until its ackers are recorded the primary is as before: it must come back from a restart by itself.
+    ackCount: situation.state.phase === "Adopting" ? 0 : situation.config.ackCount,
+    ordinals: situation.members.map((member) => member.ordinal),
+    takenNumbers: others.flatMap((other) =>
+      other.facts === null ? [] : [other.facts.settings["server_id"] ?? ""],
+    ),
+  };
+}
+
+export function prepareSteps(situation: Situation, view: MemberView, role: DesiredMember["role"]): Track {
+  if (view.facts === null) return [];
+  const preparations = situation.rules.preparations(view.facts, desiredMember(situation, view, role));
+  return preparations.map((preparation) => ({ kind: "Prepare", ordinal: view.ordinal, preparation }));
+}
+
+/** A replica that is up to date and not copied from at present; the primary only when there is none. */
+function chooseDonor(situation: Situation, busy: Donors): number | null {
+  const replicas = situation.members.filter(
+    (view) => view.standing.kind === "following" && view.standing.lagMs <= situation.spec.maxLagMs,
+  );
+  const free = [...replicas, situation.primary].find(
+    (view) => view.facts !== null && !busy.has(view.ordinal),
+  );
+  return free?.ordinal ?? null;
+}
+
+function seedSteps(situation: Situation, view: MemberView, busy: Donors): Track {
+  const prepare = prepareSteps(situation, view, "unseeded");
+  const donor = chooseDonor(situation, busy);
+  if (donor === null) return prepare;
+  busy.add(donor);
+  const unlock: Step = {
+    kind: "LockAccount",
+    ordinal: view.ordinal,
+    primary: situation.primary.ordinal,
+    locked: false,
+  };
+  return [...prepare, unlock, { kind: "Seed", ordinal: view.ordinal, donor }];
+}
+
+function followStep(situation: Situation, view: MemberView, facts: ServerFacts): Step {
+  const { channel } = facts;
+  const source = situation.primary.ordinal;
+  const stands =
+    channel !== null &&
+    channel.autoPosition &&
+    channel.sourceHost === situation.primary.member.host &&
+    channel.sourceUuid === situation.primary.facts?.serverUuid;
+  return { kind: "Follow", ordinal: view.ordinal, source, how: stands ? "start" : "full" };
+}
+
+/** INV-3: whoever is recorded acknowledges, and nobody else does. */
+function acknowledgeSteps(view: MemberView, { acks }: ServerFacts, config: Config): Track {
+  const on = isAcker(config, view);
+  const right = on ? acks.given && acks.active : !acks.given;
+  return right ? [] : [{ kind: "Acknowledge", ordinal: view.ordinal, on }];
+}
+
+/** What one member other than the primary needs next; empty when it is where it should be, or must wait. */
+export function placeMember(situation: Situation, view: MemberView, busy: Donors): Track {
+  const { facts, standing } = view;
+  if (facts === null || situation.primary.facts === null) return [];
+  switch (standing.kind) {
+    case "blank":
+      return seedSteps(situation, view, busy);
+    case "detached":
+      return [...prepareSteps(situation, view, "replica"), followStep(situation, view, facts)];
+    case "following":
+      return [
+        ...prepareSteps(situation, view, "replica"),
+        ...acknowledgeSteps(view, facts, situation.config),
+      ];
+    default:
+      return [];
+  }
+}
+
+/** Tracks for all members but the primary; donors that are being copied from already count as busy. */
+export function placeMembers(situation: Situation): readonly Track[] {
+  const busy: Donors = new Set();
+  return situation.members
+    .filter((view) => view.ordinal !== situation.config.primary.ordinal)
+    .map((view) => placeMember(situation, view, busy))
+    .filter((track) => track.length > 0);
+}

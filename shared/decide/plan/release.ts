@@ -1,0 +1,64 @@
+/**
+ * Release: the engine annotation is gone. What is left is an ordinary replication set-up that goes on and
+ * survives restarts without us; our Services and labels stay unless the user says that nothing uses them.
+ */
+import { ANNOTATION, LABEL } from "../../annotations/keys.ts";
+import type { Observed } from "../../model/observed.ts";
+import type { State } from "../../model/state.ts";
+import type { Step, Track } from "../../model/step.ts";
+import { factsOf } from "../situation.ts";
+
+export function releasingState(state: State, at: string): State {
+  return {
+    ...state,
+    phase: "Releasing",
+    op: { id: `release-${state.epoch}`, kind: "release", step: "HandOver", startedAt: at },
+  };
+}
+
+/** The epoch stays: a later adoption starts above it. */
+export function releasedState(state: State): State {
+  return { ...state, phase: "Released", established: null, pending: null, op: null, wakeAt: null };
+}
+
+function handOver(observed: Observed, state: State): Track {
+  const config = state.established;
+  if (config === null) return [];
+  const known = new Set([config.primary.serverUuid, ...config.ackers.map((acker) => acker.serverUuid)]);
+  return observed.members.flatMap((member): readonly Step[] => {
+    const uuid = factsOf(member)?.serverUuid;
+    if (uuid === undefined || !known.has(uuid)) return [];
+    const role = uuid === config.primary.serverUuid ? "primary" : "replica";
+    return [{ kind: "HandOver", ordinal: member.ordinal, role, ackCount: config.ackCount }];
+  });
+}
+
+function withdraw(observed: Observed): Track {
+  if (observed.wish.servicesOnRelease === "keep") return [];
+  const services = [observed.services.primary, observed.services.replicas].flatMap((seen): readonly Step[] =>
+    seen.kind === "found" ? [{ kind: "DeleteService", name: seen.service.name, uid: seen.service.uid }] : [],
+  );
+  const labels = observed.members.flatMap(({ pod }): readonly Step[] => {
+    if (pod === null) return [];
+    const none = { [LABEL.managed]: null, [LABEL.role]: null, [LABEL.epoch]: null };
+    return [
+      {
+        kind: "LabelPod",
+        pod: pod.name,
+        uid: pod.uid,
+        labels: none,
+        annotations: { [ANNOTATION.member]: null },
+      },
+    ];
+  });
+  return [...services, ...labels];
+}
+
+export function releaseSteps(observed: Observed, state: State): Track {
+  return [...handOver(observed, state), ...withdraw(observed)];
+}
+
+/** Members that could not be handed over because nobody answered. */
+export function unreachedMembers(observed: Observed): readonly string[] {
+  return observed.members.filter((member) => factsOf(member) === null).map((member) => member.podName);
+}

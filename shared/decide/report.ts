@@ -1,0 +1,116 @@
+/**
+ * Turns what was decided into what is written: one compare-and-swap of state, conditions, phase and history,
+ * and the Events that announce what is new. Nothing is written when nothing differs (a settled cluster costs
+ * no write at all).
+ */
+import { encodeConditions, nextConditions, type Ready } from "../annotations/conditions.ts";
+import { ANNOTATION, LABEL } from "../annotations/keys.ts";
+import {
+  type Condition,
+  EVENT_REASONS,
+  type EventReason,
+  type Phase,
+  PROBLEM_CODES,
+  type Problem,
+} from "../model/condition.ts";
+import type { Observed } from "../model/observed.ts";
+import type { HistoryEntry, State } from "../model/state.ts";
+import type { EventStep, RecordStep, Step } from "../model/step.ts";
+
+/** Something that was begun or done, for the history and as an Event. */
+export interface Happening {
+  readonly reason: EventReason;
+  readonly message: string;
+  readonly considered?: readonly string[];
+}
+
+export interface Report {
+  readonly observed: Observed;
+  readonly nowMs: number;
+  readonly phase: Phase;
+  readonly problems: readonly Problem[];
+  readonly ready: Ready;
+  /** Null = the state annotation stays as it is. */
+  readonly state: State | null;
+  readonly happenings: readonly Happening[];
+  readonly managedLabel: boolean;
+}
+
+function problemEvents(observed: Observed, conditions: readonly Condition[]): readonly EventStep[] {
+  const before = observed.conditions;
+  const epochOfReady = before.find((condition) => condition.type === "Ready")?.lastTransitionAt ?? "";
+  return conditions.flatMap((condition): readonly EventStep[] => {
+    const code = condition.type;
+    if (!isProblemCode(code)) return [];
+    const known = before.some((previous) => previous.type === code && previous.message === condition.message);
+    if (known) return [];
+    const type = PROBLEM_CODES[code] === "warning" ? "Warning" : "Normal";
+    // The key is made of what was recorded before, so that a pass that was killed after the Event and before
+    // the record finds its own Event again instead of making a second one.
+    return [
+      {
+        kind: "Event",
+        type,
+        reason: code,
+        message: condition.message,
+        key: `${code}|${condition.message}|${epochOfReady}`,
+      },
+    ];
+  });
+}
+
+function isProblemCode(code: string): code is Problem["code"] {
+  return code in PROBLEM_CODES;
+}
+
+function happeningEvent(happening: Happening, state: State | null): EventStep {
+  const { reason, message } = happening;
+  const key = `${reason}|${message}|${state?.epoch ?? 0}|${state?.seq ?? 0}`;
+  return { kind: "Event", type: EVENT_REASONS[reason], reason, message, key };
+}
+
+function historyOf(report: Report): readonly HistoryEntry[] {
+  const at = new Date(report.nowMs).toISOString();
+  const epoch = report.state?.epoch ?? 0;
+  const added = report.happenings.map((happening) => ({
+    at,
+    epoch,
+    reason: happening.reason,
+    why: happening.message.slice(0, 400),
+    considered: (happening.considered ?? []).slice(0, 10).map((text) => text.slice(0, 160)),
+  }));
+  return [...report.observed.history, ...added];
+}
+
+/** Events first: the record says that they were sent. Empty when there is nothing new to say. */
+export function reportSteps(report: Report): {
+  readonly steps: readonly Step[];
+  readonly conditions: readonly Condition[];
+} {
+  const { observed, phase, problems, ready, nowMs } = report;
+  const previous = observed.state.kind === "valid" ? observed.state.state : null;
+  const moment = { generation: observed.set.generation, nowMs };
+  const conditions = nextConditions(observed.conditions, problems, ready, moment);
+  const state = report.state === null ? null : { ...report.state, seq: (previous?.seq ?? 0) + 1 };
+  const record: RecordStep = {
+    kind: "Record",
+    state,
+    conditions,
+    history: historyOf({ ...report, state: state ?? previous }),
+    phase,
+    managedLabel: report.managedLabel,
+  };
+  const labelled = observed.set.labels[LABEL.managed] === "true";
+  const news =
+    state !== null ||
+    report.happenings.length > 0 ||
+    observed.set.annotations[ANNOTATION.phase] !== phase ||
+    labelled !== report.managedLabel ||
+    encodeConditions(observed.conditions) !== encodeConditions(conditions);
+  if (!news) return { steps: [], conditions };
+  const events = [
+    ...problemEvents(observed, conditions),
+    ...report.happenings.map((happening) => happeningEvent(happening, state ?? previous)),
+  ];
+  return { steps: [...events, record], conditions };
+}

@@ -1,0 +1,152 @@
+/**
+ * What the observed facts mean: each member's standing against the recorded (or chosen) primary. Pure
+ * classification, no plans. The observer reads replicas before the primary, so a transaction that a
+ * replica has and the primary lacks is never an artefact of reading order.
+ */
+import type { EngineRules } from "../model/engine.ts";
+import type { Member, Observed } from "../model/observed.ts";
+import type { ServerFacts } from "../model/server.ts";
+import type { Spec } from "../model/spec.ts";
+import type { Config, State } from "../model/state.ts";
+
+export type Standing =
+  | { readonly kind: "primary" }
+  /** No pod, or nobody answers in it. */
+  | { readonly kind: "unreachable"; readonly reason: string }
+  | { readonly kind: "seeding"; readonly percent: number }
+  /** No user data and nothing but its image's own first transactions: may be seeded. */
+  | { readonly kind: "blank"; readonly seedError: string | null }
+  /** Holds what the primary lacks, and was never part of this cluster. */
+  | { readonly kind: "foreign"; readonly schemas: readonly string[]; readonly extra: string }
+  /** Part of this cluster, but with transactions of its own. */
+  | { readonly kind: "errant"; readonly extra: string }
+  /** Holds our data and can follow, but does not at present. */
+  | { readonly kind: "detached" }
+  /** Follows no longer and cannot by itself. */
+  | { readonly kind: "broken"; readonly error: string }
+  | { readonly kind: "following"; readonly lagMs: number };
+
+export interface MemberView {
+  readonly member: Member;
+  readonly ordinal: number;
+  readonly facts: ServerFacts | null;
+  readonly standing: Standing;
+}
+
+/** Everything that the plans reason about. `config` is the established one, else the one being built. */
+export interface Situation {
+  readonly observed: Observed;
+  readonly rules: EngineRules;
+  readonly nowMs: number;
+  readonly spec: Spec;
+  readonly state: State;
+  readonly config: Config;
+  readonly primary: MemberView;
+  readonly members: readonly MemberView[];
+  /** How many acknowledgements a commit should wait for with this many members: floor(N/2). */
+  readonly ackCountWanted: number;
+}
+
+/** W = floor(N/2): with N = 3 one of two replicas holds every acknowledged commit, with N = 5 two of four. */
+export function ackCountFor(replicas: number): number {
+  return Math.floor(replicas / 2);
+}
+
+export function factsOf(member: Member): ServerFacts | null {
+  return member.server.kind === "read" ? member.server.facts : null;
+}
+
+/** True when the two share at least one transaction, so that one was made from the other. */
+function sharesHistory(rules: EngineRules, a: ServerFacts, b: ServerFacts): boolean {
+  const { positions } = rules;
+  return positions.count(positions.subtract(a.executed, b.executed)) < positions.count(a.executed);
+}
+
+/**
+ * How far a replica's data is behind its primary, milliseconds by the primary's clock. A replica with
+ * nothing left to apply is not behind: what it has not received yet is not acknowledged by it either.
+ */
+export function lagMs(rules: EngineRules, replica: ServerFacts, primary: ServerFacts): number {
+  const drained = rules.positions.contains(replica.executed, replica.received);
+  if (drained || replica.applyingSinceMs === null) return 0;
+  return Math.max(0, primary.nowMs - replica.applyingSinceMs);
+}
+
+function standingOfRead(rules: EngineRules, facts: ServerFacts, primary: ServerFacts): Standing {
+  if (facts.seeding.kind === "running") return { kind: "seeding", percent: facts.seeding.percent };
+  const { positions } = rules;
+  // A replica receives a commit before its source finishes it (the source waits for the acknowledgement), so
+  // the primary's own transactions are never foreign to a follower: they are only still under way.
+  const extra = positions.without(positions.subtract(facts.executed, primary.executed), primary.serverUuid);
+  if (!sharesHistory(rules, facts, primary)) {
+    if (rules.initialOnly(facts)) return { kind: "blank", seedError: facts.seeding.error };
+    return { kind: "foreign", schemas: facts.survey?.schemas ?? [], extra };
+  }
+  if (extra !== "") return { kind: "errant", extra };
+  const missing = positions.subtract(primary.purged, facts.executed);
+  if (missing !== "") {
+    return {
+      kind: "broken",
+      error: `the primary no longer has the logs of ${positions.shorten(missing, 60)}`,
+    };
+  }
+  return replicationStanding(rules, facts, primary);
+}
+
+function replicationStanding(rules: EngineRules, facts: ServerFacts, primary: ServerFacts): Standing {
+  const { channel } = facts;
+  if (channel === null) return { kind: "detached" };
+  if (channel.applierError !== null) return { kind: "broken", error: channel.applierError };
+  const fromPrimary = channel.sourceUuid === primary.serverUuid && channel.autoPosition;
+  if (!fromPrimary || channel.receiver === "off" || channel.applier === "off") return { kind: "detached" };
+  if (channel.receiver === "connecting" && channel.receiverError !== null) {
+    return { kind: "broken", error: channel.receiverError };
+  }
+  return { kind: "following", lagMs: lagMs(rules, facts, primary) };
+}
+
+/** Why nobody answers, in words for a person. */
+export function silence(member: Member): string {
+  if (member.pod === null) return "its pod does not exist";
+  const stopped = member.pod.containers.find((container) => !container.running);
+  if (stopped?.reason !== null && stopped !== undefined) {
+    const code = stopped.exitCode === null ? "" : `, exit code ${stopped.exitCode}`;
+    return `its container is not running (${stopped.reason}${code})`;
+  }
+  if (member.server.kind === "unreachable") return member.server.reason;
+  if (member.server.kind === "denied") return `it refuses account ${member.server.account}`;
+  return "its pod is starting";
+}
+
+export function viewMembers(
+  rules: EngineRules,
+  members: readonly Member[],
+  config: Config,
+): readonly MemberView[] {
+  const primary = members.find((member) => member.ordinal === config.primary.ordinal);
+  const primaryFacts = primary === undefined ? null : factsOf(primary);
+  return members.map((member) => {
+    const facts = factsOf(member);
+    return { member, ordinal: member.ordinal, facts, standing: standingOf(member, facts) };
+  });
+
+  function standingOf(member: Member, facts: ServerFacts | null): Standing {
+    if (facts === null) return { kind: "unreachable", reason: silence(member) };
+    if (member.ordinal === config.primary.ordinal) {
+      // Another server under the primary's name has none of its data: it is not the primary.
+      if (facts.serverUuid === config.primary.serverUuid) return { kind: "primary" };
+      return { kind: "unreachable", reason: "its volume was replaced by an empty or foreign one" };
+    }
+    if (primaryFacts === null || primaryFacts.serverUuid !== config.primary.serverUuid) {
+      // Without the primary nothing can be compared; a running stream is all that can be said.
+      return facts.channel?.applier === "on" ? { kind: "following", lagMs: 0 } : { kind: "detached" };
+    }
+    return standingOfRead(rules, facts, primaryFacts);
+  }
+}
+
+export function isAcker(config: Config, view: MemberView): boolean {
+  return config.ackers.some(
+    (acker) => acker.ordinal === view.ordinal && acker.serverUuid === view.facts?.serverUuid,
+  );
+}

@@ -1,0 +1,141 @@
+/**
+ * Steps on Kubernetes objects. Every change carries the uid of the object it was decided for; creating what
+ * exists already is success when it is ours, since names are made from inputs.
+ */
+import { createHash } from "node:crypto";
+import { shrink } from "../annotations/budget.ts";
+import { LABEL } from "../annotations/keys.ts";
+import type { StatefulSet } from "../model/kube.ts";
+import { type Outcome, succeed } from "../model/outcome.ts";
+import type { EventStep, KubeStep, RecordStep } from "../model/step.ts";
+import { CONTROL_KEY, replicationKey } from "../observe/access.ts";
+import { accountsSecretName } from "../observe/cluster.ts";
+import type { Ids } from "../ports/host.ts";
+import type { Kube, Manifest } from "../ports/kube.ts";
+
+export interface KubeScene {
+  readonly kube: Kube;
+  readonly ids: Ids;
+  readonly set: StatefulSet;
+  readonly port: number;
+  readonly component: string;
+  readonly now: () => string;
+}
+
+const OWNER_KIND = { apiVersion: "apps/v1", kind: "StatefulSet" } as const;
+
+/** Labels of everything that we create, after the recommended ones of Kubernetes. */
+function ownLabels(set: StatefulSet): Readonly<Record<string, string>> {
+  return {
+    "app.kubernetes.io/managed-by": "ordinal",
+    "app.kubernetes.io/instance": set.name,
+    [LABEL.managed]: "true",
+  };
+}
+
+function manifest({ set }: KubeScene, name: string, body: Manifest["body"]): Manifest {
+  const owner = { ...OWNER_KIND, name: set.name, uid: set.uid };
+  return { namespace: set.namespace, name, labels: ownLabels(set), owner, body };
+}
+
+/** The compare-and-swap. Returns the object as it is now, for the next write of this pass. */
+export function record({ kube, set }: KubeScene, step: RecordStep): Promise<Outcome<StatefulSet>> {
+  const { state, conditions, history, phase } = step;
+  return kube.patch("StatefulSet", set, {
+    uid: set.uid,
+    resourceVersion: set.resourceVersion,
+    annotations: shrink(set.annotations, { state, conditions, history, phase }),
+    labels: { [LABEL.managed]: step.managedLabel ? "true" : null },
+  });
+}
+
+/** Its name is made from what it says, so that a repeated step finds its own Event. */
+export async function announce(scene: KubeScene, step: EventStep): Promise<Outcome<null>> {
+  const { kube, set, component } = scene;
+  const digest = createHash("sha256").update(`${set.uid}|${step.key}`).digest("hex").slice(0, 16);
+  const created = await kube.create("Event", {
+    namespace: set.namespace,
+    name: `${set.name}.${digest}`,
+    body: {
+      eventTime: scene.now().replace("Z", "000Z"),
+      reportingController: "ordinal.dev/ordinal",
+      reportingInstance: component,
+      action: "Reconcile",
+      type: step.type,
+      reason: step.reason,
+      note: step.message,
+      regarding: { ...OWNER_KIND, namespace: set.namespace, name: set.name, uid: set.uid },
+    },
+  });
+  return created.ok || created.failure.kind === "conflict" ? succeed(null) : created;
+}
+
+async function ensureAccounts(scene: KubeScene, ordinals: readonly number[]): Promise<Outcome<null>> {
+  const { kube, set, ids } = scene;
+  const name = accountsSecretName(set);
+  const wanted = [CONTROL_KEY, ...ordinals.map(replicationKey)];
+  const present = await kube.read("Secret", { namespace: set.namespace, name });
+  if (!present.ok && present.failure.kind !== "gone") return present;
+  if (!present.ok) {
+    const stringData = Object.fromEntries(wanted.map((key) => [key, ids.password()]));
+    const created = await kube.create("Secret", manifest(scene, name, { type: "Opaque", stringData }));
+    return created.ok ? succeed(null) : created;
+  }
+  const { uid, resourceVersion, values: known } = present.value;
+  const missing = wanted.filter((key) => known[key] === undefined);
+  if (missing.length === 0) return succeed(null);
+  const values = Object.fromEntries(missing.map((key) => [key, ids.password()]));
+  const patched = await kube.patch(
+    "Secret",
+    { namespace: set.namespace, name },
+    { uid, resourceVersion, values },
+  );
+  return patched.ok ? succeed(null) : patched;
+}
+
+async function ensureService(
+  scene: KubeScene,
+  step: Extract<KubeStep, { kind: "EnsureService" }>,
+): Promise<Outcome<null>> {
+  const { kube, set, port } = scene;
+  const ref = { namespace: set.namespace, name: step.name };
+  const present = await kube.read("Service", ref);
+  if (present.ok) {
+    const patched = await kube.patch("Service", ref, { uid: present.value.uid, selector: step.selector });
+    return patched.ok ? succeed(null) : patched;
+  }
+  if (present.failure.kind !== "gone") return present;
+  const ports = [{ name: "database", port, targetPort: port }];
+  const created = await kube.create(
+    "Service",
+    manifest(scene, step.name, { spec: { selector: step.selector, ports } }),
+  );
+  return created.ok ? succeed(null) : created;
+}
+
+export async function runKubeStep(scene: KubeScene, step: KubeStep): Promise<Outcome<null>> {
+  const { kube, set } = scene;
+  const { namespace } = set;
+  switch (step.kind) {
+    case "EnsureAccounts":
+      return ensureAccounts(scene, step.ordinals);
+    case "EnsureService":
+      return ensureService(scene, step);
+    case "LabelPod": {
+      const { uid, labels, annotations } = step;
+      const patched = await kube.patch("Pod", { namespace, name: step.pod }, { uid, labels, annotations });
+      return patched.ok ? succeed(null) : patched;
+    }
+    case "AnnotateClaim": {
+      const { uid, annotations } = step;
+      const patched = await kube.patch(
+        "PersistentVolumeClaim",
+        { namespace, name: step.claim },
+        { uid, annotations },
+      );
+      return patched.ok ? succeed(null) : patched;
+    }
+    case "DeleteService":
+      return kube.remove("Service", { namespace, name: step.name, uid: step.uid });
+  }
+}

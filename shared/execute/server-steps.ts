@@ -1,0 +1,163 @@
+/**
+ * Steps on database servers. Each runs in a fenced session and can be repeated; consecutive steps on one
+ * member share a session, and the recorded intent is read again before each of them.
+ */
+import type { Member } from "../model/observed.ts";
+import { fail, type Outcome, succeed, unreachable } from "../model/outcome.ts";
+import type { State } from "../model/state.ts";
+import type { ServerStep } from "../model/step.ts";
+import type { Accounts, Peer } from "../ports/engine.ts";
+import type { Server } from "../ports/server.ts";
+import { type Fence, intentStands, openFenced } from "./fence.ts";
+
+/** A copy that takes longer goes on by itself and is looked at by later passes. */
+const SEED_WAIT_MS = 15_000;
+
+/** Sessions of one track, by ordinal. */
+export class Sessions {
+  readonly #fence: Fence;
+  readonly #open = new Map<number, Server>();
+
+  constructor(fence: Fence) {
+    this.#fence = fence;
+  }
+
+  async on(member: Member): Promise<Outcome<Server>> {
+    const present = this.#open.get(member.ordinal);
+    if (present !== undefined) return succeed(present);
+    const opened = await openFenced(this.#fence, member);
+    if (opened.ok) this.#open.set(member.ordinal, opened.value);
+    return opened;
+  }
+
+  async drop(ordinal: number): Promise<void> {
+    const server = this.#open.get(ordinal);
+    this.#open.delete(ordinal);
+    await server?.close();
+  }
+
+  async closeAll(): Promise<void> {
+    for (const ordinal of [...this.#open.keys()]) await this.drop(ordinal);
+  }
+}
+
+export interface ServerScene {
+  readonly fence: Fence;
+  readonly sessions: Sessions;
+  readonly members: readonly Member[];
+  /** The intent under which the plan runs. */
+  readonly expected: State;
+  readonly now: () => string;
+}
+
+function memberAt(scene: ServerScene, ordinal: number): Outcome<Member> {
+  const member = scene.members.find((candidate) => candidate.ordinal === ordinal);
+  return member === undefined ? fail("gone", `there is no member ${ordinal}`) : succeed(member);
+}
+
+function accounts(scene: ServerScene): Outcome<Accounts> {
+  const { accounts: present } = scene.fence.contact.access;
+  return present === null ? fail("conflict", "the account Secret does not exist yet") : succeed(present);
+}
+
+/** `as`: whose replication account is used to log in to the peer. */
+function peer(scene: ServerScene, ordinal: number, as: number): Outcome<Peer> {
+  const member = memberAt(scene, ordinal);
+  if (!member.ok) return member;
+  const known = accounts(scene);
+  if (!known.ok) return known;
+  const { rules } = scene.fence.contact.engine;
+  return succeed({ host: member.value.host, port: rules.port, account: known.value.replication(as) });
+}
+
+/** Which server a step acts on. AwaitHolders only reads, and is treated apart. */
+function target(step: Exclude<ServerStep, { kind: "AwaitHolders" }>): number {
+  return step.kind === "LockAccount" ? step.primary : step.ordinal;
+}
+
+export async function runServerStep(scene: ServerScene, step: ServerStep): Promise<Outcome<null>> {
+  if (step.kind === "AwaitHolders") return awaitHolders(scene, step);
+  const member = memberAt(scene, target(step));
+  if (!member.ok) return member;
+  const session = await scene.sessions.on(member.value);
+  if (!session.ok) return session;
+  // After the lock, so that whoever held it before us has written what it did.
+  const stands = await intentStands(scene.fence, scene.expected);
+  if (!stands.ok) return stands;
+  const outcome = await act(scene, step, session.value);
+  // A seeded server restarts under us, and a failed session may have lost its lock.
+  if (step.kind === "Seed" || !outcome.ok) await scene.sessions.drop(target(step));
+  return outcome;
+}
+
+async function act(
+  scene: ServerScene,
+  step: Exclude<ServerStep, { kind: "AwaitHolders" }>,
+  server: Server,
+): Promise<Outcome<null>> {
+  const { engine } = scene.fence.contact;
+  switch (step.kind) {
+    case "Prepare": {
+      const known = accounts(scene);
+      return known.ok ? engine.prepare(server, step.preparation, known.value) : known;
+    }
+    case "Seed": {
+      const donor = peer(scene, step.donor, step.ordinal);
+      return donor.ok ? engine.seed(server, donor.value, SEED_WAIT_MS) : donor;
+    }
+    case "Follow": {
+      const source = peer(scene, step.source, step.ordinal);
+      return source.ok ? engine.follow(server, source.value, step.how) : source;
+    }
+    case "Acknowledge":
+      return engine.acknowledge(server, step.on);
+    case "LockAccount":
+      return engine.lockAccount(server, engine.accountNames.replication(step.ordinal), step.locked);
+    case "Arm":
+      return engine.arm(server, step.ackCount);
+    case "Open": {
+      const { expected } = scene;
+      const opId = expected.op?.id ?? `epoch-${step.epoch}`;
+      const term = {
+        epoch: step.epoch,
+        clusterUid: expected.clusterUid,
+        opId,
+        ackCount: step.ackCount,
+        at: scene.now(),
+      };
+      return engine.open(server, term, step.timeoutMs);
+    }
+    case "HandOver":
+      return engine.release(server, step.role, step.ackCount);
+    default:
+      return unreachable(step);
+  }
+}
+
+/** Reads the primary's position once, then waits until enough holders have executed all of it. */
+async function awaitHolders(
+  scene: ServerScene,
+  step: Extract<ServerStep, { kind: "AwaitHolders" }>,
+): Promise<Outcome<null>> {
+  const { engine } = scene.fence.contact;
+  const primary = memberAt(scene, step.primary);
+  if (!primary.ok) return primary;
+  const session = await scene.sessions.on(primary.value);
+  if (!session.ok) return session;
+  const position = await engine.executed(session.value);
+  if (!position.ok) return position;
+  const answers = await Promise.all(
+    step.holders.map(async (ordinal) => {
+      const member = memberAt(scene, ordinal);
+      if (!member.ok) return member;
+      const holder = await scene.sessions.on(member.value);
+      return holder.ok ? engine.awaitExecuted(holder.value, position.value, step.timeoutMs) : holder;
+    }),
+  );
+  const holding = answers.filter((answer) => answer.ok).length;
+  if (holding >= step.need) return succeed(null);
+  return fail(
+    "transient",
+    `${holding} of the ${step.need} needed members hold everything that the primary has`,
+  );
+}

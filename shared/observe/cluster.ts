@@ -1,0 +1,101 @@
+/**
+ * Kubernetes' side of a snapshot: the StatefulSet, its pods, and, in a full look, claims, Secrets and
+ * Services. Reads only, and every read is a quorum read.
+ */
+import type { PersistentVolumeClaim, Pod, Secret, Service, StatefulSet } from "../model/kube.ts";
+import type { Member, SecretObservation, ServiceObservation } from "../model/observed.ts";
+import { type Outcome, succeed } from "../model/outcome.ts";
+import type { Kube } from "../ports/kube.ts";
+
+export function accountsSecretName(set: { readonly name: string }): string {
+  return `${set.name}-ordinal`;
+}
+
+/** What a look from afar need not read again; a resident host keeps it between passes. */
+export interface Surroundings {
+  readonly claims: readonly PersistentVolumeClaim[];
+  readonly user: Secret | null;
+  readonly accounts: Secret | null;
+  readonly primary: Service | null;
+  readonly replicas: Service | null;
+}
+
+/** A missing object is an answer, not a failure. */
+async function readOrNull<T>(reading: Promise<Outcome<T>>): Promise<Outcome<T | null>> {
+  const answer = await reading;
+  return !answer.ok && answer.failure.kind === "gone" ? succeed(null) : answer;
+}
+
+export async function readSurroundings(
+  kube: Kube,
+  set: StatefulSet,
+  credentials: string | null,
+): Promise<Outcome<Surroundings>> {
+  const { namespace, name } = set;
+  const [claims, user, accounts, primary, replicas] = await Promise.all([
+    kube.list("PersistentVolumeClaim", { namespace, labels: set.matchLabels }),
+    credentials === null ? succeed(null) : readOrNull(kube.read("Secret", { namespace, name: credentials })),
+    readOrNull(kube.read("Secret", { namespace, name: accountsSecretName(set) })),
+    readOrNull(kube.read("Service", { namespace, name: `${name}-primary` })),
+    readOrNull(kube.read("Service", { namespace, name: `${name}-replicas` })),
+  ]);
+  if (!claims.ok) return claims;
+  if (!user.ok) return user;
+  if (!accounts.ok) return accounts;
+  if (!primary.ok) return primary;
+  if (!replicas.ok) return replicas;
+  return succeed({
+    claims: claims.value,
+    user: user.value,
+    accounts: accounts.value,
+    primary: primary.value,
+    replicas: replicas.value,
+  });
+}
+
+export function observeUserSecret(secret: Secret | null): SecretObservation {
+  if (secret === null) return { kind: "missing" };
+  if ((secret.values["password"] ?? "") === "")
+    return { kind: "malformed", reason: "it has no key password" };
+  return { kind: "found", uid: secret.uid, keys: Object.keys(secret.values) };
+}
+
+export function observeAccountsSecret(secret: Secret | null, set: StatefulSet): SecretObservation {
+  if (secret === null) return { kind: "missing" };
+  if (secret.ownerUid !== set.uid) return { kind: "taken" };
+  return { kind: "found", uid: secret.uid, keys: Object.keys(secret.values) };
+}
+
+export function observeService(service: Service | null, set: StatefulSet): ServiceObservation {
+  if (service === null) return { kind: "missing" };
+  return service.ownerUid === set.uid ? { kind: "found", service } : { kind: "taken" };
+}
+
+function ordinalOf(set: StatefulSet, podName: string): number | null {
+  const suffix = podName.startsWith(`${set.name}-`) ? podName.slice(set.name.length + 1) : "";
+  return /^(0|[1-9][0-9]{0,3})$/.test(suffix) ? Number(suffix) : null;
+}
+
+export type MemberFrame = Omit<Member, "server">;
+
+/** One frame per wanted ordinal, and the pods beyond them. Pods of other owners under our labels do not count. */
+export function frameMembers(
+  set: StatefulSet,
+  pods: readonly Pod[],
+  claims: readonly PersistentVolumeClaim[],
+): { readonly frames: readonly MemberFrame[]; readonly surplus: readonly Pod[] } {
+  const own = pods.filter((pod) => pod.ownerUid === set.uid);
+  const template = set.claimTemplates[0];
+  const frames = Array.from({ length: set.replicas }, (_, ordinal): MemberFrame => {
+    const podName = `${set.name}-${ordinal}`;
+    return {
+      ordinal,
+      podName,
+      host: `${podName}.${set.serviceName}.${set.namespace}.svc`,
+      pod: own.find((pod) => pod.name === podName && !pod.deleting) ?? null,
+      claim: claims.find((claim) => claim.name === `${template}-${podName}` && !claim.deleting) ?? null,
+    };
+  });
+  const surplus = own.filter((pod) => (ordinalOf(set, pod.name) ?? -1) >= set.replicas);
+  return { frames, surplus };
+}

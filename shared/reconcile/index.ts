@@ -1,0 +1,193 @@
+/**
+ * One pass over one cluster: observe, decide, execute, and again while there is something to do and budget
+ * left. It keeps nothing: killed anywhere, the next pass looks again and goes on.
+ */
+import { ANNOTATION, LABEL } from "../annotations/keys.ts";
+import { decide } from "../decide/index.ts";
+import { describeStep, execute, type Halt, type Run } from "../execute/index.ts";
+import type { ClusterRef } from "../model/cluster.ts";
+import type { Phase } from "../model/condition.ts";
+import type { StatefulSet } from "../model/kube.ts";
+import { type Outcome, succeed } from "../model/outcome.ts";
+import type { Surroundings } from "../observe/cluster.ts";
+import { observe } from "../observe/index.ts";
+import type { Engine } from "../ports/engine.ts";
+import type { Clock, Ids, Log } from "../ports/host.ts";
+import type { Kube } from "../ports/kube.ts";
+import type { Servers } from "../ports/server.ts";
+
+export interface ReconcileContext {
+  readonly kube: Kube;
+  readonly servers: Servers;
+  /** By the name that stands in `ordinal.dev/engine`. */
+  readonly engines: Readonly<Record<string, Engine>>;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  /** Names the host to the API server and to the database's session lists. */
+  readonly component: string;
+  /** No new look is begun after this long, milliseconds. */
+  readonly budgetMs: number;
+}
+
+/** What a resident host may keep between passes to look from afar; never the ground of an action. */
+export type ClusterMemory = Surroundings;
+
+export interface PassRequest {
+  readonly ref: ClusterRef;
+  readonly cause: string;
+  /** The StatefulSet as a sweep has just listed it; null = read it. */
+  readonly entry: StatefulSet | null;
+  readonly memory: ClusterMemory | null;
+}
+
+export interface PassResult {
+  readonly ref: ClusterRef;
+  readonly outcome: "settled" | "waiting" | "blocked" | "failed" | "unmanaged";
+  /** When to look again, milliseconds from now; null = when something happens. */
+  readonly lookAgainMs: number | null;
+  readonly phase: Phase | null;
+  readonly memory: ClusterMemory | null;
+  /** Why, in one sentence. */
+  readonly message: string;
+}
+
+/** Conflicts in a row before the pass leaves it to the next wake. */
+const CONFLICTS_MAX = 5;
+const RETRY_MS = 1_000;
+
+/** Everything that one look at the cluster led to. */
+type Turn =
+  | { readonly kind: "end"; readonly result: PassResult }
+  | {
+      readonly kind: "again";
+      readonly afterMs: number;
+      readonly refusal: string | null;
+      readonly conflict: boolean;
+    };
+
+function isOurs(set: StatefulSet): boolean {
+  return set.annotations[ANNOTATION.engine] !== undefined || set.labels[LABEL.managed] === "true";
+}
+
+function engineOf(context: ReconcileContext, set: StatefulSet): Engine {
+  const named = context.engines[set.annotations[ANNOTATION.engine] ?? ""];
+  const engine = named ?? Object.values(context.engines)[0];
+  if (engine === undefined) throw new Error("no engine is known");
+  return engine;
+}
+
+function readSet(
+  context: ReconcileContext,
+  request: PassRequest,
+  first: boolean,
+): Promise<Outcome<StatefulSet>> {
+  if (first && request.entry !== null) return Promise.resolve(succeed(request.entry));
+  return context.kube.read("StatefulSet", request.ref);
+}
+
+function haltedTurn(request: PassRequest, run: Run, halt: Halt, phase: Phase): Turn {
+  const { failure, step } = halt;
+  const message = `${describeStep(step)}: ${failure.message}`;
+  switch (failure.kind) {
+    case "conflict":
+    case "gone":
+      return { kind: "again", afterMs: 0, refusal: null, conflict: run.done === 0 };
+    case "refused":
+      // A record that is refused (no room) cannot carry the news of its own refusal.
+      if (step.kind === "Record") return failed(request, message, phase);
+      return { kind: "again", afterMs: 0, refusal: message, conflict: false };
+    case "transient":
+      return { kind: "again", afterMs: failure.retryAfterMs ?? RETRY_MS, refusal: null, conflict: false };
+  }
+}
+
+function failed(request: PassRequest, message: string, phase: Phase | null): Turn {
+  return {
+    kind: "end",
+    result: { ref: request.ref, outcome: "failed", lookAgainMs: RETRY_MS, phase, memory: null, message },
+  };
+}
+
+async function turn(
+  context: ReconcileContext,
+  request: PassRequest,
+  attempt: { readonly first: boolean; readonly refusal: string | null },
+): Promise<Turn> {
+  const { ref } = request;
+  const end = (result: Omit<PassResult, "ref">): Turn => ({ kind: "end", result: { ref, ...result } });
+  const set = await readSet(context, request, attempt.first);
+  if (!set.ok) {
+    if (set.failure.kind !== "gone") return failed(request, set.failure.message, null);
+    return end({
+      outcome: "unmanaged",
+      lookAgainMs: null,
+      phase: null,
+      memory: null,
+      message: "it no longer exists",
+    });
+  }
+  if (!isOurs(set.value) || set.value.deleting) {
+    return end({
+      outcome: "unmanaged",
+      lookAgainMs: null,
+      phase: null,
+      memory: null,
+      message: "not managed by Ordinal",
+    });
+  }
+  const { kube, servers, clock, component } = context;
+  const engine = engineOf(context, set.value);
+  const attributes = { program_name: component };
+  const surroundings = attempt.first ? request.memory : null;
+  const looked = await observe(
+    { kube, servers, engine, attributes, surroundings, refusal: attempt.refusal },
+    set.value,
+  );
+  if (!looked.ok) return failed(request, looked.failure.message, null);
+  const { observed, contact } = looked.value;
+  const decision = decide(observed, engine.rules, clock.now());
+  const idle = decision.prelude.length === 0 && decision.tracks.length === 0;
+  // Memory may only ever lead to "nothing to do".
+  if (!idle && !observed.full) return { kind: "again", afterMs: 0, refusal: null, conflict: false };
+
+  const { phase, why: message, lookAgainMs } = decision;
+  if (!idle) {
+    // After a refusal only the news of it is written: repeating what was refused is useless for now.
+    const plan = attempt.refusal === null ? decision : { ...decision, tracks: [] };
+    const run = await execute({ ...context, contact, observed }, plan);
+    const [halt] = run.halts;
+    if (halt !== undefined) return haltedTurn(request, run, halt, phase);
+    if (attempt.refusal !== null) return failed(request, attempt.refusal, phase);
+    if (run.done > 0) return { kind: "again", afterMs: 0, refusal: null, conflict: false };
+  }
+  if (lookAgainMs !== null) return { kind: "again", afterMs: lookAgainMs, refusal: null, conflict: false };
+  const outcome = phase === "Blocked" ? "blocked" : "settled";
+  return end({ outcome, lookAgainMs: null, phase, memory: looked.value.surroundings, message });
+}
+
+/** Looks and acts until the cluster is settled, blocked or waiting beyond the budget. Never throws for operating errors. */
+export async function reconcile(context: ReconcileContext, request: PassRequest): Promise<PassResult> {
+  const startedAt = context.clock.now();
+  let conflicts = 0;
+  let attempt: { first: boolean; refusal: string | null } = { first: true, refusal: null };
+  for (;;) {
+    const next = await turn(context, request, attempt);
+    if (next.kind === "end") return next.result;
+    conflicts = next.conflict ? conflicts + 1 : 0;
+    const spentMs = context.clock.now() - startedAt;
+    if (conflicts >= CONFLICTS_MAX || spentMs + next.afterMs >= context.budgetMs) {
+      return {
+        ref: request.ref,
+        outcome: "waiting",
+        lookAgainMs: Math.max(next.afterMs, RETRY_MS),
+        phase: null,
+        memory: null,
+        message: "not finished within the budget of this pass",
+      };
+    }
+    const jitterMs = next.conflict ? Math.round(context.ids.fraction() * 100) : 0;
+    if (next.afterMs + jitterMs > 0) await context.clock.sleep(next.afterMs + jitterMs);
+    attempt = { first: false, refusal: next.refusal };
+  }
+}
