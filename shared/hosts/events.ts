@@ -126,7 +126,8 @@ function sentAttributes(headers: Record<string, string>, body: string): unknown[
 
 /** The events of one HTTP request, or `refused` with code 400 and the reason. */
 export function readEvents(message: HttpMessage): Outcome<readonly IncomingEvent[]> {
-  if (message.body.length > BODY_CHARS_MAX) return refuse(`the body is longer than ${BODY_CHARS_MAX} characters`);
+  if (message.body.length > BODY_CHARS_MAX)
+    return refuse(`the body is longer than ${BODY_CHARS_MAX} characters`);
   const headers = plainHeaders(message.headers);
   let events: CloudEvent<unknown>[];
   try {
@@ -134,7 +135,7 @@ export function readEvents(message: HttpMessage): Outcome<readonly IncomingEvent
     if (attributes.length > BATCH_MAX) return refuse(`a batch of more than ${BATCH_MAX} events`);
     const checked = z.array(attributesSchema).safeParse(attributes);
     if (!checked.success) return refuse(`not a CloudEvent: ${firstIssue(checked.error)}`);
-    events = [HTTP.toEvent<unknown>({ headers, body: message.body })].flat();
+    events = [HTTP.toEvent<unknown>({ headers, body: message.body })].flat() as CloudEvent<unknown>[];
     for (const event of events) event.validate();
   } catch (error) {
     // The SDK and JSON.parse report what is wrong with their input by throwing; this is their border.
@@ -149,7 +150,7 @@ export function readEvents(message: HttpMessage): Outcome<readonly IncomingEvent
   return succeed(read);
 }
 
-/** One event that is a CloudEvent already. `refused` when a known type carries something else than it says. */
+/** A CloudEvent that was validated as one. `refused` when a known type carries something else than it says. */
 export function readEvent({ id, type, data }: CloudEvent<unknown>): Outcome<IncomingEvent> {
   if (TICK_TYPES.includes(type)) return succeed({ kind: "tick", id, type });
   const [, mode, change] = CHANGE_TYPE.exec(type) ?? [];
@@ -177,7 +178,12 @@ export type ServedKind = keyof typeof SERVED_KINDS;
 export function changeEvent(
   change: Change,
   kind: ServedKind,
-  object: { readonly namespace: string; readonly name: string; readonly uid: string; readonly resourceVersion: string },
+  object: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+    readonly resourceVersion: string;
+  },
   atMs: number,
 ): CloudEvent<unknown> {
   const { apiVersion, plural } = SERVED_KINDS[kind];

@@ -52,7 +52,7 @@ export function clusterOfPod(podName: string): string | null {
   return /^(.+)-(?:0|[1-9]\d{0,8})$/.exec(podName)?.[1] ?? null;
 }
 
-/** `mysql-primary`, `mysql-replicas` -> `mysql`: the two Services that Ordinal makes. Null for any other name. */
+/** `mysql-primary` -> `mysql`, as `mysql-replicas`: the Services that Ordinal makes. Null for any other name. */
 export function clusterOfService(serviceName: string): string | null {
   return /^(.+)-(?:primary|replicas)$/.exec(serviceName)?.[1] ?? null;
 }

@@ -51,49 +51,67 @@ function backoffMs(failures: number, ids: Ids): number {
   return full * (0.5 + 0.5 * ids.fraction());
 }
 
-export function createQueue(options: QueueOptions): Queue {
-  const { clock, ids, log, work, concurrency = 8, waitingMax = 10_000 } = options;
-  // Maps keep the order of insertion, which makes each lane first in, first out.
-  const high = new Map<string, Place>();
-  const normal = new Map<string, Place>();
-  /** Wait for the end of their cluster's pass or of its back-off. */
-  const held = new Map<string, Place>();
-  const running = new Set<string>();
-  /** Clusters whose last pass failed. `over` once the waiting time has passed. */
+interface Backoffs {
+  /** True while the cluster's next pass has to wait; `onOver` is called when it need not any more. */
+  holds(key: string): boolean;
+  ended(key: string, succeeded: boolean): void;
+}
+
+function createBackoffs(
+  { clock, ids }: Pick<QueueOptions, "clock" | "ids">,
+  countMax: number,
+  onOver: (key: string) => void,
+): Backoffs {
+  /** Clusters whose last pass failed. */
   const failed = new Map<string, { readonly failures: number; over: boolean }>();
-  const idlers: (() => void)[] = [];
-  let closed = false;
-  let pumping = false;
+  return {
+    holds: (key) => failed.get(key)?.over === false,
+    ended(key, succeeded) {
+      const failures = (failed.get(key)?.failures ?? 0) + 1;
+      failed.delete(key);
+      // Without room for one more the cluster just does not back off.
+      if (succeeded || failed.size >= countMax) return;
+      // Marked by the timer and not compared with the clock: a timer may fire a moment early.
+      const entry = { failures, over: false };
+      failed.set(key, entry);
+      void clock.sleep(backoffMs(failures, ids)).then(() => {
+        entry.over = true;
+        if (failed.get(key) === entry) onOver(key);
+      });
+    },
+  };
+}
 
-  const waiting = () => high.size + normal.size + held.size;
+/** Who waits. Maps keep the order of insertion, which makes each lane first in, first out. */
+interface Lanes {
+  readonly high: Map<string, Place>;
+  readonly normal: Map<string, Place>;
+  /** For the end of their cluster's pass or of its back-off. */
+  readonly held: Map<string, Place>;
+}
 
-  function put(key: string, place: Place): void {
-    const backsOff = failed.get(key)?.over === false && !place.eager && place.wake.priority !== "high";
-    if (running.has(key) || backsOff) {
-      held.set(key, place);
-      return;
-    }
-    (place.wake.priority === "high" ? high : normal).set(key, place);
-    pump();
-  }
+function countOf({ high, normal, held }: Lanes): number {
+  return high.size + normal.size + held.size;
+}
 
-  /** Starts passes after the caller is done, so that of many wakes at once the most urgent goes first. */
-  function pump(): void {
-    if (pumping) return;
-    pumping = true;
-    queueMicrotask(() => {
-      pumping = false;
-      while (running.size < concurrency) {
-        const lane = high.size > 0 ? high : normal;
-        const next = lane.entries().next().value;
-        if (next === undefined) break;
-        lane.delete(next[0]);
-        running.add(next[0]);
-        void run(next[0], next[1].wake);
-      }
-      if (running.size === 0 && waiting() === 0) for (const resolve of idlers.splice(0)) resolve();
-    });
-  }
+/** Takes the next place out of its lane; undefined when all who wait are held. */
+function takeNext({ high, normal }: Lanes): [string, Place] | undefined {
+  const lane = high.size > 0 ? high : normal;
+  const next = lane.entries().next().value;
+  if (next !== undefined) lane.delete(next[0]);
+  return next;
+}
+
+interface Passes {
+  readonly running: ReadonlySet<string>;
+  start(key: string, wake: Wake): void;
+}
+
+function createPasses(
+  { work, log }: Pick<QueueOptions, "work" | "log">,
+  onEnd: (key: string, succeeded: boolean) => void,
+): Passes {
+  const running = new Set<string>();
 
   async function run(key: string, wake: Wake): Promise<void> {
     let succeeded = false;
@@ -104,30 +122,58 @@ export function createQueue(options: QueueOptions): Queue {
       log.warn("a pass was broken off by an unexpected error", { cluster: key, error: String(error) });
     }
     running.delete(key);
-    if (succeeded) failed.delete(key);
-    else backOff(key);
-    release(key);
-    pump();
+    onEnd(key, succeeded);
   }
 
-  function backOff(key: string): void {
-    const failures = (failed.get(key)?.failures ?? 0) + 1;
-    failed.delete(key);
-    // Without room for one more the cluster just does not back off.
-    if (failed.size >= waitingMax) return;
-    const entry = { failures, over: false };
-    failed.set(key, entry);
-    void clock.sleep(backoffMs(failures, ids)).then(() => {
-      entry.over = true;
-      if (failed.get(key) === entry) release(key);
-    });
+  return {
+    running,
+    start(key, wake) {
+      running.add(key);
+      void run(key, wake);
+    },
+  };
+}
+
+export function createQueue(options: QueueOptions): Queue {
+  const { concurrency = 8, waitingMax = 10_000 } = options;
+  const lanes: Lanes = { high: new Map(), normal: new Map(), held: new Map() };
+  const backoffs = createBackoffs(options, waitingMax, release);
+  const { running, start } = createPasses(options, (key, succeeded) => {
+    backoffs.ended(key, succeeded);
+    release(key);
+    pump();
+  });
+  const idlers: (() => void)[] = [];
+  let closed = false;
+  let pumping = false;
+
+  function put(key: string, place: Place): void {
+    const urgent = place.wake.priority === "high";
+    const held = running.has(key) || (backoffs.holds(key) && !place.eager && !urgent);
+    const lane = held ? lanes.held : urgent ? lanes.high : lanes.normal;
+    lane.set(key, place);
+    if (!held) pump();
   }
 
   function release(key: string): void {
-    const place = held.get(key);
-    if (place === undefined) return;
-    held.delete(key);
-    put(key, place);
+    const place = lanes.held.get(key);
+    lanes.held.delete(key);
+    if (place !== undefined) put(key, place);
+  }
+
+  /** Starts passes after the caller is done, so that of many wakes at once the most urgent goes first. */
+  function pump(): void {
+    if (pumping) return;
+    pumping = true;
+    queueMicrotask(() => {
+      pumping = false;
+      while (running.size < concurrency) {
+        const next = takeNext(lanes);
+        if (next === undefined) break;
+        start(next[0], next[1].wake);
+      }
+      if (running.size === 0 && countOf(lanes) === 0) for (const resolve of idlers.splice(0)) resolve();
+    });
   }
 
   function idle(): Promise<void> {
@@ -137,25 +183,24 @@ export function createQueue(options: QueueOptions): Queue {
     });
   }
 
-  return {
-    idle,
-    add(wake, { eager } = { eager: false }) {
-      if (closed) return false;
-      const key = clusterKey(wake.ref);
-      const before = high.get(key) ?? normal.get(key) ?? held.get(key);
-      if (before === undefined && waiting() >= waitingMax) return false;
-      const place = merged(before, { wake, eager });
-      const stays = high.has(key) || (normal.has(key) && place.wake.priority === "normal");
-      if (stays) return true;
-      normal.delete(key);
-      held.delete(key);
-      put(key, place);
-      return true;
-    },
-    close() {
-      closed = true;
-      for (const lane of [high, normal, held]) lane.clear();
-      return idle();
-    },
-  };
+  function add(wake: Wake, { eager } = { eager: false }): boolean {
+    const key = clusterKey(wake.ref);
+    const before = lanes.high.get(key) ?? lanes.normal.get(key) ?? lanes.held.get(key);
+    if (closed || (before === undefined && countOf(lanes) >= waitingMax)) return false;
+    const place = merged(before, { wake, eager });
+    // Whoever is in the right lane already keeps its turn there.
+    if (lanes.high.has(key) || (lanes.normal.has(key) && place.wake.priority === "normal")) return true;
+    lanes.normal.delete(key);
+    lanes.held.delete(key);
+    put(key, place);
+    return true;
+  }
+
+  function close(): Promise<void> {
+    closed = true;
+    for (const lane of Object.values(lanes)) lane.clear();
+    return idle();
+  }
+
+  return { add, idle, close };
 }

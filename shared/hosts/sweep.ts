@@ -3,7 +3,7 @@
  * is then looked at costs one further read, because the listed object is handed to its pass. A sweep writes
  * nothing and remembers nothing that a lost sweep or a new process could not find again.
  */
-import { KEYS, SET_ANNOTATIONS } from "../annotations/keys.ts";
+import { ANNOTATION, LABEL, SET_ANNOTATIONS } from "../annotations/keys.ts";
 import { decodeState } from "../annotations/state.ts";
 import { type ClusterRef, clusterKey } from "../model/cluster.ts";
 import type { Phase } from "../model/condition.ts";
@@ -33,7 +33,7 @@ const WISHES = SET_ANNOTATIONS.filter(({ writer }) => writer === "user").map(({ 
 
 /** The annotation asks for management; the label alone means that a release is not finished. */
 export function isManaged(set: StatefulSet): boolean {
-  return set.annotations[KEYS.engine.key] !== undefined || set.labels[KEYS.managed.key] !== undefined;
+  return set.annotations[ANNOTATION.engine] !== undefined || set.labels[LABEL.managed] === "true";
 }
 
 /** Changes exactly when the user's part changes: our own writes and the status leave it as it is. */
@@ -42,7 +42,7 @@ export function wishOf(set: StatefulSet): string {
 }
 
 function isDue(set: StatefulSet, nowMs: number): boolean {
-  const observed = decodeState(set.annotations[KEYS.state.key], set.uid);
+  const observed = decodeState(set.annotations[ANNOTATION.state], set.uid);
   const wakeAt = observed.kind === "valid" ? observed.state.wakeAt : null;
   return wakeAt !== null && Date.parse(wakeAt) <= nowMs;
 }
@@ -59,7 +59,7 @@ function reasonFor(set: StatefulSet, { nowMs, lookEveryMs, sightings }: LookOpti
   const seen = sightings.get(clusterKey(set));
   if (seen === undefined) return "first look";
   if (wishOf(set) !== seen.wish) return "wish changed";
-  if (!SETTLED.has(set.annotations[KEYS.phase.key] ?? "")) return "unsettled";
+  if (!SETTLED.has(set.annotations[ANNOTATION.phase] ?? "")) return "unsettled";
   if (isDue(set, nowMs)) return "due";
   // The status counts too: a Pod that went is noticed here even if its event was lost.
   if (set.resourceVersion !== seen.resourceVersion) return "object changed";

@@ -198,11 +198,17 @@ describe("a Pod's status in Resource mode only raises the priority", () => {
     ["a status that is no status", "broken", "normal"],
     ["no status", undefined, "normal"],
     ["not ready", { conditions: [{ type: "Ready", status: "False" }], containerStatuses: [running] }, "high"],
-    ["one container ended", { containerStatuses: [running, { state: { terminated: { exitCode: 0 } } }] }, "high"],
+    [
+      "one container ended",
+      { containerStatuses: [running, { state: { terminated: { exitCode: 0 } } }] },
+      "high",
+    ],
     ["all failed", { phase: "Failed" }, "high"],
   ])("%s", (_name, status, priority) => {
     const body = JSON.stringify({ kind: "Pod", metadata: { name: "mysql-0", namespace: "shop" }, status });
-    expect(wakesOf(binary("dev.knative.apiserver.resource.update", body))).toEqual([`shop/mysql ${priority}`]);
+    expect(wakesOf(binary("dev.knative.apiserver.resource.update", body))).toEqual([
+      `shop/mysql ${priority}`,
+    ]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Which clusters a sweep looks at, and why. */
 import { describe, expect, test } from "vitest";
-import { KEYS } from "../../../shared/annotations/keys.ts";
+import { ANNOTATION, LABEL } from "../../../shared/annotations/keys.ts";
 import { encodeState } from "../../../shared/annotations/state.ts";
 import { chooseLooks, type Sighting, wishOf } from "../../../shared/hosts/sweep.ts";
 import type { StatefulSet } from "../../../shared/model/kube.ts";
@@ -13,8 +13,8 @@ function set(changes: Partial<StatefulSet> = {}): StatefulSet {
     name: "mysql",
     uid: "uid-1",
     resourceVersion: "7",
-    labels: { [KEYS.managed.key]: "true" },
-    annotations: { [KEYS.engine.key]: "mysql", [KEYS.phase.key]: "Healthy" },
+    labels: { [LABEL.managed]: "true" },
+    annotations: { [ANNOTATION.engine]: "mysql", [ANNOTATION.phase]: "Healthy" },
     ownerUid: null,
     deleting: false,
     generation: 1,
@@ -41,27 +41,40 @@ const seenNow: Sighting = { resourceVersion: "7", wish: wishOf(set()), lookedAtM
 function reasons(sets: readonly StatefulSet[], sighting: Partial<Sighting> | null): string[] {
   const sightings = new Map<string, Sighting>();
   if (sighting !== null) {
-    for (const { namespace, name } of sets) sightings.set(`${namespace}/${name}`, { ...seenNow, ...sighting });
+    for (const { namespace, name } of sets)
+      sightings.set(`${namespace}/${name}`, { ...seenNow, ...sighting });
   }
   return chooseLooks(sets, { nowMs: NOW_MS, lookEveryMs: 10_000, sightings }).map(({ reason }) => reason);
 }
 
-const asUsual = annotated({ [KEYS.state.key]: stateWith(null) });
+const asUsual = annotated({ [ANNOTATION.state]: stateWith(null) });
 
 describe("a cluster that was looked at just now", () => {
   test.each<[string, StatefulSet, string[]]>([
     ["is left alone while it is healthy", asUsual, []],
-    ["is left alone while it is paused", annotated({ [KEYS.phase.key]: "Paused" }), []],
-    ["is left alone while it is blocked", annotated({ [KEYS.phase.key]: "Blocked" }), []],
-    ["is looked at while it is being adopted", annotated({ [KEYS.phase.key]: "Adopting" }), ["unsettled"]],
-    ["is looked at while it is degraded", annotated({ [KEYS.phase.key]: "Degraded" }), ["unsettled"]],
-    ["is looked at before its first phase", set({ annotations: { [KEYS.engine.key]: "mysql" } }), ["unsettled"]],
-    ["is looked at in a phase nobody knows", annotated({ [KEYS.phase.key]: "Dancing" }), ["unsettled"]],
-    ["is looked at when its time has come", annotated({ [KEYS.state.key]: stateWith("2026-11-23T09:59:59.000Z") }), ["due"]],
-    ["is left alone before its time", annotated({ [KEYS.state.key]: stateWith("2026-11-23T10:00:01.000Z") }), []],
-    ["is left alone with a broken state until something changes", annotated({ [KEYS.state.key]: "{" }), []],
+    ["is left alone while it is paused", annotated({ [ANNOTATION.phase]: "Paused" }), []],
+    ["is left alone while it is blocked", annotated({ [ANNOTATION.phase]: "Blocked" }), []],
+    ["is looked at while it is being adopted", annotated({ [ANNOTATION.phase]: "Adopting" }), ["unsettled"]],
+    ["is looked at while it is degraded", annotated({ [ANNOTATION.phase]: "Degraded" }), ["unsettled"]],
+    [
+      "is looked at before its first phase",
+      set({ annotations: { [ANNOTATION.engine]: "mysql" } }),
+      ["unsettled"],
+    ],
+    ["is looked at in a phase nobody knows", annotated({ [ANNOTATION.phase]: "Dancing" }), ["unsettled"]],
+    [
+      "is looked at when its time has come",
+      annotated({ [ANNOTATION.state]: stateWith("2026-11-23T09:59:59.000Z") }),
+      ["due"],
+    ],
+    [
+      "is left alone before its time",
+      annotated({ [ANNOTATION.state]: stateWith("2026-11-23T10:00:01.000Z") }),
+      [],
+    ],
+    ["is left alone with a broken state until something changes", annotated({ [ANNOTATION.state]: "{" }), []],
     ["is looked at when its replicas change", set({ generation: 2 }), ["wish changed"]],
-    ["is looked at when a wish changes", annotated({ [KEYS.pause.key]: "true" }), ["wish changed"]],
+    ["is looked at when a wish changes", annotated({ [ANNOTATION.pause]: "true" }), ["wish changed"]],
     ["is looked at when it is another object of the same name", set({ uid: "uid-2" }), ["wish changed"]],
     ["is looked at when its status changed", set({ resourceVersion: "8" }), ["object changed"]],
   ])("%s", (_name, subject, expected) => {
@@ -78,14 +91,24 @@ test("without memory, as on a stateless host, all that is managed is looked at",
   const unmanaged = set({ name: "plain", labels: {}, annotations: {} });
   const releasing = set({ name: "releasing", annotations: {} });
   const fresh = set({ name: "fresh", labels: {} });
-  expect(reasons([set(), unmanaged, releasing, fresh], null)).toEqual(["first look", "first look", "first look"]);
+  expect(reasons([set(), unmanaged, releasing, fresh], null)).toEqual([
+    "first look",
+    "first look",
+    "first look",
+  ]);
 });
 
 test("the most pressing come first and each carries the object of the list", () => {
   const quiet = set({ name: "quiet" });
-  const adopting = { ...annotated({ [KEYS.phase.key]: "Adopting" }), name: "adopting" };
-  const sightings = new Map([["shop/quiet", { ...seenNow, lookedAtMs: 0 }], ["shop/adopting", seenNow]]);
+  const adopting = { ...annotated({ [ANNOTATION.phase]: "Adopting" }), name: "adopting" };
+  const sightings = new Map([
+    ["shop/quiet", { ...seenNow, lookedAtMs: 0 }],
+    ["shop/adopting", seenNow],
+  ]);
   const looks = chooseLooks([quiet, adopting], { nowMs: NOW_MS, lookEveryMs: 10_000, sightings });
-  expect(looks.map(({ ref, reason }) => `${ref.name} ${reason}`)).toEqual(["adopting unsettled", "quiet long silent"]);
+  expect(looks.map(({ ref, reason }) => `${ref.name} ${reason}`)).toEqual([
+    "adopting unsettled",
+    "quiet long silent",
+  ]);
   expect(looks[0]?.entry).toBe(adopting);
 });

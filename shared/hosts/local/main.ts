@@ -1,0 +1,83 @@
+/**
+ * The command line of the resident host: `node shared/hosts/local/main.ts --namespace shop`. Options and
+ * signals only; docs/events.md lists the options.
+ */
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import { loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
+import { createLog } from "./platform.ts";
+import { startLocalHost } from "./start.ts";
+
+const optionsSchema = z.object({
+  namespace: z.array(z.string().min(1)).default([]),
+  kubeconfig: z.string().optional(),
+  context: z.string().optional(),
+  log: z.enum(["json", "text"]).default("text"),
+  "sweep-seconds": z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(60)
+    .refine((seconds) => 60 % seconds === 0, "must divide a minute")
+    .default(1),
+  concurrency: z.coerce.number().int().min(1).max(100).default(8),
+  functions: z.string().default(SOURCE_FOLDER),
+});
+type Options = z.infer<typeof optionsSchema>;
+
+const text = { type: "string" } as const;
+
+function readOptions(): Options | string {
+  try {
+    const { values } = parseArgs({
+      options: {
+        namespace: { type: "string", multiple: true },
+        kubeconfig: text,
+        context: text,
+        log: text,
+        "sweep-seconds": text,
+        concurrency: text,
+        functions: text,
+      },
+    });
+    const parsed = optionsSchema.safeParse(values);
+    if (parsed.success) return parsed.data;
+    return parsed.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`).join("\n");
+  } catch (error) {
+    // parseArgs reports wrong use by throwing.
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function main(options: Options): Promise<void> {
+  const { namespace: namespaces, kubeconfig, context, concurrency } = options;
+  const log = createLog(options.log);
+  const host = await startLocalHost({
+    namespaces,
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    ...(context === undefined ? {} : { context }),
+    sweepSeconds: options["sweep-seconds"],
+    concurrency,
+    functions: await loadFunctions(options.functions),
+    log,
+  });
+  let stopping = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      // A second signal does not wait for anything.
+      if (stopping) process.exit(1);
+      stopping = true;
+      log.info("stopping", { signal });
+      // Waits that are still under way would keep the process alive for nothing.
+      void host.stop().finally(() => process.exit(0));
+    });
+  }
+}
+
+const options = readOptions();
+if (typeof options === "string") {
+  process.stderr.write(`${options}\n`);
+  process.exitCode = 2;
+} else {
+  await main(options);
+}

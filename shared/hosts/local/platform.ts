@@ -1,0 +1,41 @@
+/** The real clock, chance and log lines of a process. Its only effects are timers and standard error. */
+import { randomInt } from "node:crypto";
+import type { Clock, Ids, Log, LogFields } from "../../ports/host.ts";
+
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const FRACTION_STEPS = 2 ** 32;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
+
+export const systemIds: Ids = {
+  password: () => Array.from({ length: 32 }, () => ALPHABET[randomInt(ALPHABET.length)]).join(""),
+  fraction: () => randomInt(FRACTION_STEPS) / FRACTION_STEPS,
+};
+
+export type LogFormat = "json" | "text";
+
+/** Texts are quoted as JSON where they could be taken for more than one field or line. */
+function textValue(value: LogFields[string]): string {
+  return typeof value === "string" && !/^[\w./:+-]+$/.test(value) ? JSON.stringify(value) : String(value);
+}
+
+function line(format: LogFormat, level: "info" | "warn", message: string, fields: LogFields): string {
+  const at = new Date().toISOString();
+  const present = Object.entries(fields).filter(([, value]) => value !== undefined);
+  if (format === "json") return JSON.stringify({ at, level, message, ...Object.fromEntries(present) });
+  const texts = present.map(([name, value]) => `${name}=${textValue(value)}`);
+  return [at, level === "warn" ? "WARN" : "info", message, ...texts].join(" ");
+}
+
+export function createLog(
+  format: LogFormat,
+  write = (text: string): unknown => process.stderr.write(text),
+): Log {
+  return {
+    info: (message, fields = {}) => void write(`${line(format, "info", message, fields)}\n`),
+    warn: (message, fields = {}) => void write(`${line(format, "warn", message, fields)}\n`),
+  };
+}

@@ -1,0 +1,202 @@
+/**
+ * A resident host without its surroundings: events go in, passes come out. It keeps per cluster what makes
+ * a quiet look cheap (the listed object and the memory of the last pass) and throws it away as soon as
+ * anything but a sweep wakes the cluster. Losing all of it changes nothing but the number of reads.
+ */
+import type { CloudEvent } from "cloudevents";
+import { type ClusterRef, clusterKey, type Wake } from "../../model/cluster.ts";
+import type { StatefulSet } from "../../model/kube.ts";
+import type { ListOptions } from "../../ports/kube.ts";
+import type { ClusterMemory, PassRequest, PassResult, ReconcileContext } from "../../reconcile/index.ts";
+import { readEvent } from "../events.ts";
+import { type EventFunction, type Reaction, react } from "../functions.ts";
+import { createQueue, type Queue } from "../queue.ts";
+import { chooseLooks, type Sighting, wishOf } from "../sweep.ts";
+
+/** A listed object that waited longer than this is read again by the pass. */
+const ENTRY_AGE_MAX_MS = 2_000;
+const LOOK_AGAIN_LEAST_MS = 200;
+
+export interface RunnerOptions {
+  readonly context: ReconcileContext;
+  readonly pass: (context: ReconcileContext, request: PassRequest) => Promise<PassResult>;
+  readonly functions: readonly EventFunction[];
+  /** Empty = all namespaces. */
+  readonly namespaces: readonly string[];
+  readonly lookEveryMs: number;
+  readonly concurrency: number;
+  readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
+  readonly onPass?: (result: PassResult, request: PassRequest) => void;
+}
+
+export interface Runner {
+  /** Only enqueues; never throws on what an event holds. */
+  emit(event: CloudEvent<unknown>): void;
+  /** Resolves when no cluster waits for a pass and none is running; a retry after a failure waits too. */
+  idle(): Promise<void>;
+  /** Starts nothing more and waits at most `graceMs` for the passes under way: one may end anywhere. */
+  stop(graceMs: number): Promise<void>;
+}
+
+interface Seat {
+  memory: ClusterMemory | null;
+  entry: { readonly set: StatefulSet; readonly listedAtMs: number } | null;
+  /** Something else than a sweep woke the cluster since its last pass began. */
+  disturbed: boolean;
+  /** As the last sweep that chose this cluster saw it. */
+  sighting: Omit<Sighting, "lookedAtMs"> | null;
+  lookedAtMs: number;
+  passes: number;
+}
+
+function newSeat(): Seat {
+  return { memory: null, entry: null, disturbed: false, sighting: null, lookedAtMs: 0, passes: 0 };
+}
+
+/** One list for each namespace that was named, else a single one: rights may end at the namespace. */
+export function scopesOf(namespaces: readonly string[]): readonly ListOptions[] {
+  return namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
+}
+
+interface Fleet {
+  readonly options: RunnerOptions;
+  readonly queue: Queue;
+  readonly seats: Map<string, Seat>;
+}
+
+function wakeUp({ options, queue, seats }: Fleet, wake: Wake): void {
+  const seat = seats.get(clusterKey(wake.ref));
+  if (seat !== undefined) seat.disturbed = true;
+  if (queue.add(wake)) return;
+  options.context.log.warn("a wake was left to the next sweep", {
+    cluster: clusterKey(wake.ref),
+    cause: wake.cause,
+  });
+}
+
+async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
+  const { context, pass, onPass } = fleet.options;
+  const { ref, cause } = wake;
+  const key = clusterKey(ref);
+  const seat = fleet.seats.get(key) ?? newSeat();
+  fleet.seats.set(key, seat);
+  const startedAtMs = context.clock.now();
+  const fresh =
+    !seat.disturbed && seat.entry !== null && startedAtMs - seat.entry.listedAtMs <= ENTRY_AGE_MAX_MS;
+  const entry = fresh && seat.entry !== null ? seat.entry.set : null;
+  const request: PassRequest = { ref, cause, entry, memory: seat.disturbed ? null : seat.memory };
+  Object.assign(seat, { memory: null, entry: null, disturbed: false, lookedAtMs: startedAtMs });
+  seat.passes += 1;
+
+  const result = await pass(context, request);
+
+  seat.memory = result.memory;
+  logPass(fleet.options, request, result, context.clock.now() - startedAtMs);
+  onPass?.(result, request);
+  if (result.outcome === "unmanaged") fleet.seats.delete(key);
+  // The queue keeps the retry until the back-off is over.
+  else if (result.outcome === "failed") wakeUp(fleet, { ref, cause: "retry", priority: "normal" });
+  else if (result.lookAgainMs !== null) lookAgain(fleet, { ref, seat, afterMs: result.lookAgainMs });
+  return result.outcome !== "failed";
+}
+
+/** A look that found all as it was says nothing: with one every few seconds the log would hold little else. */
+function logPass({ context }: RunnerOptions, request: PassRequest, result: PassResult, tookMs: number): void {
+  if (result.outcome === "unmanaged") return;
+  if (result.outcome === "settled" && request.cause.startsWith("sweep")) return;
+  const { outcome, phase, message } = result;
+  const fields = { cluster: clusterKey(request.ref), cause: request.cause, outcome, phase, tookMs, message };
+  if (outcome === "failed") context.log.warn("pass", fields);
+  else context.log.info("pass", fields);
+}
+
+/** Comes back on time where a stateless host would wait for the next sweep. */
+function lookAgain(
+  fleet: Fleet,
+  { ref, seat, afterMs }: { ref: ClusterRef; seat: Seat; afterMs: number },
+): void {
+  const { clock } = fleet.options.context;
+  const passes = seat.passes;
+  void clock.sleep(Math.max(afterMs, LOOK_AGAIN_LEAST_MS)).then(() => {
+    const superseded = fleet.seats.get(clusterKey(ref)) !== seat || seat.passes !== passes;
+    if (!superseded) wakeUp(fleet, { ref, cause: "look again", priority: "normal" });
+  });
+}
+
+/** All of the fleet, or why it could not be listed. */
+async function listFleet({ context, namespaces }: RunnerOptions): Promise<readonly StatefulSet[] | string> {
+  const lists = await Promise.all(
+    scopesOf(namespaces).map((scope) => context.kube.list("StatefulSet", scope)),
+  );
+  const sets: StatefulSet[] = [];
+  for (const list of lists) {
+    if (!list.ok) return list.failure.message;
+    sets.push(...list.value);
+  }
+  return sets;
+}
+
+function wakeDue({ options, queue, seats }: Fleet, sets: readonly StatefulSet[], listedAtMs: number): void {
+  const present = new Map(sets.map((set) => [clusterKey(set), set]));
+  for (const key of seats.keys()) if (!present.has(key)) seats.delete(key);
+  const sightings = new Map<string, Sighting>();
+  for (const [key, { sighting, lookedAtMs }] of seats) {
+    if (sighting !== null) sightings.set(key, { ...sighting, lookedAtMs });
+  }
+  const looks = chooseLooks(sets, { nowMs: listedAtMs, lookEveryMs: options.lookEveryMs, sightings });
+  for (const { ref, entry: set, reason } of looks) {
+    const key = clusterKey(ref);
+    const wake: Wake = { ref, cause: `sweep: ${reason}`, priority: "normal" };
+    if (!queue.add(wake, { eager: reason === "wish changed" })) continue;
+    const seat = seats.get(key) ?? newSeat();
+    seats.set(key, seat);
+    seat.entry = { set, listedAtMs };
+    seat.sighting = { resourceVersion: set.resourceVersion, wish: wishOf(set) };
+  }
+}
+
+export function createRunner(options: RunnerOptions): Runner {
+  const { clock, ids, log } = options.context;
+  const { concurrency, functions, namespaces } = options;
+  const work = (wake: Wake): Promise<boolean> => runPass(fleet, wake);
+  const queue = createQueue({ clock, ids, log, concurrency, work });
+  const fleet: Fleet = { options, queue, seats: new Map() };
+  let sweeping = false;
+  let lastFailure: string | null = null;
+
+  async function sweep(): Promise<void> {
+    if (sweeping) return;
+    sweeping = true;
+    const listedAtMs = clock.now();
+    const listed = await listFleet(options).finally(() => {
+      sweeping = false;
+    });
+    const failure = typeof listed === "string" ? listed : null;
+    if (failure !== null && failure !== lastFailure)
+      log.warn("a sweep could not list the fleet", { failure });
+    lastFailure = failure;
+    if (typeof listed !== "string") wakeDue(fleet, listed, listedAtMs);
+  }
+
+  function reportBug(error: unknown): void {
+    log.warn("a sweep was broken off by an unexpected error", { error: String(error) });
+  }
+
+  return {
+    emit(event) {
+      const read = readEvent(event);
+      if (!read.ok) return log.warn("an event was refused", { reason: read.failure.message });
+      const reaction = react(functions, [read.value]);
+      options.onEvent?.(event, reaction);
+      for (const wake of reaction.wakes) {
+        const inScope = namespaces.length === 0 || namespaces.includes(wake.ref.namespace);
+        if (inScope) wakeUp(fleet, wake);
+      }
+      if (reaction.sweep) sweep().catch(reportBug);
+    },
+    idle: queue.idle,
+    async stop(graceMs) {
+      await Promise.race([queue.close(), clock.sleep(graceMs)]);
+    },
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * The resident host put together: the real API server, real database servers, watches and a tick, in one
+ * process that may be stopped or killed at any moment. It is the local runner of developers and tests, and
+ * the same as a Deployment; it holds no state that a restart would lose.
+ */
+import type { CloudEvent } from "cloudevents";
+import { createKube } from "../../adapters/kube/kube.ts";
+import { createServers } from "../../adapters/mysql/servers.ts";
+import { mysqlEngine } from "../../engines/mysql/index.ts";
+import type { Log } from "../../ports/host.ts";
+import {
+  type PassRequest,
+  type PassResult,
+  type ReconcileContext,
+  reconcile,
+} from "../../reconcile/index.ts";
+import type { EventFunction, Reaction } from "../functions.ts";
+import { loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
+import { createLog, systemClock, systemIds } from "./platform.ts";
+import { createRunner, type Runner, scopesOf } from "./runner.ts";
+import { type EventSource, tickSource, watchSource } from "./sources.ts";
+
+const STOP_GRACE_MS = 5_000;
+/** Short, because this host comes back by itself and a pass that only waits keeps others from its place. */
+const BUDGET_MS = 5_000;
+
+export interface LocalHostOptions {
+  /** Empty or absent = all namespaces. */
+  readonly namespaces?: readonly string[];
+  /** Path of a kubeconfig; absent = as kubectl finds it, else the Pod's own account. */
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  /** Must divide a minute. */
+  readonly sweepSeconds?: number;
+  /** A settled cluster is looked at again after this long without a pass. */
+  readonly lookEveryMs?: number;
+  readonly concurrency?: number;
+  /** How long one pass may go on looking again before it leaves its place to others. */
+  readonly budgetMs?: number;
+  readonly log?: Log;
+  readonly functions?: readonly EventFunction[];
+  /** Wraps the watch, so that tests can cut, double and shuffle its events. */
+  readonly wrapWatch?: (source: EventSource) => EventSource;
+  readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
+  readonly onPass?: (result: PassResult, request: PassRequest) => void;
+}
+
+export interface LocalHost {
+  readonly idle: Runner["idle"];
+  /** Closes the sources and waits at most 5 s for the passes under way; a later pass finishes what is left. */
+  stop(): Promise<void>;
+}
+
+/** Throws when the kubeconfig cannot be used or the options contradict each other. */
+export async function startLocalHost(options: LocalHostOptions = {}): Promise<LocalHost> {
+  const { namespaces = [], sweepSeconds = 1, concurrency = 8, lookEveryMs = 10_000 } = options;
+  const log = options.log ?? createLog("text");
+  const functions = options.functions ?? (await loadFunctions(SOURCE_FOLDER));
+  const [clock, ids, component] = [systemClock, systemIds, "ordinal/local"];
+  const { kubeconfig, context: kubeContext, wrapWatch = (source) => source } = options;
+  const handle = createKube({
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    ...(kubeContext === undefined ? {} : { context: kubeContext }),
+    userAgent: component,
+    clock,
+    ids,
+    log,
+  });
+  const servers = createServers({ pool: true });
+  const context: ReconcileContext = {
+    kube: handle.kube,
+    servers,
+    engines: { mysql: mysqlEngine },
+    clock,
+    ids,
+    log,
+    component,
+    budgetMs: options.budgetMs ?? BUDGET_MS,
+  };
+  const { onEvent, onPass } = options;
+  const runner = createRunner({
+    context,
+    pass: reconcile,
+    functions,
+    namespaces,
+    lookEveryMs,
+    concurrency,
+    ...(onEvent === undefined ? {} : { onEvent }),
+    ...(onPass === undefined ? {} : { onPass }),
+  });
+  const watch = wrapWatch(watchSource(handle.watches, scopesOf(namespaces), clock));
+  const subscriptions = [watch, tickSource(sweepSeconds, clock)].map((source) => source(runner.emit));
+  const scope = namespaces.join(" ") || "all namespaces";
+  log.info("serving", { functions: functions.map(({ name }) => name).join(" "), scope, sweepSeconds });
+  return {
+    idle: runner.idle,
+    async stop() {
+      for (const subscription of subscriptions) subscription.close();
+      await runner.stop(STOP_GRACE_MS);
+      servers.close();
+      handle.close();
+    },
+  };
+}
