@@ -1,8 +1,6 @@
 // One vitest project per tier of tests, so that a tier can be chosen by name: `vitest --project unit`.
-// The tiers that talk to real servers share those servers, so their files run one after another; each has its
-// own start-up file in test/support, which prepares the servers once.
+// The tiers that talk to real servers share those servers, so their files run one after another.
 
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { skipReporter } from "./test/runner/skips.ts";
@@ -11,7 +9,6 @@ import { reportVariable, type Tier, tiers } from "./test/runner/tiers.ts";
 const root = import.meta.dirname;
 
 function project({ name, testTimeoutMs, serial }: Tier): TestProjectInlineConfiguration {
-  const setup = resolve(root, `test/support/${name}-setup.ts`);
   return {
     test: {
       name,
@@ -21,7 +18,8 @@ function project({ name, testTimeoutMs, serial }: Tier): TestProjectInlineConfig
       testTimeout: testTimeoutMs,
       hookTimeout: testTimeoutMs,
       fileParallelism: !serial,
-      globalSetup: existsSync(setup) ? [setup] : [],
+      // The serial tiers are the ones that share real servers.
+      globalSetup: serial ? [resolve(root, "test/support/cluster-setup.ts")] : [],
     },
   };
 }

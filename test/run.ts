@@ -8,6 +8,7 @@ import { runChecks } from "../infra/dev/run-checks.ts";
 import { add, type Counts, nothing } from "./runner/counts.ts";
 import { runTier } from "./runner/tier.ts";
 import { type Tier, tiers } from "./runner/tiers.ts";
+import { openTestCluster } from "./support/cluster.ts";
 
 const parts = ["check", ...tiers.map((tier) => tier.name)];
 
@@ -34,10 +35,29 @@ async function runAll(wanted: ReadonlySet<string>): Promise<Counts> {
   if (wanted.has("check")) {
     total = add(total, await timed("check", async () => ({ ...nothing, ...(await runChecks(checks)) })));
   }
-  for (const tier of tiers.filter((one: Tier) => wanted.has(one.name))) {
+  const chosen = tiers.filter((one: Tier) => wanted.has(one.name));
+  for (const tier of chosen.filter((one) => !one.serial)) {
     total = add(total, await timed(tier.name, () => runTier(tier)));
   }
-  return total;
+  const onServers = chosen.filter((one) => one.serial);
+  return onServers.length === 0 ? total : add(total, await runOnServers(onServers));
+}
+
+/** One cluster for all tiers that need one. A cluster that does not come up is a failure of its own. */
+async function runOnServers(chosen: readonly Tier[]): Promise<Counts> {
+  let total = nothing;
+  const close = await openTestCluster().catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    total = add(total, { ...nothing, failed: 1, notes: [`the test cluster did not come up: ${why}`] });
+    return async () => {};
+  });
+  try {
+    if (total.failed > 0) return total;
+    for (const tier of chosen) total = add(total, await timed(tier.name, () => runTier(tier)));
+    return total;
+  } finally {
+    await close();
+  }
 }
 
 async function main(args: readonly string[]): Promise<void> {
