@@ -41,6 +41,7 @@ export function connect(options: ConnectionOptions): Connection {
   const cluster = config.getCurrentCluster();
   if (!cluster)
     throw new Error(`the kubeconfig names no cluster for the context ${config.getCurrentContext()}`);
+  if (!URL.canParse(cluster.server)) throw new Error(`no address of an API server: ${cluster.server}`);
   const server = new URL(cluster.server);
   const { protocol, hostname, port } = urlToHttpOptions(server);
   const address = { protocol, hostname, port };

@@ -102,11 +102,11 @@ const containerStatusSchema = z
     restartCount: z.number().default(0),
     state: z
       .object({
-        running: z.unknown(),
+        running: z.unknown().optional(),
         waiting: z.object({ reason: z.string().optional() }).optional(),
         terminated: terminatedSchema.optional(),
       })
-      .default({ running: undefined }),
+      .default({}),
     lastState: z.object({ terminated: terminatedSchema.optional() }).default({}),
   })
   .transform(({ name, restartCount, state, lastState }): ContainerStatus => {

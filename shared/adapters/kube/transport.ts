@@ -42,6 +42,9 @@ export function createTransport(connection: Connection, options: TransportOption
     const payload = call.document === undefined ? undefined : JSON.stringify(call.document.body);
     const headers = {
       ...access.headers,
+      // Node gives a DELETE no length of its own: the conditions in its body would be lost to the server, which
+      // would remove whatever has the name, and take the body for the connection's next request.
+      ...(payload !== undefined && { "content-length": Buffer.byteLength(payload) }),
       accept: "application/json",
       "user-agent": options.userAgent,
       ...(call.document && { "content-type": call.document.contentType }),
