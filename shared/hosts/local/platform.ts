@@ -23,11 +23,12 @@ function textValue(value: LogFields[string]): string {
 }
 
 function line(format: LogFormat, level: "info" | "warn", message: string, fields: LogFields): string {
-  const at = new Date().toISOString();
+  const own = { at: new Date().toISOString(), level, message };
   const present = Object.entries(fields).filter(([, value]) => value !== undefined);
-  if (format === "json") return JSON.stringify({ at, level, message, ...Object.fromEntries(present) });
+  // Twice: first in the line, and not to be replaced by a field of the same name.
+  if (format === "json") return JSON.stringify({ ...own, ...Object.fromEntries(present), ...own });
   const texts = present.map(([name, value]) => `${name}=${textValue(value)}`);
-  return [at, level === "warn" ? "WARN" : "info", message, ...texts].join(" ");
+  return [own.at, level === "warn" ? "WARN" : "info", message, ...texts].join(" ");
 }
 
 export function createLog(

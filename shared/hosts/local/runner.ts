@@ -104,8 +104,8 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
 function logPass({ context }: RunnerOptions, request: PassRequest, result: PassResult, tookMs: number): void {
   if (result.outcome === "unmanaged") return;
   if (result.outcome === "settled" && request.cause.startsWith("sweep")) return;
-  const { outcome, phase, message } = result;
-  const fields = { cluster: clusterKey(request.ref), cause: request.cause, outcome, phase, tookMs, message };
+  const { outcome, phase, message: why } = result;
+  const fields = { cluster: clusterKey(request.ref), cause: request.cause, outcome, phase, tookMs, why };
   if (outcome === "failed") context.log.warn("pass", fields);
   else context.log.info("pass", fields);
 }

@@ -1,0 +1,47 @@
+/** Log lines stay lines whatever they hold, passwords have their length, and the folder of functions is served. */
+import { expect, test } from "vitest";
+import { loadFunctions, SOURCE_FOLDER } from "../../../shared/hosts/local/function-folder.ts";
+import { createLog, systemIds } from "../../../shared/hosts/local/platform.ts";
+import { EVENT_FUNCTIONS } from "./functions.ts";
+
+function written(format: "json" | "text"): string[] {
+  const lines: string[] = [];
+  const log = createLog(format, (text) => lines.push(text));
+  log.info("pass", { cluster: "shop/mysql", tookMs: 5, phase: null, left: undefined });
+  log.warn("pass", { message: 'broken\nmessage="forged" outcome=settled' });
+  return lines;
+}
+
+test("text", () => {
+  const [first = "", second = ""] = written("text");
+  expect(first).toMatch(/^\S+ info pass cluster=shop\/mysql tookMs=5 phase=null\n$/);
+  expect(second).toMatch(/^\S+ WARN pass message="broken\\nmessage=\\"forged\\" outcome=settled"\n$/);
+});
+
+test("JSON, one object a line, whose own fields cannot be replaced", () => {
+  const [first, second] = written("json").map((line) => JSON.parse(line));
+  expect(first).toMatchObject({
+    level: "info",
+    message: "pass",
+    cluster: "shop/mysql",
+    tookMs: 5,
+    phase: null,
+  });
+  expect(second).toMatchObject({ level: "warn", message: "pass" });
+});
+
+test("passwords and fractions", () => {
+  expect(systemIds.password()).toMatch(/^[A-Za-z0-9]{32}$/);
+  expect(systemIds.password()).not.toBe(systemIds.password());
+  const fraction = systemIds.fraction();
+  expect(fraction >= 0 && fraction < 1).toBe(true);
+});
+
+test("the local host serves every folder of functions", async () => {
+  const names = (await loadFunctions(SOURCE_FOLDER)).map(({ name }) => name);
+  expect(names).toEqual(EVENT_FUNCTIONS.map(({ name }) => name));
+});
+
+test("a folder without functions is a mistake", async () => {
+  await expect(loadFunctions(import.meta.dirname)).rejects.toThrow("holds no index module");
+});
