@@ -1,0 +1,44 @@
+/**
+ * Whom a connection trusts. MySQL makes each server an authority of its own at the first start and sends it
+ * along with its certificate, so the first connection records that authority and every later one accepts
+ * nothing else. Host names are not checked: those certificates carry none. The check is over before the
+ * first byte of a password is sent.
+ */
+import { X509Certificate } from "node:crypto";
+import type { TLSSocket } from "node:tls";
+import type { SslOptions } from "mysql2";
+
+/** mysql2 keeps the context and its sessions by the identity of this object, so there is one for each authority. */
+const pinned = new Map<string, SslOptions>();
+const PINNED_MAX = 512;
+
+export function tlsOptions(authority: string | null): SslOptions {
+  const known = authority === null ? undefined : pinned.get(authority);
+  if (known !== undefined) return known;
+  const options: SslOptions = { minVersion: "TLSv1.2", rejectUnauthorized: false };
+  if (authority === null) return options;
+  if (new X509Certificate(authority).ca) Object.assign(options, { ca: authority, rejectUnauthorized: true });
+  if (pinned.size >= PINNED_MAX) pinned.clear();
+  pinned.set(authority, options);
+  return options;
+}
+
+/** The far end of the chain that the server presented: its authority, else its own certificate. PEM. */
+export function presentedAuthority(socket: TLSSocket): string | null {
+  let certificate = socket.getPeerX509Certificate();
+  while (certificate?.issuerCertificate !== undefined && certificate.issuerCertificate !== certificate) {
+    certificate = certificate.issuerCertificate;
+  }
+  return certificate?.toString() ?? null;
+}
+
+/**
+ * A certificate that is not an authority cannot be checked as one, so there the server must present this
+ * very certificate. A chain to a pinned authority was already checked by the handshake itself.
+ */
+export function mismatch(socket: TLSSocket, authority: string | null): Error | undefined {
+  if (authority === null || new X509Certificate(authority).ca) return undefined;
+  const presented = socket.getPeerX509Certificate();
+  if (presented?.fingerprint256 === new X509Certificate(authority).fingerprint256) return undefined;
+  return new Error("the server presents another certificate than the recorded one");
+}

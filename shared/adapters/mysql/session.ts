@@ -1,0 +1,148 @@
+/**
+ * One connection, from TCP to a session with known settings. It never reconnects; a statement that ran out
+ * of time destroys it, because nobody can say whether the server still works on it.
+ */
+import { connect as connectTcp, type Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { type Connection, createConnection, type QueryError, type RowDataPacket } from "mysql2";
+import { type Failure, fail, type Outcome, succeed } from "../../model/outcome.ts";
+import type { ConnectOptions, Row, Value } from "../../ports/server.ts";
+import { mismatch, presentedAuthority, tlsOptions } from "./authority.ts";
+import { mapFailure } from "./failures.ts";
+
+/** The part of mysql2 that its types leave out: the turn to TLS, which is where a certificate can be looked at. */
+interface Internals {
+  stream: TLSSocket;
+  startTLS(onSecure: (error?: Error) => void): void;
+}
+
+export interface Session {
+  readonly authority: string | null;
+  /** False once the connection was lost or given up. */
+  alive(): boolean;
+  query(sql: string, values: readonly Value[], timeoutMs: number): Promise<Outcome<readonly Row[]>>;
+  close(): void;
+}
+
+/**
+ * Servers may have any default for these. Without backslash escapes mysql2's quoting of values would not
+ * hold, instants are read as UTC, and a metadata lock must fail long before the query's own time is up.
+ */
+const KNOWN_SETTINGS =
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES', autocommit = 1, time_zone = '+00:00', lock_wait_timeout = 2";
+
+export async function openSession(options: ConnectOptions): Promise<Outcome<Session>> {
+  const socket = connectTcp(options.port, options.host).setNoDelay(true);
+  const connection = createConnection({
+    stream: socket,
+    host: options.host,
+    port: options.port,
+    user: options.credentials.username,
+    password: options.credentials.password,
+    connectTimeout: options.connectTimeoutMs,
+    connectAttributes: { ...options.attributes },
+    ssl: tlsOptions(options.authority),
+    multipleStatements: false,
+    flags: ["-LOCAL_FILES"],
+    // Numbers and dates stay the text that the server sent, so that no digit is lost.
+    typeCast: (field: { string(encoding: string): string | null }) => field.string("utf8"),
+  });
+  const state: ConnectionState = { connection, socket, host: options.host, alive: true };
+  const trust = watchHandshake(connection, options.authority);
+  const failure = await connected(state, trust);
+  if (failure !== null) {
+    discard(state);
+    return { ok: false, failure };
+  }
+  // Whatever ends an idle connection ends up here; statements under way get the error themselves.
+  connection.on("error", () => discard(state));
+  socket.on("close", () => discard(state));
+  const known = await query(state, KNOWN_SETTINGS, [], options.queryTimeoutMs);
+  if (!known.ok) {
+    discard(state);
+    return known;
+  }
+  return succeed({
+    authority: options.authority ?? trust.authority,
+    alive: () => state.alive,
+    query: (sql, values, timeoutMs) => query(state, sql, values, timeoutMs),
+    close: () => discard(state),
+  });
+}
+
+interface ConnectionState {
+  readonly connection: Connection;
+  readonly socket: Socket;
+  readonly host: string;
+  alive: boolean;
+}
+
+interface Trust {
+  authority: string | null;
+  /** Set when the certificate, and not the network, ended the handshake. */
+  distrust: string | null;
+}
+
+function watchHandshake(connection: Connection, authority: string | null): Trust {
+  const trust: Trust = { authority: null, distrust: null };
+  const internals = connection as unknown as Internals;
+  const startTls = internals.startTLS.bind(connection);
+  internals.startTLS = (onSecure) => {
+    startTls((error) => {
+      const socket = internals.stream;
+      const wrong = error ?? mismatch(socket, authority);
+      // Node says in `authorizationError` why a chain was not accepted; a broken connection leaves it empty.
+      if (wrong !== undefined && (error === undefined || socket.authorizationError))
+        trust.distrust = wrong.message;
+      if (wrong === undefined && authority === null) trust.authority = presentedAuthority(socket);
+      onSecure(wrong);
+    });
+  };
+  return trust;
+}
+
+function connected(state: ConnectionState, trust: Trust): Promise<Failure | null> {
+  return new Promise((resolve) => {
+    state.connection.connect((error) => {
+      resolve(error === null ? null : explain(error, state.host, trust));
+    });
+  });
+}
+
+function explain(error: QueryError, host: string, trust: Trust): Failure {
+  const doing = `connecting to ${host}`;
+  if (trust.distrust === null) return mapFailure(error, doing);
+  const message = `${doing}: the server's certificate is not from the recorded authority (${trust.distrust})`;
+  return { kind: "refused", message };
+}
+
+function query(
+  state: ConnectionState,
+  sql: string,
+  values: readonly Value[],
+  timeoutMs: number,
+): Promise<Outcome<readonly Row[]>> {
+  if (!state.alive) return Promise.resolve(fail("transient", `the connection to ${state.host} is lost`));
+  return new Promise((resolve) => {
+    const answer = (error: QueryError | null, rows: unknown): void => {
+      resolve(
+        error === null ? succeed(Array.isArray(rows) ? (rows as readonly Row[]) : []) : failed(state, error),
+      );
+    };
+    state.connection.query<RowDataPacket[]>({ sql, values: [...values], timeout: timeoutMs }, answer);
+  });
+}
+
+function failed(state: ConnectionState, error: QueryError): Outcome<never> {
+  const failure = mapFailure(error, `a statement on ${state.host}`);
+  if (failure.kind === "transient") discard(state);
+  return { ok: false, failure };
+}
+
+/** The socket itself is destroyed: a stopped server would never answer an orderly goodbye. */
+function discard(state: ConnectionState): void {
+  if (!state.alive) return;
+  state.alive = false;
+  state.connection.destroy();
+  state.socket.destroy();
+}

@@ -1,0 +1,153 @@
+/**
+ * What a primary is told: how many acknowledgements its commits wait for, who may no longer receive from
+ * it, and that it may be written to. INV-5: it is opened only on a session that has just read that commits
+ * will wait. Switching the source off or lowering its count answers OK to commits that wait, so neither is
+ * done while any does.
+ */
+import { fail, type Outcome, succeed } from "../../model/outcome.ts";
+import type { Row, Server } from "../../ports/server.ts";
+import { readRow, run, runAll } from "./run.ts";
+import { accountLiteral, countLiteral } from "./text.ts";
+
+const ACKNOWLEDGEMENTS = `SELECT @@GLOBAL.rpl_semi_sync_source_enabled AS required,
+ @@GLOBAL.rpl_semi_sync_source_wait_for_replica_count AS count,
+ @@GLOBAL.rpl_semi_sync_source_wait_point AS point,
+ @@GLOBAL.rpl_semi_sync_source_wait_no_replica AS unattended,
+ @@GLOBAL.rpl_semi_sync_source_timeout AS timeout,
+ @@GLOBAL.read_only AS closed,
+ (SELECT VARIABLE_VALUE FROM performance_schema.global_status
+  WHERE VARIABLE_NAME = 'Rpl_semi_sync_source_clients') AS clients,
+ (SELECT VARIABLE_VALUE FROM performance_schema.global_status
+  WHERE VARIABLE_NAME = 'Rpl_semi_sync_source_wait_sessions') AS waiters,
+ (SELECT COUNT(*) FROM performance_schema.replication_connection_status
+  WHERE SERVICE_STATE <> 'OFF') AS receiving`;
+
+/** Each of them alone would let a commit go on without its acknowledgements. */
+function strict(row: Row): boolean {
+  return (
+    row["point"] === "AFTER_SYNC" && row["unattended"] === "1" && Number(row["timeout"]) >= 4_294_967_295
+  );
+}
+
+export async function arm(server: Server, ackCount: number): Promise<Outcome<null>> {
+  const read = await readRow(server, ACKNOWLEDGEMENTS);
+  if (!read.ok) return read;
+  const row = read.value;
+  const required = row["required"] === "1";
+  const waiters = Number(row["waiters"]);
+  const count = Number(row["count"]);
+  if (ackCount === 0 ? !required : required && count === ackCount && strict(row)) return succeed(null);
+  if (required && ackCount < count && waiters > 0) {
+    return fail("transient", `${waiters} commits wait for an acknowledgement; the count is not lowered now`);
+  }
+  // Down to no acknowledgements goes only a cluster that was recorded as a single member before.
+  if (ackCount === 0) return disarm(server, waiters);
+  if (!required && row["closed"] === "0" && Number(row["clients"]) < ackCount) {
+    return fail(
+      "conflict",
+      `${row["clients"]} acknowledging followers are connected; every write would wait`,
+    );
+  }
+  return runAll(server, [
+    "SET GLOBAL rpl_semi_sync_source_timeout = 4294967295",
+    "SET GLOBAL rpl_semi_sync_source_wait_no_replica = ON",
+    "SET GLOBAL rpl_semi_sync_source_wait_point = AFTER_SYNC",
+    `SET GLOBAL rpl_semi_sync_source_wait_for_replica_count = ${countLiteral(ackCount)}`,
+    "SET GLOBAL rpl_semi_sync_source_enabled = ON",
+  ]);
+}
+
+function disarm(server: Server, waiters: number): Promise<Outcome<null>> {
+  if (waiters > 0) {
+    return Promise.resolve(
+      fail("transient", `${waiters} commits wait for an acknowledgement; it stays required`),
+    );
+  }
+  return runAll(server, ["SET GLOBAL rpl_semi_sync_source_enabled = OFF"]);
+}
+
+/** Counts how often an epoch was opened, so that the commit always has something to be acknowledged. */
+const TERM = `INSERT INTO ordinal.term (epoch, cluster_uid, server_uuid, op_id, at)
+ VALUES (?, ?, @@GLOBAL.server_uuid, ?, ?)
+ ON DUPLICATE KEY UPDATE cluster_uid = VALUES(cluster_uid), server_uuid = VALUES(server_uuid),
+ op_id = VALUES(op_id), at = VALUES(at), opened = opened + 1`;
+
+export async function open(
+  server: Server,
+  term: {
+    readonly epoch: number;
+    readonly clusterUid: string;
+    readonly opId: string;
+    readonly ackCount: number;
+    readonly at: string;
+  },
+  timeoutMs: number,
+): Promise<Outcome<null>> {
+  // Without the plugin there is nothing to ask for, which is right only where nobody acknowledges.
+  const read = await readRow(server, ACKNOWLEDGEMENTS);
+  if (!read.ok) return read;
+  const row = read.value;
+  if (Number(row["receiving"]) > 0) return fail("conflict", "this server still receives from another one");
+  const armed = row["required"] === "1" && Number(row["count"]) >= term.ackCount && strict(row);
+  if (term.ackCount > 0 && !armed) return fail("conflict", "this server does not require acknowledgements");
+  if (term.ackCount === 0 && row["required"] === "1") {
+    return fail("conflict", "this server requires acknowledgements, and nobody is recorded who gives them");
+  }
+  if (row["closed"] === "1") {
+    const opened = await runAll(server, [
+      // The sender looks through the newest file for each follower's place; a new file is short.
+      "FLUSH BINARY LOGS",
+      // This clears super_read_only too; the other way round read_only would stay.
+      "SET GLOBAL read_only = OFF",
+    ]);
+    if (!opened.ok) return opened;
+  }
+  const values = [term.epoch, term.clusterUid, term.opId, term.at];
+  const written = await run(server, TERM, values, { timeoutMs });
+  return written.ok ? succeed(null) : written;
+}
+
+/** First nobody can come in with it, then whoever is in is put out; an acknowledger could come back else. */
+export async function lockAccount(server: Server, account: string, locked: boolean): Promise<Outcome<null>> {
+  const changed = await runAll(server, [
+    `ALTER USER ${accountLiteral(account)} ACCOUNT ${locked ? "LOCK" : "UNLOCK"}`,
+  ]);
+  if (!changed.ok || !locked) return changed;
+  const sessions = await run(
+    server,
+    "SELECT PROCESSLIST_ID AS id FROM performance_schema.threads WHERE PROCESSLIST_USER = ?",
+    [account],
+  );
+  if (!sessions.ok) return sessions;
+  for (const { id } of sessions.value) {
+    const killed = await run(server, "KILL ?", [Number(id)]);
+    if (!killed.ok && killed.failure.code !== NO_SUCH_THREAD) return killed;
+  }
+  return succeed(null);
+}
+
+const NO_SUCH_THREAD = 1094;
+
+/** Settings for restarts only; what runs goes on as it does. Being managed again undoes all of it. */
+export function handOver(
+  server: Server,
+  role: "primary" | "replica",
+  ackCount: number,
+): Promise<Outcome<null>> {
+  if (role === "replica") {
+    return runAll(server, [
+      "SET PERSIST_ONLY skip_replica_start = OFF",
+      "SET PERSIST_ONLY super_read_only = ON",
+    ]);
+  }
+  const required = [
+    `SET PERSIST_ONLY rpl_semi_sync_source_wait_for_replica_count = ${countLiteral(ackCount)}`,
+    "SET PERSIST_ONLY rpl_semi_sync_source_enabled = ON",
+  ];
+  return runAll(server, [
+    // Acknowledgements come first: cut off in between, a restart comes back closed and not unguarded.
+    ...(ackCount > 0 ? required : ["RESET PERSIST IF EXISTS rpl_semi_sync_source_enabled"]),
+    "RESET PERSIST IF EXISTS super_read_only",
+    "SET PERSIST_ONLY skip_replica_start = OFF",
+  ]);
+}
