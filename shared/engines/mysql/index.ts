@@ -29,7 +29,7 @@ async function lock(server: Server, name: string, timeoutMs: number): Promise<Ou
   return row.value["mine"] === "1" ? succeed(null) : fail("conflict", "another session holds the lock");
 }
 
-export const mysqlEngine: Engine = {
+export const mysql: Engine = {
   rules,
   accountNames,
   observe,

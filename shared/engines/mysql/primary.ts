@@ -83,7 +83,6 @@ export async function open(
   },
   timeoutMs: number,
 ): Promise<Outcome<null>> {
-  // Without the plugin there is nothing to ask for, which is right only where nobody acknowledges.
   const read = await readRow(server, ACKNOWLEDGEMENTS);
   if (!read.ok) return read;
   const row = read.value;
