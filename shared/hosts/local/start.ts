@@ -6,7 +6,7 @@
 import type { CloudEvent } from "cloudevents";
 import { createKube } from "../../adapters/kube/kube.ts";
 import { createServers } from "../../adapters/mysql/servers.ts";
-import { mysqlEngine } from "../../engines/mysql/index.ts";
+import { mysql } from "../../engines/mysql/index.ts";
 import type { Log } from "../../ports/host.ts";
 import {
   type PassRequest,
@@ -70,7 +70,7 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   const context: ReconcileContext = {
     kube: handle.kube,
     servers,
-    engines: { mysql: mysqlEngine },
+    engines: { mysql },
     clock,
     ids,
     log,
