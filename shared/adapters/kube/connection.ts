@@ -4,6 +4,7 @@
  * package's typed clients lose fields that they do not know. Only its config module is imported: the whole
  * package costs ten times the start-up time. Nothing here may log a token, a key or what a plugin printed.
  */
+import { Agent as PlainAgent } from "node:http";
 import { Agent, type RequestOptions } from "node:https";
 import { urlToHttpOptions } from "node:url";
 import { isDeepStrictEqual } from "node:util";
@@ -65,9 +66,10 @@ export function connect(options: ConnectionOptions): Connection {
   }
 
   function agentFor(given: RequestOptions, tls: Tls): RequestOptions["agent"] {
-    // KubeConfig knows the way through a proxy, and to a plain HTTP server that the file explicitly allows.
-    if (cluster?.proxyUrl || protocol === "http:") return given.agent;
-    return new Agent({ ...tls, keepAlive: true, keepAliveMsecs: 30_000, maxSockets: SOCKETS_MAX });
+    // KubeConfig knows the way through a proxy, and has refused plain HTTP unless the file allows it.
+    if (cluster?.proxyUrl) return given.agent;
+    const kept = { keepAlive: true, keepAliveMsecs: 30_000, maxSockets: SOCKETS_MAX };
+    return protocol === "http:" ? new PlainAgent(kept) : new Agent({ ...tls, ...kept });
   }
 
   async function access(): Promise<RequestOptions> {

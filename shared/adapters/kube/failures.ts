@@ -26,8 +26,11 @@ const statusSchema = z.object({
 function sentence(subject: Subject, detail: string): string {
   const { verb, kind, namespace, name } = subject;
   const place = [namespace, name].filter((part) => part !== undefined).join("/");
-  const cut = detail.length > DETAIL_CHARS_MAX ? `${detail.slice(0, DETAIL_CHARS_MAX)}...` : detail;
-  return `The API server did not ${verb} ${kind}${place === "" ? "" : ` ${place}`}: ${cut}`;
+  return `The API server did not ${verb} ${kind}${place === "" ? "" : ` ${place}`}: ${detail}`;
+}
+
+function cut(text: string): string {
+  return text.length > DETAIL_CHARS_MAX ? `${text.slice(0, DETAIL_CHARS_MAX)}...` : text;
 }
 
 /** `body` is the answer's text: a Status object, or whatever a proxy in between had to say. */
@@ -39,7 +42,7 @@ export function answerFailure(
   const status = parsed.success ? parsed.data : null;
   const causes = status?.details?.causes ?? [];
   const text = subject.kind === "Secret" ? (status?.reason ?? "") : (status?.message ?? "");
-  const detail = text === "" ? `HTTP ${answer.code}` : `${text} (HTTP ${answer.code})`;
+  const detail = text === "" ? `HTTP ${answer.code}` : `${cut(text)} (HTTP ${answer.code})`;
   // The uid in a patch is compared by validation, which calls a differing one an invalid value.
   const kind = causes.some((cause) => cause.field === "metadata.uid") ? "conflict" : kindOf(answer.code);
   const seconds = Number(answer.retryAfter);
@@ -73,5 +76,5 @@ function networkReason(error: unknown): string {
   // A syntax error quotes the text that it could not read, which may be a Secret.
   if (!(error instanceof Error) || error instanceof SyntaxError) return "the answer could not be read";
   const code = "code" in error && typeof error.code === "string" ? ` (${error.code})` : "";
-  return `${error.message}${code}`;
+  return `${cut(error.message)}${code}`;
 }

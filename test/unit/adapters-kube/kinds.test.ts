@@ -1,0 +1,108 @@
+import { describe, expect, test } from "vitest";
+import { KINDS, pathOf } from "../../../shared/adapters/kube/kinds.ts";
+import type { Pod } from "../../../shared/model/kube.ts";
+
+const metadata = { namespace: "shop", name: "db", uid: "u", resourceVersion: "7" };
+const meta = { ...metadata, labels: {}, annotations: {}, ownerUid: null, deleting: false };
+
+test.each([
+  ["StatefulSet", {}, "/apis/apps/v1/statefulsets"],
+  ["StatefulSet", { namespace: "shop" }, "/apis/apps/v1/namespaces/shop/statefulsets"],
+  ["Pod", { namespace: "shop", name: "db-0" }, "/api/v1/namespaces/shop/pods/db-0"],
+  ["PersistentVolumeClaim", { namespace: "a" }, "/api/v1/namespaces/a/persistentvolumeclaims"],
+  ["Secret", { namespace: "a", name: "../b?" }, "/api/v1/namespaces/a/secrets/..%2Fb%3F"],
+  ["Service", { namespace: "a" }, "/api/v1/namespaces/a/services"],
+  ["Event", { namespace: "a" }, "/apis/events.k8s.io/v1/namespaces/a/events"],
+] as const)("path of %s %j", (kind, where, path) => {
+  expect(pathOf(kind, where)).toBe(path);
+});
+
+describe("owners", () => {
+  const owners = [{ uid: "first" }, { uid: "controller", controller: true }];
+  test.each([
+    [owners, "controller"],
+    [[{ uid: "first" }, { uid: "second" }], "first"],
+    [[], null],
+    [null, null],
+  ])("%j -> %s", (ownerReferences, ownerUid) => {
+    const json = { metadata: { ...metadata, ownerReferences } };
+    expect(KINDS.Secret.schema.parse(json)).toMatchObject({ ownerUid });
+  });
+});
+
+describe("pods", () => {
+  const cases: readonly [string, unknown, Partial<Pod>][] = [
+    ["without a status", undefined, { ip: null, phase: "Pending", ready: false, containers: [] }],
+    ["with a fresh status", {}, { ip: null, phase: "Pending", ready: false, containers: [] }],
+    [
+      "ready",
+      { phase: "Running", podIP: "10.0.0.1", conditions: [{ type: "Ready", status: "True" }] },
+      { ip: "10.0.0.1", phase: "Running", ready: true },
+    ],
+    ["not ready", { conditions: [{ type: "Ready", status: "False" }] }, { ready: false }],
+    ["initialised only", { conditions: [{ type: "Initialized", status: "True" }] }, { ready: false }],
+    ["with a container of which nothing is known", containers({}), one({})],
+    ["with a container that runs", containers({ state: { running: {} } }), one({ running: true })],
+    [
+      "with a container that runs again",
+      containers({ restartCount: 2, state: { running: {} }, lastState: { terminated: { exitCode: 1 } } }),
+      one({ running: true, restartCount: 2 }),
+    ],
+    [
+      "with a container that waits after a crash",
+      containers({
+        state: { waiting: { reason: "CrashLoopBackOff" } },
+        lastState: { terminated: { reason: "Error", exitCode: 137 } },
+      }),
+      one({ reason: "CrashLoopBackOff", exitCode: 137 }),
+    ],
+    [
+      "with a container that ended",
+      containers({ state: { terminated: { reason: "OOMKilled", exitCode: 137 } } }),
+      one({ reason: "OOMKilled", exitCode: 137 }),
+    ],
+  ];
+
+  test.each(cases)("%s", (_, status, expected) => {
+    expect(KINDS.Pod.schema.parse({ metadata, ...(status !== undefined && { status }) })).toMatchObject(
+      expected,
+    );
+  });
+
+  function containers(status: object): unknown {
+    return { containerStatuses: [{ name: "main", restartCount: 0, ...status }] };
+  }
+
+  function one(status: object): Partial<Pod> {
+    const nothing = { running: false, restartCount: 0, reason: null, exitCode: null };
+    return { containers: [{ name: "main", ...nothing, ...status }] };
+  }
+});
+
+test("a StatefulSet in which everything optional is missing", () => {
+  const spec = {
+    selector: { matchLabels: { app: "db" } },
+    template: { spec: { containers: [{ name: "m" }] } },
+  };
+  expect(KINDS.StatefulSet.schema.parse({ metadata, spec })).toEqual({
+    ...meta,
+    generation: 0,
+    replicas: 1,
+    matchLabels: { app: "db" },
+    serviceName: "",
+    claimTemplates: [],
+    containers: [{ name: "m", image: "", ports: [] }],
+  });
+});
+
+test("only what the model needs is kept", () => {
+  const json = { metadata: { ...metadata, managedFields: [{}], deletionTimestamp: "2026-01-01T00:00:00Z" } };
+  const secret = KINDS.Secret.schema.parse({ ...json, type: "Opaque", data: { a: "w7w=" } });
+  expect(secret).toEqual({ ...meta, deleting: true, values: { a: "ü" } });
+});
+
+test("an object without a uid is none", () => {
+  const { uid, ...rest } = metadata;
+  expect(uid).toBe("u");
+  expect(KINDS.Pod.schema.safeParse({ metadata: rest }).success).toBe(false);
+});
