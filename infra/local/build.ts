@@ -41,6 +41,10 @@ export async function cached(entry: string, make: (folder: string) => Promise<vo
   if (existsSync(finished)) return finished;
   return await withLock(join(cache, "locks", `${entry}.lock`), async () => {
     if (existsSync(finished)) return finished;
+    // We hold the lock, so what others began under this name was left by a process that died.
+    for (const left of readdirSync(cache).filter((name) => name.startsWith(`.${entry}-`))) {
+      rmSync(join(cache, left), { recursive: true, force: true });
+    }
     const scratch = mkdtempSync(join(cache, `.${entry}-`));
     try {
       await make(scratch);
@@ -60,9 +64,13 @@ export function hashOf(files: readonly string[], words: readonly string[] = []):
   return hash.digest("hex").slice(0, 12);
 }
 
-export async function buildPrograms(progress: Progress): Promise<Programs> {
+/** The first program, which the pause image is made of as well. */
+export async function buildInit(progress: Progress): Promise<string> {
+  return join(await progress("init", () => ownModule("init", [])), "init");
+}
+
+export async function buildPrograms(progress: Progress, init: string): Promise<Programs> {
   // One after the other: each build uses all processors, and Kubernetes much memory.
-  const init = await progress("init", () => ownModule("init", []));
   const coredns = await progress(`CoreDNS ${pins.coredns}`, () =>
     published("coredns", `github.com/coredns/coredns@v${pins.coredns}`),
   );
@@ -71,7 +79,7 @@ export async function buildPrograms(progress: Progress): Promise<Programs> {
   );
   const kube = await progress(`Kubernetes ${pins.kubernetes}`, () => ownModule("kube", kubeVersion()));
   return {
-    init: join(init, "init"),
+    init,
     kube: join(kube, "kube"),
     kubectl: join(kube, "kubectl"),
     coredns: join(coredns, "coredns"),

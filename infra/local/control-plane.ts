@@ -65,6 +65,12 @@ export function apiServer(instance: Instance, kube: string): Component {
       `--client-ca-file=${pki("ca.crt")}`,
       `--tls-cert-file=${pki("apiserver.crt")}`,
       `--tls-private-key-file=${pki("apiserver.key")}`,
+      // No certificate has this name: the parts only want to know whom they would believe.
+      `--requestheader-client-ca-file=${pki("ca.crt")}`,
+      "--requestheader-allowed-names=front-proxy-client",
+      "--requestheader-username-headers=X-Remote-User",
+      "--requestheader-group-headers=X-Remote-Group",
+      "--requestheader-extra-headers-prefix=X-Remote-Extra-",
       `--kubelet-certificate-authority=${pki("ca.crt")}`,
       `--kubelet-client-certificate=${pki("apiserver-kubelet.crt")}`,
       `--kubelet-client-key=${pki("apiserver-kubelet.key")}`,

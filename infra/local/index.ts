@@ -6,7 +6,7 @@
  */
 
 import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { buildPrograms, type Programs } from "./build.ts";
+import { buildInit, buildPrograms, type Programs } from "./build.ts";
 import { makeCgroup, removeCgroup } from "./cgroups.ts";
 import { type Component, livingComponent, startComponent } from "./components.ts";
 import { apiServer, controllerManager, etcd, scheduler } from "./control-plane.ts";
@@ -64,8 +64,12 @@ export async function up(options: UpOptions = {}): Promise<ClusterStatus> {
     const isWhole = record?.readyAt !== undefined && record.init !== undefined && isAlive(record.init);
     // A whole instance with a dead part keeps its state; only that part is started again.
     if (!isWhole) await remove(name);
-    const programs = await buildPrograms(progress);
-    const images = await buildImages(progress, programs.init);
+    const init = await buildInit(progress);
+    // Building waits for the processors and the packages for the network, so they share the time.
+    const [programs, images] = await Promise.all([
+      buildPrograms(progress, init),
+      buildImages(progress, init),
+    ]);
     await raise(isWhole ? record : await claimSlot(name), programs, images, progress);
     const after = await localStatus(name);
     if (!after.running) throw new LocalError(`${name} came up and broke; its logs: ${after.folder}/logs`);

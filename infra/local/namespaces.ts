@@ -8,7 +8,7 @@
  */
 
 import { spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cacheFolder, type Instance, stateFolder } from "./instance.ts";
 import { attempt, eventually, identityOf, LocalError, type ProcessIdentity, run } from "./process.ts";
@@ -26,13 +26,13 @@ export async function openNamespaces(
     stdio: ["pipe", "pipe", "inherit"],
     detached: true,
   });
+  const ended = new Promise<void>((resolve) => {
+    starter.on("error", () => resolve());
+    starter.on("close", () => resolve());
+  });
   const printed = await new Promise<string>((resolve) => {
-    let text = "";
-    starter.stdout.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-    starter.on("error", () => resolve(""));
-    starter.on("close", () => resolve(text));
+    starter.stdout.once("data", (chunk: Buffer) => resolve(chunk.toString()));
+    void ended.then(() => resolve(""));
   });
   const pid = Number.parseInt(printed, 10);
   const init = Number.isNaN(pid) ? undefined : identityOf(pid);
@@ -41,6 +41,7 @@ export async function openNamespaces(
   }
   record(init);
   starter.stdin.end("\n");
+  await ended;
   await furnish(pid, instance);
   return pid;
 }
@@ -66,12 +67,19 @@ async function furnish(init: number, instance: Instance): Promise<void> {
   await within("mount", "--rbind", "/sys/fs/cgroup", cgroups);
   await within("mount", "-t", "sysfs", "sysfs", "/sys");
   await within("mount", "--rbind", cgroups, "/sys/fs/cgroup");
+  // While both copies share their events, unmounting one would empty the other.
+  await within("mount", "--make-rprivate", cgroups);
   await within("umount", "--recursive", cgroups);
   await within("mount", "--bind", "/proc/sys", "/proc/sys");
   await within("mount", "-o", "remount,bind,ro", "/proc/sys");
   await within("mount", "-t", "proc", "proc", cgroups);
   await within("mount", "--bind", join(cgroups, "sys/net"), "/proc/sys/net");
   await within("umount", cgroups);
+  for (const [setting, value] of kubeletWants) {
+    const file = join(own("settings"), setting.replaceAll("/", "-"));
+    writeFileSync(file, `${value}\n`);
+    await within("mount", "--bind", file, `/proc/sys/${setting}`);
+  }
   await within("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run");
   for (const [name, target] of ownFolders) {
     const source = own(name);
@@ -84,6 +92,19 @@ async function furnish(init: number, instance: Instance): Promise<void> {
     await within("mount", "--rbind", source, target);
   }
 }
+
+/**
+ * The kubelet sets these for the whole machine, or does not start. It sees them as it wants them;
+ * the machine keeps its own.
+ */
+const kubeletWants = [
+  ["vm/overcommit_memory", 1],
+  ["vm/panic_on_oom", 0],
+  ["kernel/panic", 10],
+  ["kernel/panic_on_oops", 1],
+  ["kernel/keys/root_maxkeys", 1_000_000],
+  ["kernel/keys/root_maxbytes", 25_000_000],
+] as const;
 
 /**
  * The controller-manager makes its host-path volumes under /tmp, the kubelet and containerd have

@@ -132,8 +132,6 @@ function kubeletConfig(instance: Instance): object {
     failCgroupV1: false,
     failSwapOn: false,
     enforceNodeAllocatable: [],
-    // The machine's kernel settings are read-only inside; with this the kubelet accepts that.
-    featureGates: { KubeletInUserNamespace: true },
     // A full disk must not make the kubelet drop images, which cannot be fetched again.
     imageGCHighThresholdPercent: 100,
     imageGCLowThresholdPercent: 99,

@@ -27,19 +27,11 @@ const port = 7070;
 export function s3Server(instance: Instance, program: string): Component {
   const access = readS3Access(instance.folder) ?? newAccess(instance);
   const objects = join(instance.folder, "s3", "objects");
-  const sidecar = join(instance.folder, "s3", "metadata");
   mkdirSync(join(objects, access.bucket), { recursive: true });
-  mkdirSync(sidecar, { recursive: true });
   return {
     name: "s3",
     program,
-    args: [
-      `--port=${instance.nodeAddress}:${port}`,
-      `--region=${access.region}`,
-      "posix",
-      `--sidecar=${sidecar}`,
-      objects,
-    ],
+    args: [`--port=${instance.nodeAddress}:${port}`, `--region=${access.region}`, "posix", objects],
     // In the environment, because everybody on the machine can read a program's arguments.
     env: { ROOT_ACCESS_KEY: access.accessKeyId, ROOT_SECRET_KEY: access.secretAccessKey },
     answers: () => isListening(instance.nodeAddress, port),

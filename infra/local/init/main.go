@@ -2,8 +2,8 @@
 // pause program of its pods. It sleeps and reaps; it never starts a program.
 //
 //	init spawn HOSTNAME   make new namespaces, print the process id of their
-//	                      first process as this machine sees it, and exit;
-//	                      the first process waits for a byte of standard input
+//	                      first process as this machine sees it, and let it
+//	                      live if a byte then comes on standard input
 //	init                  sleep and reap until killed
 //
 // Everything of a cluster lives in the namespaces of that first process, so
@@ -40,28 +40,36 @@ func spawn(hostname string) {
 	if err != nil {
 		fail(err)
 	}
+	ready, toSayReady, err := os.Pipe()
+	if err != nil {
+		fail(err)
+	}
+	permitted, permit, err := os.Pipe()
+	if err != nil {
+		fail(err)
+	}
 	first := exec.Command(self, "first", hostname)
-	first.Stdin = os.Stdin
 	first.Stderr = os.Stderr
 	first.Dir = "/"
+	first.ExtraFiles = []*os.File{toSayReady, permitted}
 	first.SysProcAttr = &syscall.SysProcAttr{
 		Setsid: true,
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS |
 			syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
 	}
-	readyRead, readyWrite, err := os.Pipe()
-	if err != nil {
-		fail(err)
-	}
-	first.ExtraFiles = []*os.File{readyWrite}
 	if err := first.Start(); err != nil {
 		fail(err)
 	}
-	_ = readyWrite.Close()
-	if _, err := readyRead.Read(make([]byte, 1)); err != nil {
+	_ = toSayReady.Close()
+	if _, err := ready.Read(make([]byte, 1)); err != nil {
 		fail(fmt.Errorf("the first process died: %w", err))
 	}
 	fmt.Println(first.Process.Pid)
+	// Without permission this process ends here, its end of the pipe closes, and so
+	// the first process ends too.
+	if count, err := os.Stdin.Read(make([]byte, 1)); count == 1 && err == nil {
+		_, _ = permit.Write([]byte{1})
+	}
 }
 
 // prepare cuts the mounts off from the machine's before anybody can mount
@@ -83,10 +91,15 @@ func prepare(hostname string) error {
 // that asked for them dies before it has written down their process id: nobody
 // would ever remove them.
 func waitUntilRecorded() {
-	if count, err := os.Stdin.Read(make([]byte, 1)); count != 1 || err != nil {
+	permitted := os.NewFile(4, "permitted")
+	if count, err := permitted.Read(make([]byte, 1)); count != 1 || err != nil {
 		os.Exit(1)
 	}
-	_ = os.Stdin.Close()
+	_ = permitted.Close()
+	// Whoever waits for the end of our starter's output must not wait for ours.
+	if nowhere, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
+		_ = syscall.Dup3(int(nowhere.Fd()), 2, 0)
+	}
 }
 
 func sleepAndReap() {
