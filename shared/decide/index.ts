@@ -30,26 +30,30 @@ interface Outline {
   readonly why: string;
   readonly state?: State | null;
   readonly happenings?: readonly Happening[];
+  /** What must be true before the record is written: it runs first, in the same chain. */
+  readonly before?: Track;
   readonly tracks?: readonly Track[];
-  /** Run after the report, before the tracks. */
   readonly lookAgainMs?: number | null;
   readonly managedLabel?: boolean;
 }
 
 function compose(observed: Observed, nowMs: number, outline: Outline): Decision {
-  const { phase, ready, why, tracks = [], lookAgainMs = null } = outline;
+  const { phase, ready, why, tracks = [], before = [], lookAgainMs = null } = outline;
   const problems = [...outline.problems, ...refusals(observed, tracks)];
-  const report = reportSteps({
-    observed,
-    nowMs,
-    phase,
-    problems,
-    ready,
+  const report = { observed, nowMs, phase, problems, ready };
+  if (observed.refusal !== null) {
+    // What was refused would be refused again, and what was to follow from it must not: it is only told.
+    const told = reportSteps({ ...report, state: null, happenings: [], managedLabel: true });
+    const { steps: prelude, conditions } = told;
+    return { problems, conditions, phase, prelude, tracks: [], why, lookAgainMs };
+  }
+  const { steps, conditions } = reportSteps({
+    ...report,
     state: outline.state ?? null,
     happenings: outline.happenings ?? [],
     managedLabel: outline.managedLabel ?? true,
   });
-  return { problems, conditions: report.conditions, phase, prelude: report.steps, tracks, why, lookAgainMs };
+  return { problems, conditions, phase, prelude: [...before, ...steps], tracks, why, lookAgainMs };
 }
 
 /**
@@ -261,10 +265,15 @@ function established(situation: Situation, problems: readonly Problem[]): Decisi
   if (change !== null) {
     const { reason, message, before } = change;
     const next: State = { ...state, established: change.established };
-    const outline = { ...base, why: message, state: next, happenings: [{ reason, message }], lookAgainMs: 0 };
-    const decision = compose(observed, nowMs, outline);
-    // What must be true first runs first; the record is the last step of the same chain.
-    return { ...decision, prelude: [...before, ...decision.prelude] };
+    const happenings = [{ reason, message }];
+    return compose(observed, nowMs, {
+      ...base,
+      why: message,
+      state: next,
+      happenings,
+      before,
+      lookAgainMs: 0,
+    });
   }
   const tracks = maintenance(situation);
   const restless = tracks.length > 0 || problems.some((problem) => problem.code === "WaitingForMembers");
@@ -284,7 +293,7 @@ function release(observed: Observed, nowMs: number, state: State): Decision {
     message: "ordinal.dev/engine was removed; handing the cluster over.",
   };
   const base = { problems: [], ready, why: ready.message };
-  if (state.phase !== "Releasing") {
+  if (state.phase !== "Releasing" || observed.refusal !== null) {
     const happenings: readonly Happening[] = [{ reason: "ReleaseStarted", message: ready.message }];
     return compose(observed, nowMs, {
       ...base,
@@ -304,15 +313,15 @@ function release(observed: Observed, nowMs: number, state: State): Decision {
       ? ""
       : ` Not reached: ${missed.join(", ")}, whose persisted settings stay as they were.`;
   const message = `Ordinal no longer manages ${observed.set.name}; replication goes on, ${kept}.${without}`;
-  const decision = compose(observed, nowMs, {
+  return compose(observed, nowMs, {
     ...base,
     phase: "Released",
     ready: { status: "Unknown", reason: "Released", message },
+    before: releaseSteps(observed, state),
     state: releasedState(state),
     happenings: [{ reason: "Released", message }],
     managedLabel: false,
   });
-  return { ...decision, prelude: [...releaseSteps(observed, state), ...decision.prelude] };
 }
 
 /** What to do about a cluster, and why. `nowMs`: milliseconds since 1970. */
@@ -331,7 +340,7 @@ export function decide(observed: Observed, rules: EngineRules, nowMs: number): D
   if (wish.spec.paused) return pausedDecision(observed, nowMs, input);
   if (fresh) return beginAdoption(observed, rules, nowMs, state, input);
   if (state.phase === "Releasing") {
-    const back: State = { ...state, phase: "Steady", op: null };
+    const back: State = { ...state, phase: phaseBefore(state), op: null };
     const ready: Ready = {
       status: "Unknown",
       reason: "Adopting",
@@ -352,6 +361,12 @@ export function decide(observed: Observed, rules: EngineRules, nowMs: number): D
   const problems = [...input, ...servers, ...memberProblems(situation)];
   if (state.pending === null) return established(situation, problems);
   return state.established === null ? adopting(situation, problems) : reopening(situation, problems);
+}
+
+/** Where a cluster was when its release was begun. */
+function phaseBefore({ established, pending }: State): State["phase"] {
+  if (established === null) return "Adopting";
+  return pending === null ? "Steady" : "Establishing";
 }
 
 function outOfRange(observed: Observed, state: State): Problem {

@@ -127,7 +127,14 @@ export function viewMembers(
   const primaryFacts = primary === undefined ? null : factsOf(primary);
   return members.map((member) => {
     const facts = factsOf(member);
-    return { member, ordinal: member.ordinal, facts, standing: standingOf(member, facts) };
+    const standing = standingOf(member, facts);
+    // What another server under the primary's name says of itself must not be taken for the primary's word.
+    return {
+      member,
+      ordinal: member.ordinal,
+      facts: standing.kind === "unreachable" ? null : facts,
+      standing,
+    };
   });
 
   function standingOf(member: Member, facts: ServerFacts | null): Standing {

@@ -153,14 +153,12 @@ async function turn(
 
   const { phase, why: message, lookAgainMs } = decision;
   if (!idle) {
-    // After a refusal only the news of it is written: repeating what was refused is useless for now.
-    const plan = attempt.refusal === null ? decision : { ...decision, tracks: [] };
-    const run = await execute({ ...context, contact, observed }, plan);
+    const run = await execute({ ...context, contact, observed }, decision);
     const [halt] = run.halts;
     if (halt !== undefined) return haltedTurn(request, run, halt, phase);
-    if (attempt.refusal !== null) return failed(request, attempt.refusal, phase);
-    if (run.done > 0) return { kind: "again", afterMs: 0, refusal: null, conflict: false };
+    if (attempt.refusal === null) return { kind: "again", afterMs: 0, refusal: null, conflict: false };
   }
+  if (attempt.refusal !== null) return failed(request, attempt.refusal, phase);
   if (lookAgainMs !== null) return { kind: "again", afterMs: lookAgainMs, refusal: null, conflict: false };
   const outcome = phase === "Blocked" ? "blocked" : "settled";
   return end({ outcome, lookAgainMs: null, phase, memory: looked.value.surroundings, message });

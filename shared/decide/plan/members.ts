@@ -49,6 +49,14 @@ function chooseDonor(situation: Situation, busy: Donors): number | null {
   return free?.ordinal ?? null;
 }
 
+function announceSeeding(situation: Situation, view: MemberView, donor: number): Step {
+  const { podName, pod } = view.member;
+  const source = situation.members.find((member) => member.ordinal === donor)?.member.podName ?? "";
+  const message = `${podName} is empty and is being seeded from ${source}.`;
+  const key = `MemberSeeding|${pod?.uid ?? ""}|${view.facts?.serverUuid ?? ""}`;
+  return { kind: "Event", type: "Normal", reason: "MemberSeeding", message, key };
+}
+
 function seedSteps(situation: Situation, view: MemberView, busy: Donors): Track {
   const prepare = prepareSteps(situation, view, "unseeded");
   const donor = chooseDonor(situation, busy);
@@ -60,7 +68,12 @@ function seedSteps(situation: Situation, view: MemberView, busy: Donors): Track 
     primary: situation.primary.ordinal,
     locked: false,
   };
-  return [...prepare, unlock, { kind: "Seed", ordinal: view.ordinal, donor }];
+  return [
+    ...prepare,
+    unlock,
+    announceSeeding(situation, view, donor),
+    { kind: "Seed", ordinal: view.ordinal, donor },
+  ];
 }
 
 function followStep(situation: Situation, view: MemberView, facts: ServerFacts): Step {
@@ -85,6 +98,8 @@ function acknowledgeSteps(view: MemberView, { acks }: ServerFacts, config: Confi
 export function placeMember(situation: Situation, view: MemberView, busy: Donors): Track {
   const { facts, standing } = view;
   if (facts === null || situation.primary.facts === null) return [];
+  // Nothing is done to a server of another engine or version, whoever put it there.
+  if (situation.rules.unsupported(facts) !== null) return [];
   switch (standing.kind) {
     case "blank":
       return seedSteps(situation, view, busy);

@@ -21,15 +21,27 @@ export function releasedState(state: State): State {
   return { ...state, phase: "Released", established: null, pending: null, op: null, wakeAt: null };
 }
 
+/** Whoever has a place, also when the cluster was never established: its settings were prepared for us. */
 function handOver(observed: Observed, state: State): Track {
-  const config = state.established;
+  const config = state.established ?? state.pending;
   if (config === null) return [];
-  const known = new Set([config.primary.serverUuid, ...config.ackers.map((acker) => acker.serverUuid)]);
+  const { primary, ackers } = config;
+  const armed = observed.members.some((member) => {
+    const facts = factsOf(member);
+    return facts?.serverUuid === primary.serverUuid && facts.acks.required;
+  });
+  const ackCount = state.established !== null || armed ? config.ackCount : 0;
+  const known = new Set(ackers.map((acker) => acker.serverUuid));
   return observed.members.flatMap((member): readonly Step[] => {
-    const uuid = factsOf(member)?.serverUuid;
-    if (uuid === undefined || !known.has(uuid)) return [];
-    const role = uuid === config.primary.serverUuid ? "primary" : "replica";
-    return [{ kind: "HandOver", ordinal: member.ordinal, role, ackCount: config.ackCount }];
+    const facts = factsOf(member);
+    if (facts === null) return [];
+    const { serverUuid, channel } = facts;
+    if (serverUuid === primary.serverUuid) {
+      return [{ kind: "HandOver", ordinal: member.ordinal, role: "primary", ackCount }];
+    }
+    const follows = channel?.sourceUuid === primary.serverUuid;
+    if (!follows && !known.has(serverUuid)) return [];
+    return [{ kind: "HandOver", ordinal: member.ordinal, role: "replica", ackCount }];
   });
 }
 

@@ -38,6 +38,10 @@ function foreignMessage(view: MemberView, situation: Situation): string {
   return `${member.podName} holds ${holds}transactions ${extra} that the primary lacks; nothing is changed on it. Empty it or delete its volume claim.`;
 }
 
+function recorded({ config }: Situation, ordinal: number): boolean {
+  return config.ackers.some((acker) => acker.ordinal === ordinal);
+}
+
 function memberProblem(view: MemberView, situation: Situation): Problem | null {
   const { member, standing, ordinal } = view;
   const { spec, rules } = situation;
@@ -46,12 +50,12 @@ function memberProblem(view: MemberView, situation: Situation): Problem | null {
     case "primary":
     case "detached":
       return null;
-    case "unreachable":
-      return {
-        code: "MemberUnreachable",
-        message: `${member.podName} does not answer: ${standing.reason}.`,
-        ...about,
-      };
+    case "unreachable": {
+      // Nothing counts on a member without a recorded place: it is starting, or restarts after its seeding.
+      const code = recorded(situation, ordinal) ? "MemberUnreachable" : "WaitingForMembers";
+      const verb = code === "MemberUnreachable" ? "does not answer" : "is awaited";
+      return { code, message: `${member.podName} ${verb}: ${standing.reason}.`, ...about };
+    }
     case "seeding":
       return {
         code: "WaitingForMembers",

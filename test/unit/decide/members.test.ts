@@ -1,0 +1,374 @@
+/** An established cluster: what each member's standing leads to, who joins and leaves, how many are waited for. */
+import { describe, expect, test } from "vitest";
+import { LABEL } from "../../../shared/annotations/keys.ts";
+import { decide } from "../../../shared/decide/index.ts";
+import { viewMembers } from "../../../shared/decide/situation.ts";
+import type { Decision } from "../../../shared/model/decision.ts";
+import type { Observed } from "../../../shared/model/observed.ts";
+import type { ServerFacts } from "../../../shared/model/server.ts";
+import { carryOut, settled, stepsOf, stepsOfKind } from "../../support/carry-out.ts";
+import {
+  type Change,
+  channelTo,
+  config,
+  facts,
+  member,
+  NOW_MS,
+  newUuidOf,
+  observed,
+  placed,
+  podless,
+  primaryFacts,
+  RULES,
+  replicaFacts,
+  saying,
+  server,
+  set,
+  silent,
+  state,
+  steadyState,
+  uuidOf,
+  written,
+} from "../../support/situation.ts";
+
+function deciding(of: Observed): Decision {
+  return decide(of, RULES, NOW_MS);
+}
+
+/** Steps that reach for a server. */
+function serverSteps(decision: Decision): readonly unknown[] {
+  const elsewhere = ["Record", "Event", "EnsureAccounts", "LabelPod", "AnnotateClaim", "EnsureService"];
+  return stepsOf(decision).filter((step) => !elsewhere.includes(step.kind));
+}
+
+function role(of: Observed, ordinal: number): string | undefined {
+  return of.members[ordinal]?.pod?.labels[LABEL.role];
+}
+
+/** The volume of this acker was replaced by an empty one. */
+function replaced(ordinal: number): Change {
+  return server(ordinal, facts(ordinal, { serverUuid: newUuidOf(ordinal), readOnly: false }));
+}
+
+test("a settled cluster gets an empty decision", () => {
+  for (const replicas of [1, 2, 3, 5]) {
+    const decision = deciding(settled(placed(replicas)));
+    expect(stepsOf(decision)).toEqual([]);
+    expect(decision).toMatchObject({ phase: "Healthy", lookAgainMs: null });
+    expect(decision.conditions[0]).toMatchObject({ type: "Ready", status: "True" });
+  }
+});
+
+test("roles are published by labels and two Services of one epoch", () => {
+  const decision = deciding(placed(3));
+  expect(stepsOfKind(decision, "LabelPod").map((step) => [step.pod, step.labels[LABEL.role]])).toEqual([
+    ["mysql-0", "primary"],
+    ["mysql-1", "replica"],
+    ["mysql-2", "replica"],
+  ]);
+  const selectors = stepsOfKind(decision, "EnsureService").map(({ name, selector }) => [name, selector]);
+  expect(selectors).toEqual([
+    ["mysql-primary", { app: "mysql", [LABEL.role]: "primary", [LABEL.epoch]: "1" }],
+    ["mysql-replicas", { app: "mysql", [LABEL.role]: "replica", [LABEL.epoch]: "1" }],
+  ]);
+  const kinds = decision.tracks.find((track) => track.some((step) => step.kind === "LabelPod"));
+  expect(kinds?.map((step) => step.kind).indexOf("EnsureService")).toBe(3);
+});
+
+describe("standing", () => {
+  const noLogs = { purged: "" };
+  const table: readonly (readonly [string, string, ServerFacts])[] = [
+    ["following", "following", replicaFacts(1)],
+    ["following, a commit under way", "following", replicaFacts(1, { executed: written(101) })],
+    ["no transactions of its own lost", "following", replicaFacts(1, { executed: written(50) })],
+    ["not attached", "detached", replicaFacts(1, { channel: null })],
+    ["threads stopped", "detached", replicaFacts(1, { channel: channelTo(0, { receiver: "off" }) })],
+    ["another source", "detached", replicaFacts(1, { channel: channelTo(2) })],
+    ["by file position", "detached", replicaFacts(1, { channel: channelTo(0, { autoPosition: false }) })],
+    ["connecting", "following", replicaFacts(1, { channel: channelTo(0, { receiver: "connecting" }) })],
+    [
+      "refused by the source",
+      "broken",
+      replicaFacts(1, { channel: channelTo(0, { receiver: "connecting", receiverError: "denied" }) }),
+    ],
+    ["applier stopped", "broken", replicaFacts(1, { channel: channelTo(0, { applierError: "1032" }) })],
+    ["own transactions", "errant", replicaFacts(1, { executed: `${written(100)},\n${uuidOf(1)}:1-3` })],
+    ["empty", "blank", facts(1)],
+    ["another's data", "foreign", facts(1, { survey: { schemas: ["crm"] } })],
+    ["being copied", "seeding", facts(1, { seeding: { kind: "running", percent: 3, error: null } })],
+  ];
+  test.each(table)("%s: %s", (_, kind, of) => {
+    const situation = placed(3, server(1, of));
+    expect(viewMembers(RULES, situation.members, config(3))[1]?.standing.kind).toBe(kind);
+  });
+
+  test("a follower that needs purged logs is broken", () => {
+    const primary = primaryFacts(3, { ...noLogs, purged: written(60) });
+    const situation = placed(3, server(0, primary), server(1, replicaFacts(1, { executed: written(50) })));
+    expect(viewMembers(RULES, situation.members, config(3))[1]?.standing).toMatchObject({
+      kind: "broken",
+      error: expect.stringContaining("51-60"),
+    });
+  });
+
+  const silences: readonly (readonly [string, Change, string])[] = [
+    ["no pod", podless(1), "its pod does not exist"],
+    ["no answer", silent(1, "timeout"), "timeout"],
+    [
+      "denied",
+      saying(1, { kind: "denied", account: "ordinal", reason: "1045" }),
+      "it refuses account ordinal",
+    ],
+    ["starting", saying(1, { kind: "absent" }), "its pod is starting"],
+    [
+      "crashing",
+      member(1, (before) => {
+        const crashed = {
+          name: "mysql",
+          running: false,
+          restartCount: 3,
+          reason: "CrashLoopBackOff",
+          exitCode: 1,
+        };
+        const pod = before.pod === null ? null : { ...before.pod, containers: [crashed] };
+        return { ...before, pod, server: { kind: "unreachable", reason: "x" } };
+      }),
+      "its container is not running (CrashLoopBackOff, exit code 1)",
+    ],
+  ];
+  test.each(silences)("unreachable: %s", (_, change, reason) => {
+    const decision = deciding(change(settled(placed(3))));
+    const problem = decision.problems.find((one) => one.code === "MemberUnreachable");
+    expect(problem).toMatchObject({ ordinal: 1, message: expect.stringContaining(reason) });
+    expect(serverSteps(decision)).toEqual([]);
+    expect(decision.phase).toBe("Degraded");
+  });
+});
+
+describe("a replica that", () => {
+  test("stands still is started again", () => {
+    const stopped = server(1, replicaFacts(1, { channel: channelTo(0, { applier: "off" }) }));
+    expect(serverSteps(deciding(placed(3, stopped)))).toEqual([
+      { kind: "Follow", ordinal: 1, source: 0, how: "start" },
+    ]);
+  });
+
+  test("follows somebody else is pointed to the primary", () => {
+    const astray = server(1, replicaFacts(1, { channel: channelTo(2) }));
+    expect(stepsOfKind(deciding(placed(3, astray)), "Follow")).toMatchObject([{ how: "full", source: 0 }]);
+  });
+
+  test("lags leaves the read Service and comes back at half the limit", () => {
+    const behind = (ms: number): Change =>
+      server(
+        1,
+        replicaFacts(1, { executed: written(90), received: written(100), applyingSinceMs: NOW_MS - ms }),
+      );
+    const before = settled(placed(3));
+    const away = carryOut(behind(11_000)(before), deciding(behind(11_000)(before)));
+    expect([role(before, 1), role(away, 1)]).toEqual(["replica", undefined]);
+    const nearly = carryOut(behind(8_000)(away), deciding(behind(8_000)(away)));
+    const back = carryOut(behind(4_000)(away), deciding(behind(4_000)(away)));
+    expect([role(nearly, 1), role(back, 1)]).toEqual([undefined, "replica"]);
+    expect(deciding(behind(11_000)(before)).problems[0]).toMatchObject({
+      code: "ReplicaLagging",
+      ordinal: 1,
+    });
+  });
+
+  test("has transactions of its own serves no reads and is left alone", () => {
+    const own = server(1, replicaFacts(1, { executed: `${written(100)},\n${uuidOf(1)}:1-3` }));
+    const decision = deciding(own(settled(placed(3))));
+    expect(decision.problems[0]).toMatchObject({ code: "ErrantTransactions", ordinal: 1 });
+    expect(serverSteps(decision)).toEqual([]);
+    expect(role(carryOut(own(settled(placed(3))), decision), 1)).toBeUndefined();
+  });
+
+  test("is of an unsupported version is left alone", () => {
+    const old = server(1, facts(1, { serverUuid: newUuidOf(1), version: "8.0.41" }));
+    expect(stepsOfKind(deciding(placed(3, old)), "Seed")).toEqual([]);
+  });
+
+  test("does not acknowledge though recorded is switched on; one that is not recorded, off", () => {
+    const off = { required: false, count: 1, clients: 0, waiters: 0, given: false, active: false };
+    expect(
+      stepsOfKind(deciding(placed(3, server(1, replicaFacts(1, { acks: off })))), "Acknowledge"),
+    ).toEqual([{ kind: "Acknowledge", ordinal: 1, on: true }]);
+    const [, second] = config(3).ackers;
+    const lagging = replicaFacts(1, { executed: written(9), received: written(99), applyingSinceMs: 1 });
+    const one = steadyState(3, { established: config(3, { ackers: second === undefined ? [] : [second] }) });
+    const decision = deciding(placed(3, state(one), server(1, lagging)));
+    expect(stepsOfKind(decision, "Acknowledge")).toEqual([{ kind: "Acknowledge", ordinal: 1, on: false }]);
+  });
+});
+
+describe("the ackers", () => {
+  test("gain a follower: recorded first, alone in its decision", () => {
+    const [, second] = config(3).ackers;
+    const one = steadyState(3, { established: config(3, { ackers: second === undefined ? [] : [second] }) });
+    const decision = deciding(placed(3, state(one)));
+    expect(stepsOfKind(decision, "Record")[0]?.state?.established?.ackers).toHaveLength(2);
+    expect(stepsOfKind(decision, "Event").map((step) => step.reason)).toContain("MemberJoined");
+    expect(serverSteps(decision)).toEqual([]);
+  });
+
+  test("lose a member whose volume was replaced: locked out, the others hold everything, recorded", () => {
+    const decision = deciding(placed(3, replaced(2)));
+    const kinds = decision.prelude.map((step) => step.kind).filter((kind) => kind !== "Event");
+    expect(kinds).toEqual(["LockAccount", "AwaitHolders", "Record"]);
+    expect(stepsOfKind(decision, "AwaitHolders")[0]).toMatchObject({ holders: [1], need: 1 });
+    expect(
+      stepsOfKind(decision, "Record")[0]?.state?.established?.ackers.map((acker) => acker.ordinal),
+    ).toEqual([1]);
+    const after = deciding(carryOut(placed(3, replaced(2)), decision));
+    expect(stepsOfKind(after, "Seed")).toEqual([{ kind: "Seed", ordinal: 2, donor: 1 }]);
+  });
+
+  test("keep a lost member while too few others hold everything; it is seeded all the same", () => {
+    const decision = deciding(placed(2, replaced(1)));
+    expect(stepsOfKind(decision, "Record").every((step) => step.state === null)).toBe(true);
+    expect(stepsOfKind(decision, "Seed")).toEqual([{ kind: "Seed", ordinal: 1, donor: 0 }]);
+  });
+
+  test("do not lock out the successor of a lost member", () => {
+    const successor = replicaFacts(1, { serverUuid: newUuidOf(1) });
+    const both = config(2, { ackers: [...config(2).ackers, { ordinal: 1, serverUuid: newUuidOf(1) }] });
+    const decision = deciding(placed(2, server(1, successor), state(steadyState(2, { established: both }))));
+    expect(stepsOfKind(decision, "LockAccount")).toEqual([]);
+    expect(stepsOfKind(decision, "Record")[0]?.state?.established?.ackers).toEqual([
+      { ordinal: 1, serverUuid: newUuidOf(1) },
+    ]);
+  });
+
+  test("are waited for in a greater number once enough of them hold everything", () => {
+    const few = steadyState(5, { established: config(5, { ackCount: 1 }) });
+    const decision = deciding(placed(5, state(few)));
+    const kinds = decision.prelude.map((step) => step.kind).filter((kind) => kind !== "Event");
+    expect(kinds).toEqual(["Arm", "AwaitHolders", "Record"]);
+    expect(stepsOfKind(decision, "Record")[0]?.state?.established?.ackCount).toBe(2);
+    const alone = [2, 3, 4].map((ordinal) => silent(ordinal));
+    expect(stepsOfKind(deciding(placed(5, state(few), ...alone)), "Arm")).toEqual([]);
+  });
+
+  test("that are short are told to people", () => {
+    const codes = deciding(placed(3, podless(1))).problems.map((problem) => problem.code);
+    expect(codes).toEqual(["MemberUnreachable", "NoSpareCopy"]);
+    const two = deciding(settled(placed(2)));
+    expect(two).toMatchObject({ phase: "Healthy", problems: [{ code: "NoSpareCopy" }] });
+  });
+});
+
+describe("the primary", () => {
+  const closed = (more: Partial<ServerFacts> = {}): Change => {
+    const acks = { required: false, count: 1, clients: 2, waiters: 0, given: false, active: false };
+    return server(0, primaryFacts(3, { readOnly: true, acks, ...more }));
+  };
+
+  test("that came back read-only is established again in the next epoch", () => {
+    const first = deciding(closed()(settled(placed(3))));
+    const recorded = stepsOfKind(first, "Record")[0]?.state;
+    expect(recorded).toMatchObject({
+      epoch: 2,
+      phase: "Establishing",
+      established: config(3),
+      pending: { ...config(3), open: false },
+      op: { kind: "reopen" },
+    });
+    expect(first.phase).toBe("Reopening");
+    expect(serverSteps(first)).toEqual([]);
+    const second = deciding(closed()(carryOut(settled(placed(3)), first)));
+    expect(serverSteps(second)).toMatchObject([{ kind: "Arm", ordinal: 0, ackCount: 1 }]);
+  });
+
+  test("waits for its replicas, whose threads are started", () => {
+    const recorded = steadyState(3, {
+      epoch: 2,
+      phase: "Establishing",
+      pending: { ...config(3), open: false },
+      op: { id: "reopen-2", kind: "reopen", step: "Establish", startedAt: new Date(NOW_MS).toISOString() },
+    });
+    const nobody = { required: false, count: 1, clients: 0, waiters: 0, given: false, active: false };
+    const stopped = server(
+      1,
+      replicaFacts(1, { channel: channelTo(0, { receiver: "off", applier: "off" }) }),
+    );
+    const decision = deciding(placed(3, state(recorded), closed({ acks: nobody }), stopped));
+    expect(serverSteps(decision)).toContainEqual({ kind: "Follow", ordinal: 1, source: 0, how: "start" });
+    expect(stepsOfKind(decision, "Open")).toEqual([]);
+    expect(decision.lookAgainMs).toBeGreaterThan(0);
+  });
+
+  test("that lost what a replica acknowledged stays read-only", () => {
+    const ahead = server(1, replicaFacts(1, { received: written(120), executed: written(120) }));
+    const decision = deciding(placed(3, closed(), ahead));
+    expect(decision.problems).toMatchObject([{ code: "PrimaryLostTransactions", ordinal: 0 }]);
+    expect(stepsOfKind(decision, "Record").every((step) => step.state === null)).toBe(true);
+    expect(serverSteps(decision)).toEqual([]);
+    expect(decision.conditions[0]).toMatchObject({ type: "Ready", status: "False" });
+  });
+
+  test("that does not answer is reported; nobody is moved", () => {
+    const decision = deciding(podless(0)(settled(placed(3))));
+    expect(decision.problems.map((problem) => problem.code)).toEqual(["PrimaryUnreachable"]);
+    expect(serverSteps(decision)).toEqual([]);
+    expect(stepsOfKind(decision, "LabelPod").flatMap((step) => Object.keys(step.labels))).toEqual([]);
+  });
+
+  test("whose volume was replaced is not the primary, and nothing is done to it", () => {
+    const other = facts(0, { serverUuid: newUuidOf(0) });
+    const decision = deciding(server(0, other)(settled(placed(3))));
+    expect(decision.problems[0]).toMatchObject({ code: "PrimaryUnreachable" });
+    expect(serverSteps(decision)).toEqual([]);
+  });
+
+  test("whose acknowledgements were switched off or settings were changed is set right", () => {
+    const acks = { required: false, count: 1, clients: 2, waiters: 0, given: false, active: false };
+    expect(serverSteps(deciding(placed(3, server(0, primaryFacts(3, { acks })))))).toEqual([
+      { kind: "Arm", ordinal: 0, ackCount: 1 },
+    ]);
+    const drifted = primaryFacts(3, { settings: { server_id: "1", prepared: "replica" } });
+    expect(serverSteps(deciding(placed(3, server(0, drifted))))).toMatchObject([
+      { kind: "Prepare", ordinal: 0 },
+    ]);
+  });
+});
+
+test("a refusal is told once and stays told while the work is undone", () => {
+  const stopped = server(1, replicaFacts(1, { channel: channelTo(0, { applier: "off" }) }));
+  const refused: Change = (before) => ({ ...before, refusal: "making member 1 follow member 0: 1227" });
+  const first = stopped(settled(placed(3)));
+  const told = carryOut(first, deciding(refused(first)));
+  expect(told.conditions.map((condition) => condition.type)).toContain("ActionRefused");
+  expect(stepsOfKind(deciding(told), "Event")).toEqual([]);
+  expect(stepsOfKind(deciding(told), "Record")).toEqual([]);
+  const over = deciding(settled(server(1, replicaFacts(1))(told)));
+  expect(over.problems).toEqual([]);
+});
+
+test("after a refusal nothing is decided but the news of it", () => {
+  const refused: Change = (before) => ({ ...before, refusal: "locking: 1227" });
+  const intents: readonly Observed[] = [
+    placed(3, replaced(2), refused),
+    placed(5, state(steadyState(5, { established: config(5, { ackCount: 1 }) })), refused),
+    observed(3, state(steadyState(3, { phase: "Releasing" })), refused, (before) => ({
+      ...before,
+      wish: { ...before.wish, managed: false },
+    })),
+  ];
+  for (const situation of intents) {
+    const decision = deciding(situation);
+    expect(serverSteps({ ...decision, tracks: [] })).toEqual([]);
+    expect(stepsOfKind(decision, "Record").map((step) => step.state)).toEqual([null]);
+  }
+});
+
+test("a larger set takes its new members in", () => {
+  const grown = placed(
+    3,
+    state(steadyState(3, { established: config(1) })),
+    server(1, facts(1)),
+    server(2, facts(2)),
+  );
+  const decision = deciding(set({ replicas: 3 })(grown));
+  expect(stepsOfKind(decision, "Seed")).toEqual([{ kind: "Seed", ordinal: 1, donor: 0 }]);
+});

@@ -1,0 +1,130 @@
+/** Letting go of a cluster, both ways, from every phase, and taking it back. */
+import { describe, expect, test } from "vitest";
+import { decide } from "../../../shared/decide/index.ts";
+import type { Decision } from "../../../shared/model/decision.ts";
+import type { Observed } from "../../../shared/model/observed.ts";
+import type { State } from "../../../shared/model/state.ts";
+import { carryOut, settled, stepsOf, stepsOfKind } from "../../support/carry-out.ts";
+import {
+  adopting,
+  adoptingState,
+  but,
+  type Change,
+  config,
+  NOW_MS,
+  observed,
+  placed,
+  RULES,
+  silent,
+  state,
+  steadyState,
+  wish,
+} from "../../support/situation.ts";
+
+function deciding(of: Observed): Decision {
+  return decide(of, RULES, NOW_MS);
+}
+
+const unmanaged: Change = wish({ managed: false, spec: null });
+
+function releasing(of: Observed): Observed {
+  return carryOut(of, deciding(of));
+}
+
+test("it is begun with a record", () => {
+  const decision = deciding(unmanaged(settled(placed(3))));
+  expect(decision.phase).toBe("Releasing");
+  expect(stepsOf(decision).map((step) => step.kind)).toEqual(["Event", "Record"]);
+  expect(stepsOfKind(decision, "Record")[0]?.state).toMatchObject({ phase: "Releasing", epoch: 1 });
+});
+
+test("it hands every member over, keeps the Services, and then records the end", () => {
+  const decision = deciding(releasing(unmanaged(settled(placed(3)))));
+  expect(stepsOfKind(decision, "HandOver")).toEqual([
+    { kind: "HandOver", ordinal: 0, role: "primary", ackCount: 1 },
+    { kind: "HandOver", ordinal: 1, role: "replica", ackCount: 1 },
+    { kind: "HandOver", ordinal: 2, role: "replica", ackCount: 1 },
+  ]);
+  expect(decision.prelude.map((step) => step.kind).at(-1)).toBe("Record");
+  const [record] = stepsOfKind(decision, "Record");
+  expect(record).toMatchObject({
+    managedLabel: false,
+    phase: "Released",
+    state: { phase: "Released", epoch: 1, established: null },
+  });
+  expect(stepsOfKind(decision, "DeleteService")).toEqual([]);
+  expect(stepsOfKind(decision, "LabelPod")).toEqual([]);
+});
+
+test("it takes Services and labels away on demand", () => {
+  const removing = wish({ managed: false, spec: null, servicesOnRelease: "remove" });
+  const decision = deciding(releasing(removing(settled(placed(3)))));
+  expect(stepsOfKind(decision, "DeleteService").map((step) => step.name)).toEqual([
+    "mysql-primary",
+    "mysql-replicas",
+  ]);
+  expect(stepsOfKind(decision, "LabelPod").map((step) => Object.values(step.labels))).toEqual(
+    Array(3).fill([null, null, null]),
+  );
+});
+
+test("it names the members that were not reached", () => {
+  const decision = deciding(releasing(silent(2)(unmanaged(settled(placed(3))))));
+  expect(stepsOfKind(decision, "HandOver").map((step) => step.ordinal)).toEqual([0, 1]);
+  expect(decision.conditions[0]?.message).toContain("Not reached: mysql-2");
+});
+
+test("once released nothing is left to do", () => {
+  const released = releasing(releasing(unmanaged(settled(placed(3)))));
+  expect(stepsOf(deciding(released))).toEqual([]);
+});
+
+describe("in the middle of", () => {
+  const open = { ...config(3), open: true };
+  const phases: readonly (readonly [string, State, string[]])[] = [
+    ["an adoption that has begun", adoptingState(3), ["primary", "replica", "replica"]],
+    [
+      "establishing for the first time",
+      adoptingState(3, { phase: "Establishing", pending: open }),
+      ["primary", "replica", "replica"],
+    ],
+    [
+      "a reopening",
+      steadyState(3, { phase: "Establishing", epoch: 2, pending: open }),
+      ["primary", "replica", "replica"],
+    ],
+  ];
+  test.each(phases)("%s the members that have a place are handed over", (_, recorded, roles) => {
+    const decision = deciding(releasing(placed(3, state(recorded), unmanaged)));
+    expect(stepsOfKind(decision, "HandOver").map((step) => step.role)).toEqual(roles);
+  });
+});
+
+test("a primary that never required acknowledgements requires none afterwards", () => {
+  const decision = deciding(releasing(adopting(3, unmanaged)));
+  expect(stepsOfKind(decision, "HandOver")).toMatchObject([{ role: "primary", ackCount: 0 }]);
+});
+
+test("managed again before the end it goes on where it was", () => {
+  const back = deciding(
+    wish({ managed: true })(carryOut(settled(placed(3)), deciding(unmanaged(settled(placed(3)))))),
+  );
+  expect(stepsOfKind(back, "Record")[0]?.state).toMatchObject({
+    phase: "Steady",
+    established: config(3),
+    op: null,
+  });
+  const early = carryOut(
+    placed(3, state(adoptingState(3))),
+    deciding(placed(3, state(adoptingState(3)), unmanaged)),
+  );
+  const again = stepsOfKind(deciding(early), "Record")[0]?.state;
+  expect(again).toMatchObject({ phase: "Adopting", established: null });
+});
+
+test("managed again after the end it is adopted anew in a later epoch", () => {
+  const released = steadyState(3, { phase: "Released", established: null, epoch: 3 });
+  const situation = observed(3, but({ state: { kind: "valid", state: released } }));
+  const [record] = stepsOfKind(deciding(situation), "Record");
+  expect(record?.state).toMatchObject({ phase: "Adopting", epoch: 4, seq: 8 });
+});
