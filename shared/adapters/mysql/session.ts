@@ -44,8 +44,9 @@ export async function openSession(options: ConnectOptions): Promise<Outcome<Sess
     ssl: tlsOptions(options.authority),
     multipleStatements: false,
     flags: ["-LOCAL_FILES"],
-    // Numbers and dates stay the text that the server sent, so that no digit is lost.
-    typeCast: (field: { string(encoding: string): string | null }) => field.string("utf8"),
+    // Numbers and dates stay the text that the server sent, so that no digit is lost. The name differs from
+    // mysql2's own for the same encoding, because it logs a warning for each JSON value otherwise.
+    typeCast: (field: { string(encoding: string): string | null }) => field.string("utf-8"),
   });
   const state: ConnectionState = { connection, socket, host: options.host, alive: true };
   const trust = watchHandshake(connection, options.authority);
@@ -129,7 +130,8 @@ function query(
         error === null ? succeed(Array.isArray(rows) ? (rows as readonly Row[]) : []) : failed(state, error),
       );
     };
-    state.connection.query<RowDataPacket[]>({ sql, values: [...values], timeout: timeoutMs }, answer);
+    const bound = values.length === 0 ? {} : { values: [...values] };
+    state.connection.query<RowDataPacket[]>({ sql, ...bound, timeout: timeoutMs }, answer);
   });
 }
 

@@ -1,15 +1,16 @@
 /**
- * Reads one server in four statements that lock nothing and write nothing, logged in as the user's account
- * or as ours. Their order carries meaning. What says that a server cannot move (read-only, receiver off,
- * nobody waiting) is read before the positions: while it holds, the positions are final. What would show
- * that a server holds somebody's data is read after them: data that came in between is then seen as data
- * and cannot hide behind an old, small position. Never reads a password hash.
+ * Reads one server in two statements (three with a survey) that lock nothing and write nothing, logged in
+ * as the user's account or as ours. Their order carries meaning. What says that a server cannot move
+ * (read-only, receiver off, nobody waiting) is read before the positions: while it holds, they are final.
+ * What would show that a server holds somebody's data is read after them: data that came in between is then
+ * seen as data and cannot hide behind an old, small position. Never reads a password hash.
  */
-import { fail, type Outcome, succeed } from "../../model/outcome.ts";
+import { type Outcome, succeed } from "../../model/outcome.ts";
 import type { Channel, ServerFacts, Survey, Term } from "../../model/server.ts";
 import type { Row, Server } from "../../ports/server.ts";
 import { CONTROL_ACCOUNT, REPLICATION_PREFIX } from "./accounts.ts";
 import { gtidSets } from "./gtid.ts";
+import { readRow, run } from "./run.ts";
 import { SETTINGS } from "./settings.ts";
 
 /** Read for facts and rules; the settings that are only checked come from their own table. */
@@ -51,49 +52,56 @@ function listed(names: readonly string[]): string {
  * where `SELECT @@name` would fail. Uptime counts whole seconds up to the statement's own start, so it is
  * taken together with that start, and the difference is the same in every observation.
  */
-const FLAGS = `SELECT 'v' AS kind, VARIABLE_NAME AS name, VARIABLE_VALUE AS value
+const FLAGS = `SELECT JSON_OBJECTAGG(name, value) FROM (
+ SELECT VARIABLE_NAME AS name, VARIABLE_VALUE AS value
  FROM performance_schema.global_variables WHERE VARIABLE_NAME IN (${listed(VARIABLES)})
- UNION ALL SELECT 's', VARIABLE_NAME, VARIABLE_VALUE
+ UNION ALL SELECT CONCAT('status:', VARIABLE_NAME), VARIABLE_VALUE
  FROM performance_schema.global_status WHERE VARIABLE_NAME IN (${listed(COUNTERS)})
- UNION ALL SELECT 'p', VARIABLE_NAME, VARIABLE_VALUE
+ UNION ALL SELECT CONCAT('persisted:', VARIABLE_NAME), VARIABLE_VALUE
  FROM performance_schema.persisted_variables WHERE VARIABLE_NAME IN (${listed(VARIABLES)})
- UNION ALL SELECT 't', TABLE_NAME, '' FROM information_schema.tables WHERE TABLE_SCHEMA = 'ordinal'
- UNION ALL SELECT 'n', 'now', UNIX_TIMESTAMP(NOW(6))`;
+ UNION ALL SELECT CONCAT('table:', TABLE_NAME), 'present'
+ FROM information_schema.tables WHERE TABLE_SCHEMA = 'ordinal'
+ UNION ALL SELECT 'now', UNIX_TIMESTAMP(NOW(6))) f`;
 
 /**
- * One row for each channel, with whatever its threads last complained of. A worker says what went wrong,
+ * One object for each channel, with whatever its threads last complained of. A worker says what went wrong,
  * its coordinator only that a worker stopped, so the worker's words come first.
  */
-const CHANNELS = `SELECT c.CHANNEL_NAME AS name, c.HOST AS host, c.USER AS account,
- c.AUTO_POSITION AS auto_position, c.SSL_ALLOWED AS tls, s.SOURCE_UUID AS source_uuid,
- s.SERVICE_STATE AS receiver, s.LAST_ERROR_NUMBER AS receiver_number, s.LAST_ERROR_MESSAGE AS receiver_error,
- s.RECEIVED_TRANSACTION_SET AS received, a.SERVICE_STATE AS applier,
- COALESCE(
+const CHANNELS = `SELECT JSON_ARRAYAGG(JSON_OBJECT('name', c.CHANNEL_NAME, 'host', c.HOST, 'account', c.USER,
+ 'autoPosition', c.AUTO_POSITION, 'tls', c.SSL_ALLOWED, 'sourceUuid', s.SOURCE_UUID,
+ 'receiver', s.SERVICE_STATE, 'receiverNumber', s.LAST_ERROR_NUMBER, 'receiverError', s.LAST_ERROR_MESSAGE,
+ 'received', s.RECEIVED_TRANSACTION_SET, 'applier', a.SERVICE_STATE,
+ 'applierError', COALESCE(
   (SELECT w.LAST_ERROR_MESSAGE FROM performance_schema.replication_applier_status_by_worker w
    WHERE w.CHANNEL_NAME = c.CHANNEL_NAME AND w.LAST_ERROR_NUMBER <> 0 LIMIT 1),
   (SELECT o.LAST_ERROR_MESSAGE FROM performance_schema.replication_applier_status_by_coordinator o
-   WHERE o.CHANNEL_NAME = c.CHANNEL_NAME AND o.LAST_ERROR_NUMBER <> 0 LIMIT 1)) AS applier_error,
- (SELECT MIN(UNIX_TIMESTAMP(w.APPLYING_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP))
+   WHERE o.CHANNEL_NAME = c.CHANNEL_NAME AND o.LAST_ERROR_NUMBER <> 0 LIMIT 1)),
+ 'applyingSince', (SELECT MIN(UNIX_TIMESTAMP(w.APPLYING_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP))
   FROM performance_schema.replication_applier_status_by_worker w
-  WHERE w.CHANNEL_NAME = c.CHANNEL_NAME AND w.APPLYING_TRANSACTION <> '') AS applying_since
+  WHERE w.CHANNEL_NAME = c.CHANNEL_NAME AND w.APPLYING_TRANSACTION <> '')))
  FROM performance_schema.replication_connection_configuration c
  LEFT JOIN performance_schema.replication_connection_status s USING (CHANNEL_NAME)
  LEFT JOIN performance_schema.replication_applier_status a USING (CHANNEL_NAME)
  WHERE c.HOST <> '' OR c.CHANNEL_NAME <> ''`;
 
-const POSITIONS = "SELECT @@GLOBAL.gtid_executed AS executed, @@GLOBAL.gtid_purged AS purged";
+/** Each statement costs a resident host more than what is in it, so there are few, of one row, in JSON. */
+const FIRST = `SELECT (${FLAGS}) AS flags, (${CHANNELS}) AS channels`;
 
-/** Threads that send the binary log to somebody. */
-const FOLLOWERS = `SELECT 'f' AS kind, '' AS a, COUNT(*) AS b, '' AS c FROM performance_schema.threads
- WHERE PROCESSLIST_COMMAND IN ('Binlog Dump', 'Binlog Dump GTID')`;
-const ACCOUNTS = `SELECT 'u', USER, ATTRIBUTE, '' FROM information_schema.user_attributes WHERE HOST = '%'
- AND (USER = '${CONTROL_ACCOUNT}' OR LEFT(USER, ${REPLICATION_PREFIX.length}) = '${REPLICATION_PREFIX}')`;
-const TERMS = "(SELECT 't', epoch, cluster_uid, server_uuid FROM ordinal.term ORDER BY epoch DESC LIMIT 32)";
-const SEEDING = `SELECT 'c', STATE, (SELECT FLOOR(100 * SUM(DATA) / NULLIF(SUM(ESTIMATE), 0))
- FROM performance_schema.clone_progress), CONCAT(ERROR_MESSAGE, ' (', ERROR_NO, ')')
- FROM performance_schema.clone_status`;
+/** A follower is a thread that sends the binary log to somebody. */
+const SECOND = `SELECT @@GLOBAL.gtid_executed AS executed, @@GLOBAL.gtid_purged AS purged,
+ (SELECT COUNT(*) FROM performance_schema.threads
+  WHERE PROCESSLIST_COMMAND IN ('Binlog Dump', 'Binlog Dump GTID')) AS followers,
+ (SELECT JSON_OBJECTAGG(CONCAT('account:', USER), ATTRIBUTE)
+  FROM information_schema.user_attributes WHERE HOST = '%' AND (USER = '${CONTROL_ACCOUNT}'
+  OR LEFT(USER, ${REPLICATION_PREFIX.length}) = '${REPLICATION_PREFIX}')) AS accounts`;
+const TERMS = `(SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch, 'clusterUid', cluster_uid,
+ 'serverUuid', server_uuid)) FROM (SELECT * FROM ordinal.term ORDER BY epoch DESC LIMIT 32) t) AS terms`;
+const SEEDING = `(SELECT JSON_OBJECT('state', STATE, 'error', CONCAT(ERROR_MESSAGE, ' (', ERROR_NO, ')'),
+ 'percent', (SELECT FLOOR(100 * SUM(DATA) / NULLIF(SUM(ESTIMATE), 0)) FROM performance_schema.clone_progress))
+ FROM performance_schema.clone_status LIMIT 1) AS seeding`;
+
 /** Schemas with something in them: an empty one may well be made by the image itself (MYSQL_DATABASE). */
-export const SURVEY = `SELECT DISTINCT 'd' AS kind, x.name AS a, '' AS b, '' AS c FROM (
+export const SURVEY = `SELECT DISTINCT 'd' AS kind, x.name AS name FROM (
  SELECT TABLE_SCHEMA AS name FROM information_schema.tables
  UNION ALL SELECT ROUTINE_SCHEMA FROM information_schema.routines
  UNION ALL SELECT EVENT_SCHEMA FROM information_schema.events) x
@@ -102,108 +110,109 @@ export const SURVEY = `SELECT DISTINCT 'd' AS kind, x.name AS a, '' AS b, '' AS 
 /** The server does not know the table: it is not a MySQL of our time. */
 const NO_SUCH_TABLE = 1146;
 
+type Settings = Record<string, string>;
+
+interface ChannelRow {
+  readonly name: string;
+  readonly host: string;
+  readonly account: string;
+  readonly autoPosition: string;
+  readonly tls: string;
+  readonly sourceUuid: string;
+  readonly receiver: string;
+  readonly receiverNumber: number;
+  readonly receiverError: string;
+  readonly received: string;
+  readonly applier: string;
+  readonly applierError: string | null;
+  readonly applyingSince: number | null;
+}
+
 export async function observe(
   server: Server,
   options: { readonly survey: boolean },
 ): Promise<Outcome<ServerFacts>> {
-  const flags = await server.query(FLAGS);
-  if (!flags.ok) return flags.failure.code === NO_SUCH_TABLE ? observeStranger(server) : flags;
-  const read = readFlags(flags.value);
-  const channels = await server.query(CHANNELS);
-  if (!channels.ok) return channels;
-  const positions = await server.query(POSITIONS);
-  if (!positions.ok) return positions;
-  const parts = [FOLLOWERS, ACCOUNTS];
-  if (read.tables.has("term")) parts.push(TERMS);
+  const first = await readRow(server, FIRST);
+  if (!first.ok) return first.failure.code === NO_SUCH_TABLE ? observeStranger(server) : first;
+  const settings = parse<Settings>(first.value["flags"], {});
+  const channels = parse<readonly ChannelRow[]>(first.value["channels"], []);
+  const parts = [SECOND];
+  if (settings["table:term"] !== undefined) parts.push(TERMS);
   // The plugin brings this variable and the two tables together.
-  if (read.settings["clone_valid_donor_list"] !== undefined) parts.push(SEEDING);
-  if (options.survey) parts.push(SURVEY);
-  const rest = await server.query(parts.join("\n UNION ALL "));
-  if (!rest.ok) return rest;
-  return succeed(toFacts(read, channels.value, positions.value[0] ?? {}, rest.value, options.survey));
+  if (settings["clone_valid_donor_list"] !== undefined) parts.push(SEEDING);
+  const second = await readRow(server, parts.join(",\n "));
+  if (!second.ok) return second;
+  Object.assign(settings, parse<Settings>(second.value["accounts"], {}));
+  const facts = toFacts(settings, channels, second.value);
+  if (!options.survey) return succeed(facts);
+  const survey = await run(server, SURVEY);
+  return survey.ok ? succeed({ ...facts, survey: toSurvey(survey.value) }) : survey;
 }
 
-interface Flags {
-  readonly settings: Record<string, string>;
-  readonly counters: Readonly<Record<string, string>>;
-  readonly tables: ReadonlySet<string>;
-  readonly nowMs: number;
+function parse<T>(text: string | null | undefined, none: T): T {
+  return text === null || text === undefined ? none : (JSON.parse(text) as T);
 }
 
-function readFlags(rows: readonly Row[]): Flags {
-  const settings: Record<string, string> = {};
-  const counters: Record<string, string> = {};
-  const tables = new Set<string>();
-  let nowMs = 0;
-  for (const { kind, name, value } of rows) {
-    const key = name ?? "";
-    if (kind === "v") settings[key] = value ?? "";
-    else if (kind === "p") settings[`persisted:${key}`] = value ?? "";
-    else if (kind === "s") counters[key] = value ?? "";
-    else if (kind === "t") tables.add(key);
-    else nowMs = milliseconds(value);
-  }
-  return { settings, counters, tables, nowMs };
-}
-
-function toFacts(
-  { settings, counters, tables, nowMs }: Flags,
-  channels: readonly Row[],
-  positions: Row,
-  rest: readonly Row[],
-  surveyed: boolean,
-): ServerFacts {
-  const executed = positions["executed"] ?? "";
-  const channel = channels.find((row) => row["name"] === "");
-  const others = channels.filter((row) => row["name"] !== "").map((row) => row["name"]);
-  if (others.length > 0) settings["other_channels"] = others.join(", ");
-  if (tables.has("term")) settings["table:term"] = "present";
-  for (const row of rest.filter(({ kind }) => kind === "u")) settings[`account:${row["a"]}`] = row["b"] ?? "";
+function toFacts(settings: Settings, channels: readonly ChannelRow[], second: Row): ServerFacts {
+  const executed = second["executed"] ?? "";
+  const channel = channels.find(({ name }) => name === "");
+  const others = channels.filter(({ name }) => name !== "");
+  if (others.length > 0) settings["other_channels"] = others.map(({ name }) => name).join(", ");
   const version = settings["version"] ?? "";
-  const applyingSince = milliseconds(channel?.["applying_since"]);
+  const nowMs = milliseconds(settings["now"]);
   return {
     serverUuid: settings["server_uuid"] ?? "",
     version,
-    flavor: flavorOf(`${version} ${settings["version_comment"]}`),
-    startedAtMs: (Math.floor(nowMs / 1000) - number(counters["Uptime"])) * 1000,
+    flavor: /mariadb/i.test(`${version} ${settings["version_comment"]}`) ? "MariaDB" : "MySQL",
+    startedAtMs: (Math.floor(nowMs / 1000) - Number(settings["status:Uptime"] ?? 0)) * 1000,
     nowMs,
     readOnly: settings["read_only"] === "ON",
     executed,
-    received: channel === undefined ? executed : gtidSets.union(executed, channel["received"] ?? ""),
-    purged: positions["purged"] ?? "",
+    received: channel === undefined ? executed : gtidSets.union(executed, channel.received),
+    purged: second["purged"] ?? "",
     channel: channel === undefined ? null : toChannel(channel),
-    applyingSinceMs: applyingSince === 0 ? null : applyingSince,
-    followers: number(rest.find(({ kind }) => kind === "f")?.["b"]),
-    acks: {
-      required: settings["rpl_semi_sync_source_enabled"] === "ON",
-      count: number(settings["rpl_semi_sync_source_wait_for_replica_count"]),
-      clients: number(counters["Rpl_semi_sync_source_clients"]),
-      waiters: number(counters["Rpl_semi_sync_source_wait_sessions"]),
-      given: settings["rpl_semi_sync_replica_enabled"] === "ON",
-      active: counters["Rpl_semi_sync_replica_status"] === "ON",
-    },
-    seeding: toSeeding(rest.find(({ kind }) => kind === "c")),
-    terms: rest.filter(({ kind }) => kind === "t").map(toTerm),
-    survey: surveyed ? toSurvey(rest) : null,
+    // The server keeps 0 for a transaction of which it does not know the instant.
+    applyingSinceMs: channel?.applyingSince ? milliseconds(channel.applyingSince) : null,
+    followers: Number(second["followers"] ?? 0),
+    acks: toAcks(settings),
+    seeding: toSeeding(parse<SeedingRow | null>(second["seeding"], null)),
+    terms: parse<readonly Term[]>(second["terms"], []),
+    survey: null,
     settings,
   };
 }
 
-const RECEIVER = { ON: "on", CONNECTING: "connecting" } as const;
-
-function toChannel(row: Row): Channel {
-  const failed = number(row["receiver_number"]) !== 0;
+function toAcks(settings: Settings): ServerFacts["acks"] {
   return {
-    sourceHost: row["host"] ?? "",
-    sourceUuid: row["source_uuid"] || null,
-    receiver: RECEIVER[row["receiver"] as keyof typeof RECEIVER] ?? "off",
-    applier: row["applier"] === "ON" ? "on" : "off",
-    account: row["account"] ?? "",
-    autoPosition: row["auto_position"] === "1",
-    tls: row["tls"] === "YES",
-    receiverError: failed ? `${row["receiver_error"]} (${row["receiver_number"]})` : null,
-    applierError: row["applier_error"] || null,
+    required: settings["rpl_semi_sync_source_enabled"] === "ON",
+    count: Number(settings["rpl_semi_sync_source_wait_for_replica_count"] ?? 0),
+    clients: Number(settings["status:Rpl_semi_sync_source_clients"] ?? 0),
+    waiters: Number(settings["status:Rpl_semi_sync_source_wait_sessions"] ?? 0),
+    given: settings["rpl_semi_sync_replica_enabled"] === "ON",
+    active: settings["status:Rpl_semi_sync_replica_status"] === "ON",
   };
+}
+
+const RECEIVER: Readonly<Record<string, Channel["receiver"]>> = { ON: "on", CONNECTING: "connecting" };
+
+function toChannel(row: ChannelRow): Channel {
+  return {
+    sourceHost: row.host,
+    sourceUuid: row.sourceUuid || null,
+    receiver: RECEIVER[row.receiver] ?? "off",
+    applier: row.applier === "ON" ? "on" : "off",
+    account: row.account,
+    autoPosition: row.autoPosition === "1",
+    tls: row.tls === "YES",
+    receiverError: row.receiverNumber === 0 ? null : `${row.receiverError} (${row.receiverNumber})`,
+    applierError: row.applierError || null,
+  };
+}
+
+interface SeedingRow {
+  readonly state: string;
+  readonly error: string;
+  readonly percent: number | null;
 }
 
 const SEEDING_KINDS: Readonly<Record<string, ServerFacts["seeding"]["kind"]>> = {
@@ -212,39 +221,23 @@ const SEEDING_KINDS: Readonly<Record<string, ServerFacts["seeding"]["kind"]>> = 
   Failed: "failed",
 };
 
-function toSeeding(row: Row | undefined): ServerFacts["seeding"] {
-  const kind = SEEDING_KINDS[row?.["a"] ?? ""] ?? "none";
-  const percent = kind === "running" ? Math.min(100, number(row?.["b"])) : kind === "done" ? 100 : 0;
-  return { kind, percent, error: kind === "failed" ? (row?.["c"] ?? "") : null };
-}
-
-function toTerm(row: Row): Term {
-  return { epoch: number(row["a"]), clusterUid: row["b"] ?? "", serverUuid: row["c"] ?? "" };
+function toSeeding(row: SeedingRow | null): ServerFacts["seeding"] {
+  const kind = SEEDING_KINDS[row?.state ?? ""] ?? "none";
+  const percent = kind === "running" ? Math.min(100, row?.percent ?? 0) : kind === "done" ? 100 : 0;
+  return { kind, percent, error: kind === "failed" ? (row?.error ?? "") : null };
 }
 
 export function toSurvey(rows: readonly Row[]): Survey {
-  return { schemas: rows.filter(({ kind }) => kind === "d").map(({ a }) => a ?? "") };
+  return { schemas: rows.filter(({ kind }) => kind === "d").map(({ name }) => name ?? "") };
 }
 
 /** Enough to say whom we met: a MariaDB, or a MySQL too old for anything else here. */
 async function observeStranger(server: Server): Promise<Outcome<ServerFacts>> {
-  const said = await server.query("SELECT VERSION() AS version");
-  if (!said.ok) return said;
-  const version = said.value[0]?.["version"];
-  if (typeof version !== "string") return fail("refused", "the server does not say its version");
-  const flags: Flags = { settings: { version }, counters: {}, tables: new Set(), nowMs: 0 };
-  return succeed(toFacts(flags, [], {}, [], false));
-}
-
-function flavorOf(said: string): string {
-  return /mariadb/i.test(said) ? "MariaDB" : "MySQL";
+  const said = await readRow(server, "SELECT VERSION() AS version");
+  return said.ok ? succeed(toFacts({ version: said.value["version"] ?? "" }, [], {})) : said;
 }
 
 /** From seconds with a fraction, as UNIX_TIMESTAMP prints them. */
-function milliseconds(seconds: string | null | undefined): number {
+function milliseconds(seconds: string | number | undefined): number {
   return Math.floor(Number(seconds ?? 0) * 1000);
-}
-
-function number(text: string | null | undefined): number {
-  return Number(text ?? 0);
 }

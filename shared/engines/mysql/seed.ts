@@ -18,8 +18,8 @@ const DONOR_ERROR = 3862;
 const TOO_MANY_CLONES = 3634;
 
 const EMPTINESS = `${SURVEY}
- UNION ALL SELECT 'o', SCHEMA_NAME, '', '' FROM information_schema.schemata WHERE SCHEMA_NAME = 'ordinal'
- UNION ALL SELECT 'r', STATE, '', '' FROM performance_schema.clone_status WHERE STATE = 'In Progress'`;
+ UNION ALL SELECT 'o', SCHEMA_NAME FROM information_schema.schemata WHERE SCHEMA_NAME = 'ordinal'
+ UNION ALL SELECT 'r', STATE FROM performance_schema.clone_status WHERE STATE = 'In Progress'`;
 
 export async function seed(server: Server, donor: Peer, timeoutMs: number): Promise<Outcome<null>> {
   const held = await run(server, EMPTINESS);
