@@ -5,9 +5,9 @@
  * count of merged problems; and a percentage is with every tenth, so that a long copy is seen to go on.
  */
 
-/** `mysql-2`, `db1-0`: a word with a letter that ends in a number. A GTID interval or a date has no letter. */
+/** `mysql-2`, `db1-0`: a word with a letter that ends in a number; a GTID interval or a date has none. */
 const INSTANCE = /^(?=.*[a-z]).*-\d+$/;
-/** Counts and epochs (kept), percentages (rounded down), and words, whose numbers are looked at one by one. */
+/** Counts and epochs (kept), percentages (rounded down), and words, whose numbers are masked. */
 const WORDS = /(\d+ of (?:the )?\d+|epoch \d+)|(\d+)(?:\.\d+)? ?%|[a-z0-9-]+/g;
 const MORE = /^(.*)( \(and \d+ more\))$/su;
 

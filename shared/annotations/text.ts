@@ -4,7 +4,7 @@
  * Lengths are UTF-16 units, as zod counts them; a cut never splits a code point.
  */
 
-/** Control, format (right-to-left marks, zero widths), unassigned and lone surrogates; separators but a space. */
+/** Control, format (right-to-left marks, zero widths) and unassigned characters, lone surrogates, odd spaces. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
 
 function escapeUnits(point: string): string {

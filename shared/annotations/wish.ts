@@ -28,7 +28,7 @@ function oneOf<T extends string>(raw: string, allowed: readonly T[]): Reading<T>
 
 const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
 
-/** A DNS-1123 subdomain, as Kubernetes wants the name of a Secret. The length is checked before the pattern. */
+/** A DNS-1123 subdomain, as Kubernetes wants a Secret to be named. The length comes before the pattern. */
 function secretName(raw: string): Reading<string> {
   if (raw.length <= 253 && SUBDOMAIN.test(raw)) return { value: raw };
   return { wanted: "set it to the name of a Secret: lower case letters, digits, - and ., at most 253" };
@@ -109,8 +109,8 @@ export function parseWish(set: StatefulSet): Wish {
     const engine = read(KEYS.engine, null, (raw) => oneOf<Spec["engine"]>(raw, ["mysql"]));
     const credentials = read(KEYS.credentials, null, secretName);
     if (set.annotations[ANNOTATION.credentials] === undefined) {
-      const message = `${ANNOTATION.credentials} is missing: set it to the name of the Secret with the root password.`;
-      problems.push(problem("AnnotationInvalid", message));
+      const wanted = "is missing: set it to the name of the Secret with the root password.";
+      problems.push(problem("AnnotationInvalid", `${ANNOTATION.credentials} ${wanted}`));
     }
     const maxLagMs = read(KEYS.maxLag, MAX_LAG_DEFAULT_MS, lag);
     const paused = read(KEYS.pause, "false", (raw) => oneOf(raw, ["true", "false"])) === "true";

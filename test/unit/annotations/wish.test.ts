@@ -1,3 +1,4 @@
+/** What a user may write, what is said about anything else, and that none of it gets into a spec. */
 import { describe, expect, test } from "vitest";
 import { ANNOTATION, KEYS } from "../../../shared/annotations/keys.ts";
 import { parseWish } from "../../../shared/annotations/wish.ts";

@@ -1,0 +1,38 @@
+/** What a person can do about each problem: the same sentences as in docs/conditions.md, compared by a test. */
+import type { ProblemCode } from "../model/condition.ts";
+
+export const ADVICE: Readonly<Record<ProblemCode, string>> = {
+  AnnotationInvalid: "correct the annotation as the message says.",
+  AnnotationUnknown:
+    "correct the key or remove it. After a downgrade, remove what only the newer version knows.",
+  AnnotationsTooLarge:
+    "remove large annotations that are not needed, such as `kubectl.kubernetes.io/last-applied-configuration`.",
+  ReplicasZero: "set `replicas` to 1 or more.",
+  NoPersistentVolume: "recreate the StatefulSet with `volumeClaimTemplates`.",
+  NoGoverningService: "create a headless Service and a StatefulSet that names it in `serviceName`.",
+  CredentialsMissing: "create the Secret, or correct the annotation.",
+  CredentialsRejected: "put the present password into the Secret, or give the account its rights back.",
+  StateForeign: "remove the annotation; Ordinal then looks afresh at the servers and volumes.",
+  StateInvalid: "remove the annotation, or put the last good text back.",
+  StateTooNew: "upgrade Ordinal to the version that wrote it, or newer.",
+  NameTaken: "rename or remove that object.",
+  EngineMismatch: "correct the annotation or the image.",
+  UnsupportedVersion: "move to a supported version; the message names it.",
+  UnsupportedSettings: "change the setting that the message names, and restart the server.",
+  PrimaryAmbiguous: "make it clear, for instance by stopping one of two replication trees.",
+  ForeignData: "save what you need; then empty that server, or delete its volume claim and its pod.",
+  ErrantTransactions: "save what you need; then delete its volume claim and its pod, and it is seeded anew.",
+  PrimaryUnreachable: "find out why its pod does not run; `kubectl describe pod` and the server's log tell.",
+  PrimaryLostTransactions:
+    "keep every volume. Find out what happened to the primary's disk before you change anything.",
+  MemberUnreachable: "find out why its pod does not run, when it stays so.",
+  ReplicaBroken: "remove the cause; or delete its volume claim and its pod, and it is seeded anew.",
+  ReplicaLagging:
+    "nothing, when it passes. Otherwise look for long transactions, slow disks or too small a server.",
+  SeedFailed:
+    "look at the message; mostly there is no room on the volume, or the network fails between the two.",
+  ActionRefused: "grant the right that the message names, or remove what stands in the way.",
+  WaitingForMembers: "nothing, when pods are starting. Otherwise find out why they do not.",
+  NoSpareCopy: "nothing at first. With two members it is always so: three give a spare one.",
+  Paused: "remove the annotation to let it work again.",
+};

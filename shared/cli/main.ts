@@ -1,0 +1,48 @@
+/** `kubectl ordinal`: the process around the program. kubectl runs any `kubectl-ordinal` on the PATH. */
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { createKube } from "../adapters/kube/kube.ts";
+import { createLog, systemClock, systemIds } from "../hosts/local/platform.ts";
+import { run, type Terminal } from "./program.ts";
+
+const { env, stdout, stderr } = process;
+
+/**
+ * As kubectl searches, but a list in KUBECONFIG is not merged: its first file that exists is taken. In a pod
+ * there is none, and its service account is used.
+ */
+function kubeconfig(): string | undefined {
+  const listed = (env["KUBECONFIG"] ?? "").split(delimiter).filter((path) => path !== "");
+  const found = [...listed, join(homedir(), ".kube", "config")].find((path) => existsSync(path));
+  if (found === undefined && env["KUBERNETES_SERVICE_HOST"] === undefined) {
+    throw new Error("none was found, set KUBECONFIG or pass --kubeconfig PATH");
+  }
+  return found;
+}
+
+const terminal: Terminal = {
+  out: (text) => void stdout.write(text),
+  err: (text) => void stderr.write(text),
+  colour: stdout.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
+  nowMs: systemClock.now(),
+  connect: (where) => {
+    const path = where.kubeconfig ?? kubeconfig();
+    return createKube({
+      ...(path !== undefined && { kubeconfig: path }),
+      ...(where.context !== undefined && { context: where.context }),
+      userAgent: "ordinal/cli",
+      clock: systemClock,
+      ids: systemIds,
+      log: createLog("text"),
+    });
+  },
+};
+
+// A reader that has seen enough, such as `head`, is no failure.
+stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
+process.exitCode = await run(process.argv.slice(2), terminal);

@@ -1,0 +1,158 @@
+/**
+ * What `status` and `why` print for people, from the same documents that `-o json` prints. Pure. A cluster's
+ * first line says whether it is fine, then what is wrong and what is being done, then what one can do.
+ */
+import type { Phase, ProblemCode } from "../model/condition.ts";
+import { ADVICE } from "./advice.ts";
+import type { Cluster, ClusterMember, History } from "./documents.ts";
+import { type Here, lag, localTime, NONE, since } from "./format.ts";
+import { type Cell, type Paint, type Tone, table } from "./table.ts";
+
+interface Words {
+  /** After the cluster's name. */
+  readonly is: string;
+  readonly tone: Tone;
+}
+
+const PHASES: Readonly<Record<Phase | "Unseen", Words>> = {
+  Healthy: { is: "is healthy", tone: "good" },
+  Degraded: { is: "serves, but is degraded", tone: "attention" },
+  Adopting: { is: "is being taken over", tone: "attention" },
+  Reopening: { is: "is being made writable again", tone: "attention" },
+  Blocked: { is: "is blocked until you act", tone: "bad" },
+  Paused: { is: "is paused", tone: "attention" },
+  Releasing: { is: "is being released", tone: "attention" },
+  Released: { is: "was released and is not managed any more", tone: "good" },
+  Unseen: { is: "is annotated, but Ordinal has not looked at it yet", tone: "attention" },
+};
+
+/** A newer Ordinal may write a phase that this plugin does not know: it is then shown as it is. */
+function wordsOf(phase: string): Words {
+  const words: Readonly<Record<string, Words>> = PHASES;
+  return Object.hasOwn(PHASES, phase)
+    ? (words[phase] ?? PHASES.Unseen)
+    : { is: `is ${phase}`, tone: "attention" };
+}
+
+const cells = (...texts: readonly string[]): readonly Cell[] => texts.map((text) => ({ text }));
+
+export interface Look {
+  readonly here: Here;
+  readonly paint: Paint;
+  readonly wide: boolean;
+}
+
+export function renderFleet(clusters: readonly Cluster[], { paint, wide }: Look): string {
+  const titles = ["NAMESPACE", "NAME", "STATE", "PRIMARY", "READY", "LAG", "EPOCH"];
+  const rows = clusters.map((cluster) => [
+    ...cells(cluster.namespace, cluster.name),
+    { text: cluster.phase, tone: wordsOf(cluster.phase).tone },
+    ...cells(cluster.primary ?? NONE, `${cluster.readyPods}/${cluster.replicas}`),
+    ...cells(lag(cluster.lagMs), cluster.epoch === null ? NONE : String(cluster.epoch)),
+    ...(wide
+      ? cells(acknowledgements(cluster), cluster.problems.map(({ code }) => code).join(",") || NONE)
+      : []),
+  ]);
+  return table(wide ? [...titles, "ACKS", "PROBLEMS"] : titles, rows, paint);
+}
+
+/** `1 of 2`: each write waits for one of two replicas. */
+function acknowledgements({ ackCount, ackers }: Cluster): string {
+  return ackCount === null ? NONE : `${ackCount} of ${ackers.length}`;
+}
+
+function headline(cluster: Cluster): string {
+  const ready = cluster.conditions.find(({ type }) => type === "Ready");
+  const { is } = wordsOf(cluster.phase);
+  return ready === undefined || ready.message === ""
+    ? `${cluster.name} ${is}.`
+    : `${cluster.name} ${is}: ${ready.message}`;
+}
+
+function troubles(cluster: Cluster, here: Here): readonly string[] {
+  const ready = cluster.conditions.find(({ type }) => type === "Ready");
+  const { operation } = cluster;
+  const underWay =
+    operation === null
+      ? []
+      : [`Under way for ${since(operation.startedAt, here)}: ${operation.kind}, step ${operation.step}.`];
+  // The first line has said it already when it is the reason why the cluster is not ready.
+  const others = cluster.problems.filter(({ message }) => message !== ready?.message);
+  const told = others.map(({ code, message, since: at }) => {
+    const duration = at === null ? "" : ` (for ${since(at, here)})`;
+    return `${code}${duration}: ${message}`;
+  });
+  return [...told, ...underWay];
+}
+
+function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(ADVICE, code);
+}
+
+function advice(cluster: Cluster, hasHistory: boolean): string {
+  const where = `${cluster.name} -n ${cluster.namespace}`;
+  const evidence = hasHistory ? ` \`kubectl ordinal why ${where}\` shows what was decided and why.` : "";
+  const code = cluster.problems.map((problem) => problem.code).find(isProblemCode);
+  if (code !== undefined) return `${ADVICE[code]}${evidence}`;
+  if (cluster.phase === "Unseen") return "see whether Ordinal runs, and whether it watches this namespace.";
+  return `nothing is needed.${evidence}`;
+}
+
+function memberRow(member: ClusterMember, wide: boolean, here: Here): readonly Cell[] {
+  const acks = member.acks === null ? NONE : member.acks ? "yes" : "no";
+  const tone: Tone = member.pod === "Ready" ? "good" : "bad";
+  return [
+    ...cells(member.name, member.role ?? NONE),
+    { text: member.pod, tone },
+    // Positions are known to the servers only, and looking needs no password.
+    ...cells(member.version ?? NONE, NONE, NONE, lag(member.lagMs), acks),
+    ...(wide
+      ? cells(member.serverUuid ?? NONE, member.seenAt === null ? NONE : since(member.seenAt, here))
+      : []),
+    ...cells(member.note),
+  ];
+}
+
+export function renderCluster(cluster: Cluster, hasHistory: boolean, { here, paint, wide }: Look): string {
+  const more = wide ? ["SERVER UUID", "UNCHANGED FOR"] : [];
+  const titles = [
+    "INSTANCE",
+    "ROLE",
+    "POD",
+    "SERVER",
+    "EXECUTED",
+    "RECEIVED",
+    "LAG",
+    "ACKS",
+    ...more,
+    "NOTE",
+  ];
+  const rows = cluster.members.map((member) => memberRow(member, wide, here));
+  const lines = [
+    paint(headline(cluster), wordsOf(cluster.phase).tone),
+    ...troubles(cluster, here).map((line) => `  ${line}`),
+    `  What you can do: ${advice(cluster, hasHistory)}`,
+  ];
+  return `${lines.join("\n")}\n\n${table(titles, rows, paint)}`;
+}
+
+/** Newest last, as a log is read. */
+export function renderHistory({ namespace, name, entries }: History, here: Here): string {
+  if (entries.length === 0) return `Nothing has been decided about ${namespace}/${name} yet.\n`;
+  const heads = entries.map(({ reason, epoch }, index) => {
+    const before = entries[index - 1]?.epoch ?? epoch;
+    return `${reason} (epoch ${before === epoch ? epoch : `${before} → ${epoch}`})`;
+  });
+  const times = entries.map(({ at }) => localTime(at, here));
+  const [timeWidth, headWidth] = [times, heads].map((texts) => Math.max(...texts.map((text) => text.length)));
+  const lines = entries.flatMap(({ why, considered }, index) => {
+    const time = (times[index] ?? "").padEnd(timeWidth ?? 0);
+    const head = (heads[index] ?? "").padEnd(headWidth ?? 0);
+    const rest = considered.length === 0 ? [] : [`considered: ${considered.join(" · ")}`];
+    return [
+      `${time}  ${head}  ${why}`.trimEnd(),
+      ...rest.map((line) => `${" ".repeat(time.length)}  ${line}`),
+    ];
+  });
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,112 @@
+/**
+ * The verbs, from parsed options to what is printed and the exit code: 0 done, 1 failed, 2 refused or wrong
+ * use. A refusal is a sentence or two that say what to change; an operating error never shows a stack trace.
+ */
+import { stringify } from "yaml";
+import { ANNOTATION } from "../annotations/keys.ts";
+import { parseWish } from "../annotations/wish.ts";
+import type { ClusterRef } from "../model/cluster.ts";
+import type { StatefulSet } from "../model/kube.ts";
+import { type Failure, unreachable } from "../model/outcome.ts";
+import type { Kube } from "../ports/kube.ts";
+import { API_VERSION, type Document } from "./documents.ts";
+import type { Here } from "./format.ts";
+import { type Found, readCluster, readFleet } from "./read.ts";
+import { type Look, renderCluster, renderFleet, renderHistory } from "./render.ts";
+import { history } from "./snapshot.ts";
+import type { Paint } from "./table.ts";
+
+export type OutputFormat = "text" | "wide" | "json" | "yaml";
+
+export type Answer =
+  | { readonly exitCode: 0; readonly output: string; readonly remark?: string }
+  | { readonly exitCode: 1 | 2; readonly complaint: string };
+
+export interface Ask {
+  readonly kube: Kube;
+  readonly format: OutputFormat;
+  readonly here: Here;
+  readonly paint: Paint;
+}
+
+function print(document: Document, { format }: Ask, text: () => string): Answer {
+  switch (format) {
+    case "json":
+      return { exitCode: 0, output: `${JSON.stringify(document, null, 2)}\n` };
+    case "yaml":
+      return { exitCode: 0, output: stringify(document, { lineWidth: 0 }) };
+    case "text":
+    case "wide":
+      return { exitCode: 0, output: text() };
+    default:
+      return unreachable(format);
+  }
+}
+
+const look = ({ here, paint, format }: Ask): Look => ({ here, paint, wide: format === "wide" });
+
+/** Permission and validation are for a person to change; everything else may work another time. */
+function failed({ kind, message }: Failure): Answer {
+  return { exitCode: kind === "refused" ? 2 : 1, complaint: message };
+}
+
+const HOW_TO_MANAGE = `${ANNOTATION.engine}=mysql ${ANNOTATION.credentials}=SECRET`;
+
+function notACluster(found: Exclude<Found, { kind: "cluster" }>, ref: ClusterRef): Answer {
+  if (found.kind === "unmanaged") return unmanaged(found.set);
+  const { similar, clusters } = found;
+  const hint =
+    similar.length > 0
+      ? ` Did you mean ${similar.join(" or ")}?`
+      : clusters.length > 0
+        ? ` Ordinal manages here: ${clusters.join(", ")}.`
+        : "";
+  return {
+    exitCode: 2,
+    complaint: `There is no StatefulSet ${ref.name} in namespace ${ref.namespace}.${hint}`,
+  };
+}
+
+function unmanaged(set: StatefulSet): Answer {
+  const wrong = parseWish(set).problems.map(({ message }) => `\n  ${message}`);
+  const command = `kubectl annotate statefulset ${set.name} -n ${set.namespace} ${HOW_TO_MANAGE}`;
+  return {
+    exitCode: 2,
+    complaint:
+      `StatefulSet ${set.namespace}/${set.name} is not managed by Ordinal.${wrong.join("")}\n` +
+      `  To have it managed, with the Secret of its root password: ${command}`,
+  };
+}
+
+/** `namespace` null = all of them. */
+export async function fleetStatus(ask: Ask, namespace: string | null): Promise<Answer> {
+  const fleet = await readFleet(ask.kube, namespace);
+  if (!fleet.ok) return failed(fleet.failure);
+  const items = [...fleet.value];
+  const answer = print({ apiVersion: API_VERSION, kind: "ClusterList", items }, ask, () =>
+    items.length === 0 ? "" : renderFleet(items, look(ask)),
+  );
+  if (items.length > 0 || answer.exitCode !== 0) return answer;
+  const where = namespace === null ? "in any namespace" : `in namespace ${namespace}`;
+  const command = `kubectl annotate statefulset NAME ${HOW_TO_MANAGE}`;
+  return { ...answer, remark: `Ordinal manages no StatefulSet ${where}. To begin: ${command}` };
+}
+
+export async function clusterStatus(ask: Ask, ref: ClusterRef): Promise<Answer> {
+  const found = await readCluster(ask.kube, ref);
+  if (!found.ok) return failed(found.failure);
+  if (found.value.kind !== "cluster") return notACluster(found.value, ref);
+  const { cluster, set } = found.value;
+  return print({ apiVersion: API_VERSION, kind: "Cluster", ...cluster }, ask, () =>
+    renderCluster(cluster, history(set).length > 0, look(ask)),
+  );
+}
+
+export async function why(ask: Ask, ref: ClusterRef): Promise<Answer> {
+  const found = await readCluster(ask.kube, ref);
+  if (!found.ok) return failed(found.failure);
+  if (found.value.kind !== "cluster") return notACluster(found.value, ref);
+  const entries = [...history(found.value.set)];
+  const document = { apiVersion: API_VERSION, kind: "History", ...ref, entries } as const;
+  return print(document, ask, () => renderHistory(document, ask.here));
+}

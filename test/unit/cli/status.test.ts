@@ -1,0 +1,282 @@
+/** `kubectl ordinal status`: the exact text, whatever stands in the cluster or on the command line. */
+import { describe, expect, test } from "vitest";
+import { ANNOTATION } from "../../../shared/annotations/keys.ts";
+import { adopting, healthy, healthyPods, ordinal, pod, set, unseen, WORLD } from "./support.ts";
+
+describe("status", () => {
+  test("of the context's namespace", async () => {
+    expect(await ordinal("status")).toEqual({
+      exitCode: 0,
+      err: "",
+      out: `
+NAMESPACE  NAME    STATE    PRIMARY  READY  LAG   EPOCH
+shop       mysql   Healthy  mysql-1  3/3    0.3s  7
+shop       orders  Unseen   –        1/1    –     –
+`.trimStart(),
+    });
+  });
+
+  test("of all namespaces, wide", async () => {
+    expect((await ordinal("status -A -o wide")).out).toBe(
+      `
+NAMESPACE  NAME    STATE     PRIMARY  READY  LAG   EPOCH  ACKS    PROBLEMS
+lab        crm     Adopting  crm-0    1/3    –     1      –       MemberUnreachable,NoSpareCopy
+shop       mysql   Healthy   mysql-1  3/3    0.3s  7      1 of 2  –
+shop       orders  Unseen    –        1/1    –     –      –       AnnotationInvalid
+`.trimStart(),
+    );
+  });
+
+  test("of a namespace without clusters", async () => {
+    expect(await ordinal("status -n empty")).toEqual({
+      exitCode: 0,
+      out: "",
+      err:
+        "Ordinal manages no StatefulSet in namespace empty. To begin: " +
+        "kubectl annotate statefulset NAME ordinal.dev/engine=mysql ordinal.dev/credentials=SECRET\n",
+    });
+    expect((await ordinal("status -A", { sets: [], pods: [] })).err).toContain("in any namespace");
+  });
+
+  test("in colour, without moving a column", async () => {
+    const { out } = await ordinal("status", WORLD, true);
+    expect(out).toContain("mysql   \u001B[32mHealthy\u001B[0m  mysql-1");
+    expect(out).toContain("orders  \u001B[33mUnseen\u001B[0m   –");
+    const bare = [0, 32, 33].reduce((text, code) => text.replaceAll(`\u001B[${code}m`, ""), out);
+    expect(bare).toBe((await ordinal("status")).out);
+  });
+});
+
+describe("status NAME", () => {
+  test("healthy", async () => {
+    expect(await ordinal("status mysql")).toEqual({
+      exitCode: 0,
+      err: "",
+      out: `
+mysql is healthy: 3 of 3 members in place, primary mysql-1.
+  What you can do: nothing is needed. \`kubectl ordinal why mysql -n shop\` shows what was decided and why.
+
+INSTANCE  ROLE     POD    SERVER  EXECUTED  RECEIVED  LAG   ACKS  NOTE
+mysql-0   replica  Ready  9.7.4   –         –         0.3s  yes
+mysql-1   primary  Ready  9.7.4   –         –         –     –
+mysql-2   replica  Ready  9.7.4   –         –         0s    yes
+`.trimStart(),
+    });
+  });
+
+  test("adopting: the worst problem first, and what is under way", async () => {
+    expect((await ordinal("status crm -n lab")).out).toBe(
+      `
+crm is being taken over: 1 of 3 members in place.
+  MemberUnreachable (for 60m): crm-2 does not answer: no pod.
+  NoSpareCopy (for 10s): 0 of the 1 replicas that each write needs acknowledge.
+  Under way for 42s: adopt, step Prepare.
+  What you can do: find out why its pod does not run, when it stays so.
+
+INSTANCE  ROLE     POD               SERVER  EXECUTED  RECEIVED  LAG  ACKS  NOTE
+crm-0     primary  Ready             9.7.4   –         –         –    –
+crm-1     –        CrashLoopBackOff  –       –         –         –    –
+crm-2     –        Missing           –       –         –         –    –
+`.trimStart(),
+    );
+  });
+
+  test("annotated, but wrongly, and nobody has looked yet", async () => {
+    expect((await ordinal("status orders")).out).toBe(
+      `
+orders is annotated, but Ordinal has not looked at it yet.
+  AnnotationInvalid: ordinal.dev/max-lag is "soon": set it to a whole number with ms, s, m or h, from 1s to 24h, such as 10s.
+  What you can do: correct the annotation as the message says.
+
+INSTANCE  ROLE  POD    SERVER  EXECUTED  RECEIVED  LAG  ACKS  NOTE
+orders-0  –     Ready  –       –         –         –    –
+`.trimStart(),
+    );
+    const right = { ...unseen, annotations: { ...unseen.annotations, [ANNOTATION.maxLag]: "10s" } };
+    expect((await ordinal("status orders", { ...WORLD, sets: [right] })).out).toContain(
+      "What you can do: see whether Ordinal runs, and whether it watches this namespace.",
+    );
+  });
+
+  test("blocked: what the first line says is not said twice", async () => {
+    const message = "Secret mysql-root does not exist.";
+    const conditions = JSON.stringify([
+      { ...JSON.parse(healthy.annotations[ANNOTATION.conditions] ?? "")[0], status: "False", message },
+      {
+        ...JSON.parse(healthy.annotations[ANNOTATION.conditions] ?? "")[0],
+        type: "CredentialsMissing",
+        message,
+      },
+    ]);
+    const annotations = {
+      ...healthy.annotations,
+      [ANNOTATION.phase]: "Blocked",
+      [ANNOTATION.conditions]: conditions,
+    };
+    const { out } = await ordinal("status mysql", { sets: [{ ...healthy, annotations }], pods: [] });
+    expect(out.split("\n").slice(0, 3)).toEqual([
+      "mysql is blocked until you act: Secret mysql-root does not exist.",
+      "  What you can do: create the Secret, or correct the annotation. `kubectl ordinal why mysql -n shop` shows what was decided and why.",
+      "",
+    ]);
+  });
+
+  test("wide, with a surplus pod, a leaving one, and somebody else's pod of the same labels", async () => {
+    const pods = [
+      ...healthyPods.slice(1),
+      pod(healthy, 3, { note: "leaves", role: "none", acks: false, lagMs: 754_000 }, { deleting: true }),
+      { ...pod(healthy, 0), ownerUid: "somebody" },
+    ];
+    expect((await ordinal("status shop/mysql -o wide", { ...WORLD, pods })).out).toContain(
+      `
+INSTANCE  ROLE     POD          SERVER  EXECUTED  RECEIVED  LAG  ACKS  SERVER UUID  UNCHANGED FOR  NOTE
+mysql-0   –        Missing      –       –         –         –    –     –            –
+mysql-1   primary  Ready        9.7.4   –         –         –    –     uuid-1       5m
+mysql-2   replica  Ready        9.7.4   –         –         0s   yes   uuid-2       5m
+mysql-3   none     Terminating  9.7.4   –         –         12m  no    uuid-3       5m             leaves
+`,
+    );
+  });
+
+  test("texts that others wrote cannot reach the terminal as they are", async () => {
+    const evil = "\u001B]0;owned\u0007\u202E";
+    const annotations = {
+      ...healthy.annotations,
+      [ANNOTATION.phase]: evil,
+      [ANNOTATION.conditions]: JSON.stringify([
+        {
+          type: evil,
+          status: "True",
+          reason: "x",
+          message: evil,
+          lastTransitionAt: "2026-11-23T10:00:00Z",
+          observedGeneration: 1,
+        },
+      ]),
+      [ANNOTATION.history]: JSON.stringify([
+        { at: "2026-11-23T10:00:00Z", epoch: 1, reason: evil, why: evil, considered: [evil] },
+      ]),
+    };
+    const record = {
+      role: "none",
+      note: evil,
+      serverUuid: evil,
+      version: evil,
+      at: "2026-11-23T10:00:00Z",
+      acks: true,
+      lagMs: 1,
+    };
+    const pods = [{ ...pod(healthy, 0), annotations: { [ANNOTATION.member]: JSON.stringify(record) } }];
+    const world = { sets: [{ ...healthy, annotations }], pods };
+    for (const line of [
+      "status",
+      "status mysql -o wide",
+      "status mysql -o json",
+      "why mysql",
+      "why mysql -o yaml",
+    ]) {
+      const { out, exitCode } = await ordinal(line, world);
+      expect(exitCode).toBe(0);
+      expect(out).toContain("owned");
+      expect(out.replaceAll("\n", ""), line).not.toMatch(/\p{C}/u);
+    }
+  });
+
+  test("broken annotations show as not known, never as an error", async () => {
+    const annotations = Object.fromEntries(Object.values(ANNOTATION).map((key) => [key, "{"]));
+    const { exitCode, out } = await ordinal("status mysql", {
+      sets: [{ ...healthy, annotations }],
+      pods: [],
+    });
+    expect(exitCode).toBe(0);
+    expect(out).toContain("mysql is {.");
+  });
+});
+
+describe("what is no cluster", () => {
+  test.each([
+    ["status mysq", "There is no StatefulSet mysq in namespace shop. Did you mean mysql?\n"],
+    ["why orderz", "There is no StatefulSet orderz in namespace shop. Did you mean orders?\n"],
+    [
+      "status frobnicate",
+      "There is no StatefulSet frobnicate in namespace shop. Ordinal manages here: mysql, orders.\n",
+    ],
+    ["status mysql -n empty", "There is no StatefulSet mysql in namespace empty.\n"],
+    [
+      "status web",
+      "StatefulSet shop/web is not managed by Ordinal.\n" +
+        "  To have it managed, with the Secret of its root password: " +
+        "kubectl annotate statefulset web -n shop ordinal.dev/engine=mysql ordinal.dev/credentials=SECRET\n",
+    ],
+  ])("%s", async (line, err) => {
+    expect(await ordinal(line)).toEqual({ exitCode: 2, out: "", err });
+  });
+
+  test("a mistyped key is told", async () => {
+    const { err } = await ordinal("status db", {
+      sets: [set("db", { annotations: { "ordinal.dev/engin": "mysql" } })],
+      pods: [],
+    });
+    expect(err).toContain(
+      "\n  ordinal.dev/engin is no annotation of Ordinal: did you mean ordinal.dev/engine?",
+    );
+  });
+
+  test("released, but remembered", async () => {
+    const released: Readonly<Record<string, string>> = {
+      ...healthy.annotations,
+      [ANNOTATION.phase]: "Released",
+    };
+    const { [ANNOTATION.engine]: _engine, ...annotations } = released;
+    const { out } = await ordinal("status mysql", { ...WORLD, sets: [{ ...healthy, annotations }] });
+    expect(out).toMatch(/^mysql was released and is not managed any more: /);
+  });
+});
+
+describe("wrong use and failures", () => {
+  test.each([
+    ["", /^Usage: kubectl ordinal/],
+    ["stat", /unknown command 'stat'\n\(Did you mean status\?\)/],
+    ["status -o table", /Allowed choices are json, yaml, wide/],
+    ["why", /missing required argument 'name'/],
+    ["why mysql -o wide", /Allowed choices are json, yaml/],
+    ["status a b", /too many arguments/],
+    ["status mysql -A", /^-A shows all clusters/],
+    ["status -A -n shop", /^-A shows all clusters/],
+    ["status shop/", /^"shop\/" names no cluster/],
+    ["status a/b/c", /^"a\/b\/c" names no cluster/],
+    ["status lab/crm -n shop", /^Two namespaces are given, lab and shop/],
+    ["status --kubeconfig broken", /^The kubeconfig cannot be used: no such file\.\n$/],
+  ])("%s", async (line, err) => {
+    const ran = await ordinal(line);
+    expect(ran).toMatchObject({ exitCode: 2, out: "" });
+    expect(ran.err).toMatch(err);
+  });
+
+  test("help is no failure", async () => {
+    const { exitCode, out } = await ordinal("status --help");
+    expect(exitCode).toBe(0);
+    expect(out).toContain("--all-namespaces");
+  });
+
+  test.each([
+    ["refused", 2],
+    ["transient", 1],
+  ] as const)("the API server's failure of kind %s", async (kind, exitCode) => {
+    const world = { ...WORLD, failure: { kind, message: "The API server did not answer." } };
+    for (const line of ["status", "status mysql", "why mysql"]) {
+      expect(await ordinal(line, world)).toEqual({
+        exitCode,
+        out: "",
+        err: "The API server did not answer.\n",
+      });
+    }
+  });
+});
+
+test("a namespace may be given in either way", async () => {
+  expect(adopting.namespace).toBe("lab");
+  const one = await ordinal("status lab/crm");
+  expect(await ordinal("status crm --namespace lab")).toEqual(one);
+  expect(await ordinal("status lab/crm -n lab")).toEqual(one);
+});
