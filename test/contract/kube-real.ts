@@ -12,10 +12,8 @@ import { pathOf } from "../../shared/adapters/kube/kinds.ts";
 import { createKube, type KubeLimits } from "../../shared/adapters/kube/kube.ts";
 import { type Call, createTransport } from "../../shared/adapters/kube/transport.ts";
 import type { Clock } from "../../shared/ports/host.ts";
-import type { Subject } from "./kube-cases.ts";
 import { openLink } from "./kube-link.ts";
-
-type Json = { readonly [key: string]: unknown };
+import type { Json, Subject } from "./kube-subject.ts";
 
 const clock: Clock = { now: () => Date.now(), sleep: (ms) => sleep(ms) };
 

@@ -1,8 +1,10 @@
-import { describe } from "vitest";
+/** Runs the Kubernetes contract on the simulated API server and, where there is a cluster, on a real one. */
+import { describe, expect } from "vitest";
 import { putPod } from "../sim/kube/actors.ts";
 import { createSimKube } from "../sim/kube/api-server.ts";
-import { kubeContract, type Subject } from "./kube-cases.ts";
+import { kubeContract } from "./kube-cases.ts";
 import { openRealSubject } from "./kube-real.ts";
+import type { Subject } from "./kube-subject.ts";
 
 describe("simulated API server", () => kubeContract(openSimSubject));
 
@@ -34,6 +36,9 @@ async function openSimSubject(): Promise<Subject> {
       putPod(sim, set, 0);
     },
     settle: () => Promise.resolve(),
-    close: () => Promise.resolve(),
+    async close() {
+      // The two of the case in which a callback throws.
+      expect(sim.callbackErrors).toHaveLength(2);
+    },
   };
 }

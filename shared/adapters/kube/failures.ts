@@ -67,6 +67,13 @@ export function watchFailure(subject: Subject, status: unknown): Failure {
   return answerFailure(subject, { code: parsed.data?.code ?? 500, body: status });
 }
 
+/** Names the fields only, never their values. */
+export function unreadable(subject: Subject, error: z.ZodError): Failure {
+  const fields = error.issues.map((issue) => issue.path.join(".") || "(all)").slice(0, 5);
+  const message = `The API server's answer to ${subject.verb} ${subject.kind} lacks: ${fields.join(", ")}`;
+  return { kind: "refused", message };
+}
+
 /** No answer at all, or only a part of one. */
 export function networkFailure(subject: Subject, error: unknown): Failure {
   return { kind: "transient", message: sentence(subject, networkReason(error)) };

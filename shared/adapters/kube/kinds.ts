@@ -17,6 +17,8 @@ import type {
   Service,
   StatefulSet,
 } from "../../model/kube.ts";
+import { type Outcome, succeed } from "../../model/outcome.ts";
+import { type Subject, unreadable } from "./failures.ts";
 
 /** The API server leaves out empty maps, and a few old objects hold null. */
 const texts = z
@@ -183,4 +185,9 @@ export function pathOf(kind: Kind, where: Partial<ObjectRef>): string {
   const space = where.namespace === undefined ? "" : `/namespaces/${encodeURIComponent(where.namespace)}`;
   const name = where.name === undefined ? "" : `/${encodeURIComponent(where.name)}`;
   return `${root}${space}/${plural}${name}`;
+}
+
+export function objectOf<K extends Kind>(subject: Subject, kind: K, json: unknown): Outcome<KubeKinds[K]> {
+  const read = KINDS[kind].schema.safeParse(json);
+  return read.success ? succeed(read.data) : { ok: false, failure: unreadable(subject, read.error) };
 }

@@ -6,6 +6,7 @@ import type { Clock, Ids, Log } from "../../ports/host.ts";
 import type { Kube, Watches } from "../../ports/kube.ts";
 import { createCalls } from "./calls.ts";
 import { connect } from "./connection.ts";
+import { createLister } from "./lists.ts";
 import { createTransport } from "./transport.ts";
 import { createWatches, type WatchLimits } from "./watch.ts";
 
@@ -53,12 +54,13 @@ export function createKube(options: KubeOptions): KubeHandle {
   const limits = { ...LIMITS, ...options.limits };
   const connection = connect(options);
   const transport = createTransport(connection, { userAgent, timeoutMs: limits.requestTimeoutMs });
-  const calls = createCalls(transport, limits.pageSize);
+  const lister = createLister(transport, limits.pageSize);
+  const kube = createCalls(transport, lister);
   const closing = new AbortController();
-  const watches = createWatches({ transport, calls, clock, ids, log, limits, closing: closing.signal });
+  const watches = createWatches({ transport, lister, clock, ids, log, limits, closing: closing.signal });
   function close(): void {
     closing.abort();
     connection.close();
   }
-  return { kube: calls.kube, watches, namespace: connection.namespace, close };
+  return { kube, watches, namespace: connection.namespace, close };
 }

@@ -36,46 +36,6 @@ export interface TransportOptions {
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
 
 export function createTransport(connection: Connection, options: TransportOptions): Transport {
-  async function begin(call: Call, signal: AbortSignal, silenceMs?: number): Promise<IncomingMessage> {
-    const access = await unlessAborted(signal, connection.access());
-    const request = access.protocol === "http:" ? plainRequest : tlsRequest;
-    const payload = call.document === undefined ? undefined : JSON.stringify(call.document.body);
-    const headers = {
-      ...access.headers,
-      // Node gives a DELETE no length of its own: the conditions in its body would be lost to the server, which
-      // would remove whatever has the name, and take the body for the connection's next request.
-      ...(payload !== undefined && { "content-length": Buffer.byteLength(payload) }),
-      accept: "application/json",
-      "user-agent": options.userAgent,
-      ...(call.document && { "content-type": call.document.contentType }),
-    };
-    const path = connection.prefix + call.path;
-    return new Promise((resolve, reject) => {
-      const outgoing = request({
-        ...access,
-        method: call.method,
-        path,
-        headers,
-        signal,
-        ...(silenceMs !== undefined && { timeout: silenceMs }),
-      });
-      let answered = false;
-      outgoing.once("response", (response) => {
-        answered = true;
-        resolve(response);
-      });
-      outgoing.on("timeout", () => outgoing.destroy(new Error(`silent for ${silenceMs} ms`)));
-      outgoing.on("error", (error) => {
-        // A kept connection may have been closed by the far side while nobody looked, above all in a function
-        // that was frozen. A read is repeated; each such connection fails once, so this ends with a new one.
-        const stale = outgoing.reusedSocket && !answered && !signal.aborted && call.method === "GET";
-        if (stale) begin(call, signal, silenceMs).then(resolve, reject);
-        else reject(error);
-      });
-      outgoing.end(payload);
-    });
-  }
-
   /** Runs `work` with a signal that says when the time is up, or the caller has given up. */
   async function bounded<T>(
     call: Call,
@@ -95,12 +55,14 @@ export function createTransport(connection: Connection, options: TransportOption
   }
 
   async function send(call: Call): Promise<Outcome<unknown>> {
-    return bounded(call, async (signal) => answerOf(call, await begin(call, signal)));
+    return bounded(call, async (signal) =>
+      answerOf(call, await begin({ ...options, connection, call, signal })),
+    );
   }
 
   async function open(call: Call, silenceMs: number): Promise<Outcome<IncomingMessage>> {
     return bounded<IncomingMessage>(call, async (signal) => {
-      const response = await begin(call, signal, silenceMs);
+      const response = await begin({ ...options, connection, call, signal, silenceMs });
       if (isSuccess(response)) return succeed(response);
       const answer = await answerOf(call, response);
       return answer.ok ? failed(networkFailure(call.subject, new Error("not a stream"))) : answer;
@@ -108,6 +70,56 @@ export function createTransport(connection: Connection, options: TransportOption
   }
 
   return { send, open };
+}
+
+interface Exchange extends TransportOptions {
+  readonly connection: Connection;
+  readonly call: Call;
+  readonly signal: AbortSignal;
+  /** Absent = no limit of its own. */
+  readonly silenceMs?: number;
+}
+
+/** Sends the request; resolves with the beginning of the answer. */
+async function begin(exchange: Exchange): Promise<IncomingMessage> {
+  const { connection, call, signal, silenceMs } = exchange;
+  const access = await unlessAborted(signal, connection.access());
+  const request = access.protocol === "http:" ? plainRequest : tlsRequest;
+  const payload = call.document === undefined ? undefined : JSON.stringify(call.document.body);
+  const headers = {
+    ...access.headers,
+    // Node gives a DELETE no length of its own: the conditions in its body would be lost to the server, which
+    // would remove whatever has the name, and take the body for the connection's next request.
+    ...(payload !== undefined && { "content-length": Buffer.byteLength(payload) }),
+    accept: "application/json",
+    "user-agent": exchange.userAgent,
+    ...(call.document && { "content-type": call.document.contentType }),
+  };
+  const path = connection.prefix + call.path;
+  return new Promise((resolve, reject) => {
+    const outgoing = request({
+      ...access,
+      method: call.method,
+      path,
+      headers,
+      signal,
+      ...(silenceMs !== undefined && { timeout: silenceMs }),
+    });
+    let answered = false;
+    outgoing.once("response", (response) => {
+      answered = true;
+      resolve(response);
+    });
+    outgoing.on("timeout", () => outgoing.destroy(new Error(`silent for ${silenceMs} ms`)));
+    outgoing.on("error", (error) => {
+      // A kept connection may have been closed by the far side while nobody looked, above all in a function
+      // that was frozen. A read is repeated; each such connection fails once, so this ends with a new one.
+      const stale = outgoing.reusedSocket && !answered && !signal.aborted && call.method === "GET";
+      if (stale) begin(exchange).then(resolve, reject);
+      else reject(error);
+    });
+    outgoing.end(payload);
+  });
 }
 
 async function answerOf(call: Call, response: IncomingMessage): Promise<Outcome<unknown>> {
@@ -133,7 +145,7 @@ async function answerOf(call: Call, response: IncomingMessage): Promise<Outcome<
 /** Credentials may come from a plugin that hangs, and cannot be called off. */
 function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    signal.addEventListener("abort", () => reject(new Error("called off")), { once: true });
     promise.then(resolve, reject);
   });
 }

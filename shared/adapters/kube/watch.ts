@@ -10,11 +10,11 @@ import type { Kind, KubeKinds } from "../../model/kube.ts";
 import { type Failure, unreachable } from "../../model/outcome.ts";
 import type { Clock, Ids, Log } from "../../ports/host.ts";
 import type { ListOptions, WatchEventType, Watches } from "../../ports/kube.ts";
-import { type Calls, parsed, selection } from "./calls.ts";
 import { networkFailure, type Subject, watchFailure } from "./failures.ts";
-import { pathOf } from "./kinds.ts";
+import { objectOf, pathOf } from "./kinds.ts";
 import { createKnownSet, type KnownSet } from "./known-set.ts";
 import { linesOf } from "./lines.ts";
+import { type Lister, selection } from "./lists.ts";
 import type { Transport } from "./transport.ts";
 
 export interface WatchLimits {
@@ -29,7 +29,7 @@ export interface WatchLimits {
 
 export interface WatchDeps {
   readonly transport: Transport;
-  readonly calls: Calls;
+  readonly lister: Lister;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
@@ -118,7 +118,7 @@ async function run<K extends Kind>(session: Session<K>, deps: WatchDeps): Promis
 /** Null when there was no need, or when all is known again. */
 async function relist<K extends Kind>(session: Session<K>, deps: WatchDeps): Promise<Failure | null> {
   if (session.version !== null && deps.clock.now() - session.listedAt < deps.limits.relistMs) return null;
-  const listed = await deps.calls.listing(session.kind, session.options, session.signal);
+  const listed = await deps.lister.listing(session.kind, session.options, session.signal);
   if (!listed.ok) return listed.failure;
   session.version = listed.value.resourceVersion;
   session.listedAt = deps.clock.now();
@@ -180,7 +180,7 @@ function take<K extends Kind>(session: Session<K>, deps: WatchDeps, line: string
     case "ADDED":
     case "MODIFIED":
     case "DELETED": {
-      const read = parsed(session.subject, session.kind, object);
+      const read = objectOf(session.subject, session.kind, object);
       if (!read.ok) {
         deps.log.warn("a watch event was left out", { kind: session.kind, reason: read.failure.message });
         return null;

@@ -1,3 +1,4 @@
+/** What is sent to the API server, and what its answers, good and bad, become. */
 import { describe, expect, test } from "vitest";
 import { createKube } from "../../../shared/adapters/kube/kube.ts";
 import { answerJson, listJson, secretJson, startFake } from "./fake-server.ts";

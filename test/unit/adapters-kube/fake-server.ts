@@ -37,7 +37,7 @@ export interface FakeOptions {
 /** `answer` gets each request with its number, from 1. */
 export async function startFake(answer: Answer, options: FakeOptions = {}): Promise<FakeServer> {
   const requests: Request[] = [];
-  const server = createServer(async (incoming, response) => {
+  async function take(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(incoming.url ?? "", "http://fake");
     const body = await text(incoming);
     const { method = "", headers } = incoming;
@@ -45,6 +45,9 @@ export async function startFake(answer: Answer, options: FakeOptions = {}): Prom
     const request = { method, path, query, headers, body: body === "" ? null : JSON.parse(body) };
     requests.push(request);
     answer(request, response, requests.length);
+  }
+  const server = createServer((incoming, response) => {
+    void take(incoming, response);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;

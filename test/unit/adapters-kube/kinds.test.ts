@@ -1,3 +1,4 @@
+/** How the JSON of the API server becomes the objects of the model, whatever it leaves out. */
 import { describe, expect, test } from "vitest";
 import { KINDS, pathOf } from "../../../shared/adapters/kube/kinds.ts";
 import type { Pod } from "../../../shared/model/kube.ts";

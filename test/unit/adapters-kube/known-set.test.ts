@@ -1,3 +1,4 @@
+/** What a new list is, compared with what was known. */
 import { expect, test } from "vitest";
 import { createKnownSet } from "../../../shared/adapters/kube/known-set.ts";
 import type { ObjectMeta } from "../../../shared/model/kube.ts";

@@ -1,3 +1,4 @@
+/** Lines from bytes, wherever the bytes are cut. */
 import { expect, test } from "vitest";
 import { linesOf } from "../../../shared/adapters/kube/lines.ts";
 

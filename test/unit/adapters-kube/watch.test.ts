@@ -1,3 +1,4 @@
+/** Watches on a server that does everything wrong that a server, or the way to it, can do. */
 import type { ServerResponse } from "node:http";
 import { expect, test } from "vitest";
 import {
