@@ -10,7 +10,7 @@ import type { Phase } from "../model/condition.ts";
 import type { StatefulSet } from "../model/kube.ts";
 
 /** Why a cluster is looked at, the most pressing first. */
-const REASONS = ["wish changed", "unsettled", "due", "object changed", "first look", "long silent"] as const;
+const REASONS = ["wish changed", "unsettled", "object changed", "due", "first look", "long silent"] as const;
 export type LookReason = (typeof REASONS)[number];
 
 export interface Look {
@@ -19,10 +19,18 @@ export interface Look {
   readonly reason: LookReason;
 }
 
-/** What a resident host remembers of a cluster between two sweeps. */
+/** A listed object in short, so that an unchanged one need not be read again in the next sweep. */
 export interface Sighting {
   readonly resourceVersion: string;
+  /** Changes exactly when the user's part changes: our own writes and the status leave it as it is. */
   readonly wish: string;
+  /** The instant noted in its state, milliseconds since 1970. */
+  readonly dueAtMs: number | null;
+}
+
+/** What a resident host remembers of a cluster between two sweeps. */
+export interface Seen {
+  readonly sighting: Sighting;
   /** Start of the last pass, milliseconds since 1970. */
   readonly lookedAtMs: number;
 }
@@ -36,15 +44,15 @@ export function isManaged(set: StatefulSet): boolean {
   return set.annotations[ANNOTATION.engine] !== undefined || set.labels[LABEL.managed] === "true";
 }
 
-/** Changes exactly when the user's part changes: our own writes and the status leave it as it is. */
-export function wishOf(set: StatefulSet): string {
+function wishOf(set: StatefulSet): string {
   return JSON.stringify([set.uid, set.generation, ...WISHES.map((key) => set.annotations[key] ?? null)]);
 }
 
-function isDue(set: StatefulSet, nowMs: number): boolean {
+export function sightingOf(set: StatefulSet): Sighting {
   const observed = decodeState(set.annotations[ANNOTATION.state], set.uid);
   const wakeAt = observed.kind === "valid" ? observed.state.wakeAt : null;
-  return wakeAt !== null && Date.parse(wakeAt) <= nowMs;
+  const dueAtMs = wakeAt === null ? null : Date.parse(wakeAt);
+  return { resourceVersion: set.resourceVersion, wish: wishOf(set), dueAtMs };
 }
 
 export interface LookOptions {
@@ -52,18 +60,20 @@ export interface LookOptions {
   /** A settled cluster is looked at again after this long without a pass. */
   readonly lookEveryMs: number;
   /** By cluster key. Empty on a stateless host, which therefore looks at all. */
-  readonly sightings: ReadonlyMap<string, Sighting>;
+  readonly seen: ReadonlyMap<string, Seen>;
 }
 
-function reasonFor(set: StatefulSet, { nowMs, lookEveryMs, sightings }: LookOptions): LookReason | null {
-  const seen = sightings.get(clusterKey(set));
-  if (seen === undefined) return "first look";
-  if (wishOf(set) !== seen.wish) return "wish changed";
+function reasonFor(set: StatefulSet, { nowMs, lookEveryMs, seen }: LookOptions): LookReason | null {
+  const before = seen.get(clusterKey(set));
+  if (before === undefined) return "first look";
+  const { resourceVersion, wish, dueAtMs } = before.sighting;
+  const changed = set.resourceVersion !== resourceVersion;
+  if (changed && wishOf(set) !== wish) return "wish changed";
   if (!SETTLED.has(set.annotations[ANNOTATION.phase] ?? "")) return "unsettled";
-  if (isDue(set, nowMs)) return "due";
   // The status counts too: a Pod that went is noticed here even if its event was lost.
-  if (set.resourceVersion !== seen.resourceVersion) return "object changed";
-  return nowMs - seen.lookedAtMs >= lookEveryMs ? "long silent" : null;
+  if (changed) return "object changed";
+  if (dueAtMs !== null && dueAtMs <= nowMs) return "due";
+  return nowMs - before.lookedAtMs >= lookEveryMs ? "long silent" : null;
 }
 
 /** The looks of one sweep over the listed sets, the most pressing first. */

@@ -11,7 +11,7 @@ import type { ClusterMemory, PassRequest, PassResult, ReconcileContext } from ".
 import { readEvent } from "../events.ts";
 import { type EventFunction, type Reaction, react } from "../functions.ts";
 import { createQueue, type Queue } from "../queue.ts";
-import { chooseLooks, type Sighting, wishOf } from "../sweep.ts";
+import { chooseLooks, type Seen, type Sighting, sightingOf } from "../sweep.ts";
 
 /** A listed object that waited longer than this is read again by the pass. */
 const ENTRY_AGE_MAX_MS = 2_000;
@@ -44,7 +44,7 @@ interface Seat {
   /** Something else than a sweep woke the cluster since its last pass began. */
   disturbed: boolean;
   /** As the last sweep that chose this cluster saw it. */
-  sighting: Omit<Sighting, "lookedAtMs"> | null;
+  sighting: Sighting | null;
   lookedAtMs: number;
   passes: number;
 }
@@ -139,11 +139,11 @@ async function listFleet({ context, namespaces }: RunnerOptions): Promise<readon
 function wakeDue({ options, queue, seats }: Fleet, sets: readonly StatefulSet[], listedAtMs: number): void {
   const present = new Map(sets.map((set) => [clusterKey(set), set]));
   for (const key of seats.keys()) if (!present.has(key)) seats.delete(key);
-  const sightings = new Map<string, Sighting>();
+  const seen = new Map<string, Seen>();
   for (const [key, { sighting, lookedAtMs }] of seats) {
-    if (sighting !== null) sightings.set(key, { ...sighting, lookedAtMs });
+    if (sighting !== null) seen.set(key, { sighting, lookedAtMs });
   }
-  const looks = chooseLooks(sets, { nowMs: listedAtMs, lookEveryMs: options.lookEveryMs, sightings });
+  const looks = chooseLooks(sets, { nowMs: listedAtMs, lookEveryMs: options.lookEveryMs, seen });
   for (const { ref, entry: set, reason } of looks) {
     const key = clusterKey(ref);
     const wake: Wake = { ref, cause: `sweep: ${reason}`, priority: "normal" };
@@ -151,7 +151,7 @@ function wakeDue({ options, queue, seats }: Fleet, sets: readonly StatefulSet[],
     const seat = seats.get(key) ?? newSeat();
     seats.set(key, seat);
     seat.entry = { set, listedAtMs };
-    seat.sighting = { resourceVersion: set.resourceVersion, wish: wishOf(set) };
+    seat.sighting = sightingOf(set);
   }
 }
 

@@ -2,10 +2,12 @@
 import { describe, expect, test } from "vitest";
 import { ANNOTATION, LABEL } from "../../../shared/annotations/keys.ts";
 import { encodeState } from "../../../shared/annotations/state.ts";
-import { chooseLooks, type Sighting, wishOf } from "../../../shared/hosts/sweep.ts";
+import { chooseLooks, type Seen, sightingOf } from "../../../shared/hosts/sweep.ts";
 import type { StatefulSet } from "../../../shared/model/kube.ts";
 
 const NOW_MS = Date.parse("2026-11-23T10:00:00.000Z");
+
+const asked = { [ANNOTATION.engine]: "mysql" };
 
 function set(changes: Partial<StatefulSet> = {}): StatefulSet {
   return {
@@ -14,7 +16,7 @@ function set(changes: Partial<StatefulSet> = {}): StatefulSet {
     uid: "uid-1",
     resourceVersion: "7",
     labels: { [LABEL.managed]: "true" },
-    annotations: { [ANNOTATION.engine]: "mysql", [ANNOTATION.phase]: "Healthy" },
+    annotations: { ...asked, [ANNOTATION.phase]: "Healthy" },
     ownerUid: null,
     deleting: false,
     generation: 1,
@@ -36,62 +38,57 @@ function stateWith(wakeAt: string | null): string {
   return encodeState({ v: 1, seq: 1, clusterUid: "uid-1", phase: "Steady", ...fields });
 }
 
-const seenNow: Sighting = { resourceVersion: "7", wish: wishOf(set()), lookedAtMs: NOW_MS };
-
-function reasons(sets: readonly StatefulSet[], sighting: Partial<Sighting> | null): string[] {
-  const sightings = new Map<string, Sighting>();
-  if (sighting !== null) {
-    for (const { namespace, name } of sets)
-      sightings.set(`${namespace}/${name}`, { ...seenNow, ...sighting });
-  }
-  return chooseLooks(sets, { nowMs: NOW_MS, lookEveryMs: 10_000, sightings }).map(({ reason }) => reason);
+function seenAs(before: StatefulSet, lookedAtMs = NOW_MS): ReadonlyMap<string, Seen> {
+  return new Map([[`${before.namespace}/${before.name}`, { sighting: sightingOf(before), lookedAtMs }]]);
 }
 
-const asUsual = annotated({ [ANNOTATION.state]: stateWith(null) });
+function reasons(sets: readonly StatefulSet[], seen: ReadonlyMap<string, Seen>): string[] {
+  return chooseLooks(sets, { nowMs: NOW_MS, lookEveryMs: 10_000, seen }).map(({ reason }) => reason);
+}
 
-describe("a cluster that was looked at just now", () => {
+describe("a cluster that was looked at just now and is the same object still", () => {
+  const phase = (word: string) => annotated({ [ANNOTATION.phase]: word });
+  const state = (text: string) => annotated({ [ANNOTATION.state]: text });
   test.each<[string, StatefulSet, string[]]>([
-    ["is left alone while it is healthy", asUsual, []],
-    ["is left alone while it is paused", annotated({ [ANNOTATION.phase]: "Paused" }), []],
-    ["is left alone while it is blocked", annotated({ [ANNOTATION.phase]: "Blocked" }), []],
-    ["is looked at while it is being adopted", annotated({ [ANNOTATION.phase]: "Adopting" }), ["unsettled"]],
-    ["is looked at while it is degraded", annotated({ [ANNOTATION.phase]: "Degraded" }), ["unsettled"]],
-    [
-      "is looked at before its first phase",
-      set({ annotations: { [ANNOTATION.engine]: "mysql" } }),
-      ["unsettled"],
-    ],
-    ["is looked at in a phase nobody knows", annotated({ [ANNOTATION.phase]: "Dancing" }), ["unsettled"]],
-    [
-      "is looked at when its time has come",
-      annotated({ [ANNOTATION.state]: stateWith("2026-11-23T09:59:59.000Z") }),
-      ["due"],
-    ],
-    [
-      "is left alone before its time",
-      annotated({ [ANNOTATION.state]: stateWith("2026-11-23T10:00:01.000Z") }),
-      [],
-    ],
-    ["is left alone with a broken state until something changes", annotated({ [ANNOTATION.state]: "{" }), []],
-    ["is looked at when its replicas change", set({ generation: 2 }), ["wish changed"]],
-    ["is looked at when a wish changes", annotated({ [ANNOTATION.pause]: "true" }), ["wish changed"]],
-    ["is looked at when it is another object of the same name", set({ uid: "uid-2" }), ["wish changed"]],
-    ["is looked at when its status changed", set({ resourceVersion: "8" }), ["object changed"]],
+    ["is left alone while it is healthy", state(stateWith(null)), []],
+    ["is left alone while it is paused", phase("Paused"), []],
+    ["is left alone while it is blocked", phase("Blocked"), []],
+    ["is looked at while it is being adopted", phase("Adopting"), ["unsettled"]],
+    ["is looked at while it is degraded", phase("Degraded"), ["unsettled"]],
+    ["is looked at before its first phase", set({ annotations: asked }), ["unsettled"]],
+    ["is looked at in a phase nobody knows", phase("Dancing"), ["unsettled"]],
+    ["is looked at when its time has come", state(stateWith("2026-11-23T10:00:00.000Z")), ["due"]],
+    ["is left alone before its time", state(stateWith("2026-11-23T10:00:00.001Z")), []],
+    ["is left alone with a broken state", state("{"), []],
   ])("%s", (_name, subject, expected) => {
-    expect(reasons([subject], {})).toEqual(expected);
+    expect(reasons([subject], seenAs(subject))).toEqual(expected);
+  });
+});
+
+describe("a healthy cluster that was looked at just now", () => {
+  const paused = annotated({ [ANNOTATION.pause]: "true" });
+  const recorded = annotated({ [ANNOTATION.state]: stateWith(null) });
+  test.each<[string, StatefulSet, string[]]>([
+    ["is looked at when its replicas changed", set({ generation: 2 }), ["wish changed"]],
+    ["is looked at when a wish changed", paused, ["wish changed"]],
+    ["is looked at when it is another of the same name", set({ uid: "uid-2" }), ["wish changed"]],
+    ["is looked at when its status changed", set(), ["object changed"]],
+    ["is looked at when we wrote to it", recorded, ["object changed"]],
+  ])("%s", (_name, now, expected) => {
+    expect(reasons([{ ...now, resourceVersion: "8" }], seenAs(set()))).toEqual(expected);
   });
 });
 
 test("a settled cluster is looked at again after the interval, not before", () => {
-  expect(reasons([set()], { lookedAtMs: NOW_MS - 9_999 })).toEqual([]);
-  expect(reasons([set()], { lookedAtMs: NOW_MS - 10_000 })).toEqual(["long silent"]);
+  expect(reasons([set()], seenAs(set(), NOW_MS - 9_999))).toEqual([]);
+  expect(reasons([set()], seenAs(set(), NOW_MS - 10_000))).toEqual(["long silent"]);
 });
 
 test("without memory, as on a stateless host, all that is managed is looked at", () => {
   const unmanaged = set({ name: "plain", labels: {}, annotations: {} });
   const releasing = set({ name: "releasing", annotations: {} });
   const fresh = set({ name: "fresh", labels: {} });
-  expect(reasons([set(), unmanaged, releasing, fresh], null)).toEqual([
+  expect(reasons([set(), unmanaged, releasing, fresh], new Map())).toEqual([
     "first look",
     "first look",
     "first look",
@@ -101,11 +98,8 @@ test("without memory, as on a stateless host, all that is managed is looked at",
 test("the most pressing come first and each carries the object of the list", () => {
   const quiet = set({ name: "quiet" });
   const adopting = { ...annotated({ [ANNOTATION.phase]: "Adopting" }), name: "adopting" };
-  const sightings = new Map([
-    ["shop/quiet", { ...seenNow, lookedAtMs: 0 }],
-    ["shop/adopting", seenNow],
-  ]);
-  const looks = chooseLooks([quiet, adopting], { nowMs: NOW_MS, lookEveryMs: 10_000, sightings });
+  const seen = new Map([...seenAs(quiet, 0), ...seenAs(adopting)]);
+  const looks = chooseLooks([quiet, adopting], { nowMs: NOW_MS, lookEveryMs: 10_000, seen });
   expect(looks.map(({ ref, reason }) => `${ref.name} ${reason}`)).toEqual([
     "adopting unsettled",
     "quiet long silent",
