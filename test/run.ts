@@ -8,7 +8,7 @@ import { runChecks } from "../infra/dev/run-checks.ts";
 import { add, type Counts, nothing } from "./runner/counts.ts";
 import { runTier } from "./runner/tier.ts";
 import { type Tier, tiers } from "./runner/tiers.ts";
-import { openTestCluster } from "./support/cluster.ts";
+import { openTestCluster } from "./support/test-cluster.ts";
 
 const parts = ["check", ...tiers.map((tier) => tier.name)];
 

@@ -20,8 +20,18 @@ import { serverProblems, waitingForMembers } from "./problems/servers.ts";
 import { type Happening, reportSteps } from "./report.ts";
 import { ackCountFor, isAcker, type Situation, viewMembers } from "./situation.ts";
 
-/** How soon to look again while servers restart or copy; short, since a look costs a few milliseconds. */
 const SOON_MS = 300;
+const LATER_MS = 30_000;
+
+/**
+ * How soon to look again while servers start, restart or copy, milliseconds: a tenth of how long the wait
+ * has lasted already, so that a short one is met at once and a pod that never starts is not hammered.
+ */
+function patience(observed: Observed, nowMs: number, awaited: "Ready" | Problem["code"]): number {
+  const since = observed.conditions.find((condition) => condition.type === awaited)?.lastTransitionAt;
+  const lastedMs = since === undefined ? 0 : nowMs - Date.parse(since);
+  return Math.min(LATER_MS, Math.max(SOON_MS, Math.round(lastedMs / 10)));
+}
 
 interface Outline {
   readonly phase: Phase;
@@ -100,7 +110,8 @@ function beginAdoption(
   const problems = [...known, ...serverProblems(observed.members, rules)];
   if (problems.some((problem) => problem.blocks)) return blocked(observed, nowMs, problems, null);
   const waiting = waitingForMembers(observed.members);
-  if (waiting.length > 0) return blocked(observed, nowMs, [...problems, ...waiting], SOON_MS);
+  if (waiting.length > 0)
+    return blocked(observed, nowMs, [...problems, ...waiting], patience(observed, nowMs, "Ready"));
   const choice = choosePrimary(observed.members, rules);
   if (choice.kind === "ambiguous") return blocked(observed, nowMs, [...problems, choice.problem], null);
   const at = new Date(nowMs).toISOString();
@@ -157,7 +168,12 @@ function adopting(situation: Situation, problems: readonly Problem[]): Decision 
   const base = { phase: "Adopting" as const, problems, ready };
   if (next.kind === "tracks") {
     const why = next.waitingFor === null ? "adoption goes on" : `adoption waits for ${next.waitingFor}`;
-    return compose(observed, nowMs, { ...base, why, tracks: next.tracks, lookAgainMs: SOON_MS });
+    return compose(observed, nowMs, {
+      ...base,
+      why,
+      tracks: next.tracks,
+      lookAgainMs: patience(observed, nowMs, "Ready"),
+    });
   }
   if (!next.completed) {
     return compose(observed, nowMs, {
@@ -216,7 +232,7 @@ function reopening(situation: Situation, problems: readonly Problem[]): Decision
         ...base,
         why,
         tracks: maintenanceOfReplicas(situation),
-        lookAgainMs: SOON_MS,
+        lookAgainMs: patience(observed, nowMs, "Ready"),
       });
     }
     case "steps":
@@ -276,12 +292,12 @@ function established(situation: Situation, problems: readonly Problem[]): Decisi
     });
   }
   const tracks = maintenance(situation);
-  const restless = tracks.length > 0 || problems.some((problem) => problem.code === "WaitingForMembers");
+  const awaited = problems.some((problem) => problem.code === "WaitingForMembers");
   return compose(observed, nowMs, {
     ...base,
     why: summary(situation),
     tracks,
-    lookAgainMs: restless ? SOON_MS : null,
+    lookAgainMs: awaited ? patience(observed, nowMs, "WaitingForMembers") : null,
   });
 }
 

@@ -128,7 +128,7 @@ async function act(
       return engine.open(server, term, step.timeoutMs);
     }
     case "HandOver":
-      return engine.release(server, step.role, step.ackCount);
+      return engine.handOver(server, step.role, step.ackCount);
     default:
       return unreachable(step);
   }

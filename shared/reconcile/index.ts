@@ -64,7 +64,16 @@ type Turn =
       readonly afterMs: number;
       readonly refusal: string | null;
       readonly conflict: boolean;
+      readonly message: string;
+      /** What was carried out, to notice a plan that is carried out again and again. */
+      readonly plan: string | null;
     };
+
+type Again = Extract<Turn, { kind: "again" }>;
+
+function again(message: string, more: Partial<Omit<Again, "kind" | "message">> = {}): Turn {
+  return { kind: "again", afterMs: 0, refusal: null, conflict: false, plan: null, ...more, message };
+}
 
 function isOurs(set: StatefulSet): boolean {
   return set.annotations[ANNOTATION.engine] !== undefined || set.labels[LABEL.managed] === "true";
@@ -92,13 +101,13 @@ function haltedTurn(request: PassRequest, run: Run, halt: Halt, phase: Phase): T
   switch (failure.kind) {
     case "conflict":
     case "gone":
-      return { kind: "again", afterMs: 0, refusal: null, conflict: run.done === 0 };
+      return again(message, { conflict: run.done === 0 });
     case "refused":
       // A record that is refused (no room) cannot carry the news of its own refusal.
       if (step.kind === "Record") return failed(request, message, phase);
-      return { kind: "again", afterMs: 0, refusal: message, conflict: false };
+      return again(message, { refusal: message });
     case "transient":
-      return { kind: "again", afterMs: failure.retryAfterMs ?? RETRY_MS, refusal: null, conflict: false };
+      return again(message, { afterMs: failure.retryAfterMs ?? RETRY_MS });
   }
 }
 
@@ -149,43 +158,55 @@ async function turn(
   const decision = decide(observed, engine.rules, clock.now());
   const idle = decision.prelude.length === 0 && decision.tracks.length === 0;
   // Memory may only ever lead to "nothing to do".
-  if (!idle && !observed.full) return { kind: "again", afterMs: 0, refusal: null, conflict: false };
-
   const { phase, why: message, lookAgainMs } = decision;
+  if (!idle && !observed.full) return again(message);
   if (!idle) {
     const run = await execute({ ...context, contact, observed }, decision);
     const [halt] = run.halts;
     if (halt !== undefined) return haltedTurn(request, run, halt, phase);
-    if (attempt.refusal === null) return { kind: "again", afterMs: 0, refusal: null, conflict: false };
+    if (attempt.refusal === null) return again(message, { plan: JSON.stringify(decision.tracks) });
   }
   if (attempt.refusal !== null) return failed(request, attempt.refusal, phase);
-  if (lookAgainMs !== null) return { kind: "again", afterMs: lookAgainMs, refusal: null, conflict: false };
+  if (lookAgainMs !== null) return again(message, { afterMs: lookAgainMs });
   const outcome = phase === "Blocked" ? "blocked" : "settled";
   return end({ outcome, lookAgainMs: null, phase, memory: looked.value.surroundings, message });
 }
 
-/** Looks and acts until the cluster is settled, blocked or waiting beyond the budget. Never throws for operating errors. */
+/** A plan that is done and comes back at once has not had its effect yet, e.g. a receiver that is connecting. */
+function pauseAfter(next: Again, repeats: number, fraction: number): number {
+  if (next.conflict) return next.afterMs + Math.round(fraction * 100);
+  return repeats === 0 ? next.afterMs : Math.min(RETRY_MS * 5, 100 * 2 ** repeats);
+}
+
+/**
+ * Looks and acts until the cluster is settled, blocked or waiting beyond the budget. Operating errors are part
+ * of the result; only bugs are thrown.
+ */
 export async function reconcile(context: ReconcileContext, request: PassRequest): Promise<PassResult> {
   const startedAt = context.clock.now();
   let conflicts = 0;
+  let repeats = 0;
+  let lastPlan: string | null = null;
   let attempt: { first: boolean; refusal: string | null } = { first: true, refusal: null };
   for (;;) {
     const next = await turn(context, request, attempt);
     if (next.kind === "end") return next.result;
     conflicts = next.conflict ? conflicts + 1 : 0;
+    repeats = next.plan !== null && next.plan !== "[]" && next.plan === lastPlan ? repeats + 1 : 0;
+    lastPlan = next.plan;
+    const pauseMs = pauseAfter(next, repeats, context.ids.fraction());
     const spentMs = context.clock.now() - startedAt;
-    if (conflicts >= CONFLICTS_MAX || spentMs + next.afterMs >= context.budgetMs) {
+    if (conflicts >= CONFLICTS_MAX || spentMs + pauseMs >= context.budgetMs) {
       return {
         ref: request.ref,
         outcome: "waiting",
-        lookAgainMs: Math.max(next.afterMs, RETRY_MS),
+        lookAgainMs: Math.max(pauseMs, RETRY_MS),
         phase: null,
         memory: null,
-        message: "not finished within the budget of this pass",
+        message: next.message,
       };
     }
-    const jitterMs = next.conflict ? Math.round(context.ids.fraction() * 100) : 0;
-    if (next.afterMs + jitterMs > 0) await context.clock.sleep(next.afterMs + jitterMs);
+    if (pauseMs > 0) await context.clock.sleep(pauseMs);
     attempt = { first: false, refusal: next.refusal };
   }
 }

@@ -1,6 +1,6 @@
 // The global set-up of every tier that talks to real servers (see vitest.config.ts).
 
-import { openTestCluster } from "./cluster.ts";
+import { openTestCluster } from "./test-cluster.ts";
 
 let close: (() => Promise<void>) | undefined;
 

@@ -82,7 +82,8 @@ export const SETTINGS: readonly Setting[] = [
 
 function serverId(desired: DesiredMember, facts: ServerFacts): string {
   const current = facts.settings["server_id"] ?? "0";
-  const taken = new Set(["0", ...desired.takenNumbers]);
+  // 1 is what every new volume begins with: kept by one member it would collide with the next new one.
+  const taken = new Set(["0", "1", ...desired.takenNumbers]);
   if (!taken.has(current)) return current;
   let candidate = 100 + desired.ordinal;
   while (taken.has(String(candidate))) candidate += 1000;
