@@ -40,8 +40,8 @@ export async function startComponent(init: number, instance: Instance, part: Com
   const logFile = join(logFolder(instance.folder), `${part.name}.log`);
   mkdirSync(logFolder(instance.folder), { recursive: true });
   mkdirSync(join(instance.folder, "pids"), { recursive: true });
-  const pid = startDetached("nsenter", inside(init, part.program, part.args), logFile, part.env);
-  const identity = identityOf(pid);
+  const nsenter = startDetached("nsenter", inside(init, part.program, part.args), logFile, part.env);
+  const identity = identityOf(await childOf(nsenter));
   if (identity !== undefined) {
     writeFileSync(pidFile(instance.folder, part.name), JSON.stringify(identity));
   }
@@ -59,6 +59,24 @@ export async function startComponent(init: number, instance: Instance, part: Com
   const said = lastLines(readFileSync(logFile, "utf8"), 8);
   const fate = died ? "ended while it started" : "did not answer in time";
   throw new LocalError(`${part.name} ${fate}; the end of ${logFile}:\n${said}`);
+}
+
+/** nsenter stays as the parent of the program it has started; what we want to know of is that one. */
+async function childOf(parent: number): Promise<number> {
+  let child = Number.NaN;
+  await eventually(
+    async () => {
+      try {
+        child = Number.parseInt(readFileSync(`/proc/${parent}/task/${parent}/children`, "utf8"), 10);
+      } catch {
+        return true;
+      }
+      return !Number.isNaN(child);
+    },
+    2000,
+    5,
+  );
+  return Number.isNaN(child) ? parent : child;
 }
 
 const identitySchema = z.object({ pid: z.number(), startTime: z.string(), boot: z.string() });

@@ -11,7 +11,7 @@ import { makeCgroup, removeCgroup } from "./cgroups.ts";
 import { type Component, livingComponent, startComponent } from "./components.ts";
 import { apiServer, controllerManager, etcd, scheduler } from "./control-plane.ts";
 import { coreDns, dnsManifest } from "./dns.ts";
-import { importImages } from "./image.ts";
+import { fillImageStore } from "./image-store.ts";
 import {
   allNames,
   checkName,
@@ -133,24 +133,32 @@ async function startParts(
   };
   mkdirSync(`${instance.folder}/node`, { recursive: true });
   const ctr = program("ctr");
-  const controlPlane = async () => {
+  const state = async () => {
     await start(etcd(instance, kube, init));
     await start(apiServer(instance, kube));
-    await Promise.all([
-      start(controllerManager(instance, kube)),
-      start(scheduler(instance, kube)),
-      progress("access and storage class", () => apply(instance, programs)),
-    ]);
   };
   const runtime = async () => {
-    await start(containerd(instance, program("containerd"), ctr, init));
-    await progress("images", () => importImages(init, ctr, images.list));
+    const part = containerd(instance, program("containerd"), ctr, init);
+    const containerdVersion = await versionOfContainerd();
+    const wish = { init, instance, containerd: part, containerdVersion, ctr, images: images.list };
+    await progress("images", () => fillImageStore(wish));
+    await start(part);
   };
-  await Promise.all([controlPlane(), runtime(), start(s3Server(instance, programs.versitygw))]);
+  const running = runtime();
   await Promise.all([
-    start(kubelet(instance, kube)),
-    start(kubeProxy(instance, kube)),
-    start(coreDns(instance, programs.coredns)),
+    start(s3Server(instance, programs.versitygw)),
+    running,
+    state().then(async () => {
+      const controllers = [
+        progress("access and storage class", () => apply(instance, programs)),
+        start(controllerManager(instance, kube)),
+        start(scheduler(instance, kube)),
+        start(kubeProxy(instance, kube)),
+        start(coreDns(instance, programs.coredns)),
+      ];
+      await running;
+      await Promise.all([...controllers, start(kubelet(instance, kube))]);
+    }),
   ]);
 }
 
@@ -183,14 +191,18 @@ function program(name: string): string {
 }
 
 async function versionsOf(images: BuiltImages): Promise<Record<string, string>> {
-  const runtime = await run(program("containerd"), ["--version"]);
   return {
     kubernetes: pins.kubernetes,
     etcd: pins.etcd,
-    containerd: runtime.split(" ")[2] ?? "unknown",
+    containerd: await versionOfContainerd(),
     coredns: pins.coredns,
     versitygw: pins.versitygw,
     mysql: images.mysqlVersion,
     node: process.versions.node,
   };
+}
+
+async function versionOfContainerd(): Promise<string> {
+  const said = await run(program("containerd"), ["--version"]);
+  return said.split(" ")[2] ?? "unknown";
 }

@@ -10,7 +10,10 @@ export const reportStages: Progress = async (stage, work) => {
   const startedAt = performance.now();
   try {
     const outcome = await work();
-    process.stderr.write(`${seconds(startedAt)}  ${stage}\n`);
+    // What was there already, in the cache or from an earlier `up`, is no stage worth a line.
+    if (performance.now() - startedAt > 50) {
+      process.stderr.write(`${seconds(startedAt)}  ${stage}\n`);
+    }
     return outcome;
   } catch (error) {
     process.stderr.write(`${seconds(startedAt)}  ${stage}: failed\n`);

@@ -29,7 +29,7 @@ export type ClusterStatus = {
   readonly auditLog?: string;
   readonly kubectl?: string;
   readonly folder?: string;
-  /** Each component's process id outside the namespaces, 0 if it does not run. */
+  /** Each component's process id as this machine sees it, 0 if it does not run. */
   readonly components?: Readonly<Record<string, number>>;
 };
 
