@@ -42,7 +42,10 @@ export function connect(options: ConnectionOptions): Connection {
   const cluster = config.getCurrentCluster();
   if (!cluster)
     throw new Error(`the kubeconfig names no cluster for the context ${config.getCurrentContext()}`);
-  if (!URL.canParse(cluster.server)) throw new Error(`no address of an API server: ${cluster.server}`);
+  if (!URL.canParse(cluster.server)) {
+    const where = options.kubeconfig ?? "the environment, which is not that of a pod";
+    throw new Error(`no address of an API server in ${where}`);
+  }
   const server = new URL(cluster.server);
   const { protocol, hostname, port } = urlToHttpOptions(server);
   const address = { protocol, hostname, port };

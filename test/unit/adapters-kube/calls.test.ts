@@ -1,5 +1,5 @@
 /** What is sent to the API server, and what its answers, good and bad, become. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createKube } from "../../../shared/adapters/kube/kube.ts";
 import { answerJson, listJson, secretJson, startFake } from "./fake-server.ts";
 
@@ -284,5 +284,10 @@ describe("credentials", () => {
     expect(() => createKube({ ...base, kubeconfig, context: "astray" })).toThrow("astray");
     expect(() => createKube({ ...base, kubeconfig, context: "unknown" })).toThrow("unknown");
     expect(() => createKube({ ...base, kubeconfig: `${kubeconfig}-absent` })).toThrow("ENOENT");
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    vi.stubEnv("KUBERNETES_SERVICE_HOST", undefined);
+    expect(() => createKube(base)).toThrow("not that of a pod");
   });
 });
