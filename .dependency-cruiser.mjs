@@ -25,8 +25,9 @@ const layers = [
   layer("schedule", own("model"), npm("croner")),
   layer("decide", own("model", "annotations", "schedule")),
   layer("ports", own("model"), streams),
-  layer("observe", own("model", "ports", "annotations")),
-  layer("execute", own("model", "ports", "annotations")),
+  layer("access", own("model", "ports", "annotations")),
+  layer("observe", own("access", "model", "ports", "annotations")),
+  layer("execute", own("access", "model", "ports", "annotations")),
   layer("reconcile", own("observe", "decide", "execute", "ports", "model", "annotations")),
   layer("dashboard", own("model")),
   {

@@ -4,12 +4,13 @@
  * at all, since the next pass looks again and decides afresh.
  */
 import type { Ready } from "../annotations/conditions.ts";
-import type { Phase, Problem } from "../model/condition.ts";
+import type { Problem } from "../model/condition.ts";
 import type { Decision } from "../model/decision.ts";
 import type { EngineRules } from "../model/engine.ts";
 import type { Observed } from "../model/observed.ts";
 import type { State } from "../model/state.ts";
 import type { Track } from "../model/step.ts";
+import { blocked, compose, forget, patience, SOON_MS } from "./compose.ts";
 import { adoptionState, choosePrimary, continueAdoption } from "./plan/adopt.ts";
 import { establish } from "./plan/establish.ts";
 import { releasedState, releaseSteps, releasingState, unreachedMembers } from "./plan/release.ts";
@@ -17,87 +18,8 @@ import { maintenance, needsReopening, nextChange, reopeningState } from "./plan/
 import { inputProblems } from "./problems/input.ts";
 import { memberProblems } from "./problems/members.ts";
 import { serverProblems, waitingForMembers } from "./problems/servers.ts";
-import { type Happening, reportSteps } from "./report.ts";
+import type { Happening } from "./report.ts";
 import { ackCountFor, isAcker, type Situation, viewMembers } from "./situation.ts";
-
-const SOON_MS = 300;
-const LATER_MS = 30_000;
-
-/**
- * How soon to look again while servers start, restart or copy, milliseconds: a tenth of how long the wait
- * has lasted already, so that a short one is met at once and a pod that never starts is not hammered.
- */
-function patience(observed: Observed, nowMs: number, awaited: "Ready" | Problem["code"]): number {
-  const since = observed.conditions.find((condition) => condition.type === awaited)?.lastTransitionAt;
-  const lastedMs = since === undefined ? 0 : nowMs - Date.parse(since);
-  return Math.min(LATER_MS, Math.max(SOON_MS, Math.round(lastedMs / 10)));
-}
-
-interface Outline {
-  readonly phase: Phase;
-  readonly problems: readonly Problem[];
-  readonly ready: Ready;
-  readonly why: string;
-  readonly state?: State | null;
-  readonly happenings?: readonly Happening[];
-  /** What must be true before the record is written: it runs first, in the same chain. */
-  readonly before?: Track;
-  readonly tracks?: readonly Track[];
-  readonly lookAgainMs?: number | null;
-  readonly managedLabel?: boolean;
-}
-
-function compose(observed: Observed, nowMs: number, outline: Outline): Decision {
-  const { phase, ready, why, tracks = [], before = [], lookAgainMs = null } = outline;
-  const problems = [...outline.problems, ...refusals(observed, tracks)];
-  const report = { observed, nowMs, phase, problems, ready };
-  if (observed.refusal !== null) {
-    // What was refused would be refused again, and what was to follow from it must not: it is only told.
-    const told = reportSteps({ ...report, state: null, happenings: [], managedLabel: true });
-    const { steps: prelude, conditions } = told;
-    return { problems, conditions, phase, prelude, tracks: [], why, lookAgainMs };
-  }
-  const { steps, conditions } = reportSteps({
-    ...report,
-    state: outline.state ?? null,
-    happenings: outline.happenings ?? [],
-    managedLabel: outline.managedLabel ?? true,
-  });
-  return { problems, conditions, phase, prelude: [...before, ...steps], tracks, why, lookAgainMs };
-}
-
-/**
- * What was refused stays told while the work that it stopped is still to be done: the refusal itself is only
- * known to the pass that met it.
- */
-function refusals(observed: Observed, tracks: readonly Track[]): readonly Problem[] {
-  const told = observed.conditions.find((condition) => condition.type === "ActionRefused");
-  const message = observed.refusal ?? (tracks.length > 0 ? told?.message : undefined);
-  return message === undefined ? [] : [{ code: "ActionRefused", message, blocks: false }];
-}
-
-const NOTHING: Decision = {
-  problems: [],
-  conditions: [],
-  phase: "Released",
-  prelude: [],
-  tracks: [],
-  why: "not managed by Ordinal",
-  lookAgainMs: null,
-};
-
-function blocked(
-  observed: Observed,
-  nowMs: number,
-  problems: readonly Problem[],
-  lookAgainMs: number | null,
-): Decision {
-  const first = problems.find((problem) => problem.blocks) ?? problems[0];
-  const waiting = first?.code === "WaitingForMembers";
-  const ready: Ready = { status: "False", reason: first?.code ?? "Blocked", message: first?.message ?? "" };
-  const phase = waiting ? "Adopting" : "Blocked";
-  return compose(observed, nowMs, { phase, problems, ready, why: ready.message, lookAgainMs });
-}
 
 /** Nothing is recorded yet: look at every member once, choose, record the intent. */
 function beginAdoption(
@@ -344,8 +266,12 @@ function release(observed: Observed, nowMs: number, state: State): Decision {
 export function decide(observed: Observed, rules: EngineRules, nowMs: number): Decision {
   const { wish } = observed;
   const state = observed.state.kind === "valid" ? observed.state.state : null;
-  if (!wish.managed)
-    return state === null || state.phase === "Released" ? NOTHING : release(observed, nowMs, state);
+  if (!wish.managed) {
+    if (state === null || state.phase === "Released") return forget(observed, nowMs);
+    // A mistyped key next to a missing engine is a slip and no goodbye.
+    const slips = wish.problems.filter((problem) => problem.blocks);
+    return slips.length > 0 ? blocked(observed, nowMs, slips, null) : release(observed, nowMs, state);
+  }
 
   const input = inputProblems(observed);
   const unreadable = observed.state.kind !== "none" && observed.state.kind !== "valid";

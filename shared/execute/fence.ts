@@ -3,13 +3,14 @@
  * that very connection. An executor that was frozen for an hour finds its connection dead or its intent
  * replaced; two that run at once take turns (INV-10).
  */
+
+import { type Contact, connectMember } from "../access/index.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import { decodeState } from "../annotations/state.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Member } from "../model/observed.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { State } from "../model/state.ts";
-import { type Contact, connectMember } from "../observe/access.ts";
 import type { Kube } from "../ports/kube.ts";
 import type { Server } from "../ports/server.ts";
 

@@ -2,13 +2,14 @@
  * Runs a decision: the prelude in order, then the tracks side by side. Stops a track at the first step that
  * fails and never decides what to do instead: the next look does.
  */
+
+import type { Contact } from "../access/index.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Observed } from "../model/observed.ts";
 import type { Failure, Outcome } from "../model/outcome.ts";
 import { succeed } from "../model/outcome.ts";
 import type { State } from "../model/state.ts";
 import type { Step, Track } from "../model/step.ts";
-import type { Contact } from "../observe/access.ts";
 import type { Clock, Ids, Log } from "../ports/host.ts";
 import type { Kube } from "../ports/kube.ts";
 import { announce, type KubeScene, record, runKubeStep } from "./kube-steps.ts";

@@ -2,14 +2,13 @@
  * Steps on Kubernetes objects. Every change carries the uid of the object it was decided for; creating what
  * exists already is success when it is ours, since names are made from inputs.
  */
-import { createHash } from "node:crypto";
+
+import { accountsSecretName, CONTROL_KEY, replicationKey } from "../access/index.ts";
 import { shrink } from "../annotations/budget.ts";
 import { LABEL } from "../annotations/keys.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import type { EventStep, KubeStep, RecordStep } from "../model/step.ts";
-import { CONTROL_KEY, replicationKey } from "../observe/access.ts";
-import { accountsSecretName } from "../observe/cluster.ts";
 import type { Ids } from "../ports/host.ts";
 import type { Kube, Manifest } from "../ports/kube.ts";
 
@@ -49,10 +48,18 @@ export function record({ kube, set }: KubeScene, step: RecordStep): Promise<Outc
   });
 }
 
+/** 64 bits of SHA-256 as 16 characters. */
+async function digestOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return [...new Uint8Array(digest).subarray(0, 8)]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
+}
+
 /** Its name is made from what it says, so that a repeated step finds its own Event. */
 export async function announce(scene: KubeScene, step: EventStep): Promise<Outcome<null>> {
   const { kube, set, component } = scene;
-  const digest = createHash("sha256").update(`${set.uid}|${step.key}`).digest("hex").slice(0, 16);
+  const digest = await digestOf(`${set.uid}|${step.key}`);
   const created = await kube.create("Event", {
     namespace: set.namespace,
     name: `${set.name}.${digest}`,

@@ -48,9 +48,6 @@ export const stateSchema = z.strictObject({
 
 export type State = z.infer<typeof stateSchema>;
 export type Config = z.infer<typeof configSchema>;
-export type Acker = z.infer<typeof ackerSchema>;
-export type Operation = z.infer<typeof operationSchema>;
-export type OperationKind = Operation["kind"];
 
 /** A decision that was acted on, kept for `kubectl ordinal why`. */
 export const historyEntrySchema = z.strictObject({

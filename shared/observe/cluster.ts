@@ -2,14 +2,11 @@
  * Kubernetes' side of a snapshot: the StatefulSet, its pods, and, in a full look, claims, Secrets and
  * Services. Reads only, and every read is a quorum read.
  */
+import { accountsSecretName } from "../access/index.ts";
 import type { PersistentVolumeClaim, Pod, Secret, Service, StatefulSet } from "../model/kube.ts";
 import type { Member, SecretObservation, ServiceObservation } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import type { Kube } from "../ports/kube.ts";
-
-export function accountsSecretName(set: { readonly name: string }): string {
-  return `${set.name}-ordinal`;
-}
 
 /** What a look from afar need not read again; a resident host keeps it between passes. */
 export interface Surroundings {

@@ -5,6 +5,8 @@
  * Replicas are read before the primary, so whatever a replica has and the primary lacks is really missing
  * there and not only newer.
  */
+
+import { type Access, accountsOf, type Contact, connectMember } from "../access/index.ts";
 import { annotationBytes } from "../annotations/budget.ts";
 import { decodeConditions } from "../annotations/conditions.ts";
 import { decodeHistory } from "../annotations/history.ts";
@@ -19,7 +21,6 @@ import type { State } from "../model/state.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Kube } from "../ports/kube.ts";
 import type { Credentials, Servers } from "../ports/server.ts";
-import { type Access, accountsOf, type Contact, connectMember } from "./access.ts";
 import {
   frameMembers,
   type MemberFrame,

@@ -13,6 +13,7 @@ const layers = new Set([
   "decide",
   "engines",
   "ports",
+  "access",
   "observe",
   "execute",
   "reconcile",

@@ -25,6 +25,11 @@ export interface Access {
 
 export const CONTROL_KEY = "control";
 
+/** The Secret with our own passwords; it belongs to the StatefulSet. */
+export function accountsSecretName(set: { readonly name: string }): string {
+  return `${set.name}-ordinal`;
+}
+
 export function replicationKey(ordinal: number): string {
   return `replication-${ordinal}`;
 }

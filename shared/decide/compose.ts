@@ -1,0 +1,100 @@
+/**
+ * Puts an outline (what was found, what is to be done) together into a decision: conditions, the report and
+ * the plan in the order in which they may run.
+ */
+import type { Ready } from "../annotations/conditions.ts";
+import { LABEL } from "../annotations/keys.ts";
+import type { Phase, Problem } from "../model/condition.ts";
+import type { Decision } from "../model/decision.ts";
+import type { Observed } from "../model/observed.ts";
+import type { State } from "../model/state.ts";
+import type { Track } from "../model/step.ts";
+import { type Happening, reportSteps } from "./report.ts";
+
+/** A look costs a few milliseconds. */
+export const SOON_MS = 300;
+const LATER_MS = 30_000;
+
+/**
+ * How soon to look again while servers start, restart or copy, milliseconds: a tenth of how long the wait
+ * has lasted already, so that a short one is met at once and a pod that never starts is not hammered.
+ */
+export function patience(observed: Observed, nowMs: number, awaited: "Ready" | Problem["code"]): number {
+  const since = observed.conditions.find((condition) => condition.type === awaited)?.lastTransitionAt;
+  const lastedMs = since === undefined ? 0 : nowMs - Date.parse(since);
+  return Math.min(LATER_MS, Math.max(SOON_MS, Math.round(lastedMs / 10)));
+}
+
+export interface Outline {
+  readonly phase: Phase;
+  readonly problems: readonly Problem[];
+  readonly ready: Ready;
+  readonly why: string;
+  readonly state?: State | null;
+  readonly happenings?: readonly Happening[];
+  /** What must be true before the record is written: it runs first, in the same chain. */
+  readonly before?: Track;
+  readonly tracks?: readonly Track[];
+  readonly lookAgainMs?: number | null;
+  readonly managedLabel?: boolean;
+}
+
+export function compose(observed: Observed, nowMs: number, outline: Outline): Decision {
+  const { phase, ready, why, tracks = [], before = [], lookAgainMs = null } = outline;
+  const problems = [...outline.problems, ...refusals(observed, tracks)];
+  const report = { observed, nowMs, phase, problems, ready };
+  if (observed.refusal !== null) {
+    // What was refused would be refused again, and what was to follow from it must not: it is only told.
+    const told = reportSteps({ ...report, state: null, happenings: [], managedLabel: true });
+    const { steps: prelude, conditions } = told;
+    return { problems, conditions, phase, prelude, tracks: [], why, lookAgainMs };
+  }
+  const { steps, conditions } = reportSteps({
+    ...report,
+    state: outline.state ?? null,
+    happenings: outline.happenings ?? [],
+    managedLabel: outline.managedLabel ?? true,
+  });
+  return { problems, conditions, phase, prelude: [...before, ...steps], tracks, why, lookAgainMs };
+}
+
+/**
+ * What was refused stays told while the work that it stopped is still to be done: the refusal itself is only
+ * known to the pass that met it.
+ */
+function refusals(observed: Observed, tracks: readonly Track[]): readonly Problem[] {
+  const told = observed.conditions.find((condition) => condition.type === "ActionRefused");
+  const message = observed.refusal ?? (tracks.length > 0 ? told?.message : undefined);
+  return message === undefined ? [] : [{ code: "ActionRefused", message, blocks: false }];
+}
+
+const NOTHING: Decision = {
+  problems: [],
+  conditions: [],
+  phase: "Released",
+  prelude: [],
+  tracks: [],
+  why: "not managed by Ordinal",
+  lookAgainMs: null,
+};
+
+/** Not wanted, and nothing to let go of; but a label may be left of a wish that was given up before adoption. */
+export function forget(observed: Observed, nowMs: number): Decision {
+  if (observed.set.labels[LABEL.managed] !== "true" || observed.state.kind === "newer") return NOTHING;
+  const ready: Ready = { status: "Unknown", reason: "Released", message: "Nothing was adopted." };
+  const outline = { phase: "Released" as const, problems: [], ready, why: ready.message };
+  return compose(observed, nowMs, { ...outline, managedLabel: false });
+}
+
+export function blocked(
+  observed: Observed,
+  nowMs: number,
+  problems: readonly Problem[],
+  lookAgainMs: number | null,
+): Decision {
+  const first = problems.find((problem) => problem.blocks) ?? problems[0];
+  const waiting = first?.code === "WaitingForMembers";
+  const ready: Ready = { status: "False", reason: first?.code ?? "Blocked", message: first?.message ?? "" };
+  const phase = waiting ? "Adopting" : "Blocked";
+  return compose(observed, nowMs, { phase, problems, ready, why: ready.message, lookAgainMs });
+}
