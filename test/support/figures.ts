@@ -1,0 +1,18 @@
+/** Percentiles of measured times, by nearest rank: every figure that is printed was really measured. */
+
+export interface Spread {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly worst: number;
+}
+
+/** Milliseconds in, whole milliseconds out; null when nothing was measured. */
+export function spreadOf(samplesMs: readonly number[]): Spread | null {
+  const sorted = samplesMs.toSorted((a, b) => a - b);
+  const worst = sorted.at(-1);
+  if (worst === undefined) return null;
+  const rank = (share: number): number =>
+    Math.round(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? worst);
+  return { p50: rank(0.5), p95: rank(0.95), p99: rank(0.99), worst: Math.round(worst) };
+}
