@@ -105,6 +105,21 @@ test("a primary that never required acknowledgements requires none afterwards", 
   expect(stepsOfKind(decision, "HandOver")).toMatchObject([{ role: "primary", ackCount: 0 }]);
 });
 
+test("who gives up after bad input leaves nothing behind but the word Released", () => {
+  const blocked = observed(3, but({ credentials: { kind: "missing" } }));
+  const given = unmanaged(carryOut(blocked, deciding(blocked)));
+  const decision = deciding(given);
+  expect(stepsOfKind(decision, "Record")).toMatchObject([
+    {
+      state: null,
+      managedLabel: false,
+      phase: "Released",
+      conditions: [{ type: "Ready", reason: "Released" }],
+    },
+  ]);
+  expect(stepsOf(deciding(carryOut(given, decision)))).toEqual([]);
+});
+
 test("managed again before the end it goes on where it was", () => {
   const back = deciding(
     wish({ managed: true })(carryOut(settled(placed(3)), deciding(unmanaged(settled(placed(3)))))),
