@@ -6,6 +6,7 @@
 import fc from "fast-check";
 import { createConnection } from "mysql2/promise";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createServers } from "../../shared/adapters/mysql/servers.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
 import { mysql } from "../../shared/engines/mysql/index.ts";
 import type { DesiredMember } from "../../shared/model/engine.ts";
@@ -28,6 +29,7 @@ const accounts: Accounts = {
     password: `R${ordinal}`.padEnd(32, "x"),
   }),
 };
+const LIMITS = { port: 3306, connectTimeoutMs: 3_000, queryTimeoutMs: 20_000, attributes: {} };
 const TERM = { epoch: 1, clusterUid: "uid-1", opId: "op-1", ackCount: 1, at: "2026-11-23T10:00:00.000Z" };
 
 let pods: MysqlPods;
@@ -138,6 +140,41 @@ describe.skipIf(kubeconfig === undefined)(
       });
       expect(mysql.rules.initialOnly(second)).toBe(true);
       expect((await factsOf(1)).startedAtMs).toBe(second.startedAtMs);
+    });
+
+    test("a connection trusts the recorded authority and nobody else", async () => {
+      const servers = createServers({ pool: false });
+      const [first, second] = await Promise.all([pods.connect(0), pods.connect(1)]);
+      const to = async (authority: string | null, password = ROOT.password): Promise<Outcome<Server>> => {
+        const credentials = { username: ROOT.username, password };
+        return servers.connect({ ...LIMITS, host: (await pods.address(0)) ?? "", credentials, authority });
+      };
+      expect(first.authority).toContain("BEGIN CERTIFICATE");
+      expect(unwrap(await to(first.authority)).authority).toBe(first.authority);
+      expect(await to(second.authority)).toMatchObject({ ok: false, failure: { kind: "refused" } });
+      expect(await to(null, "wrong")).toMatchObject({ ok: false, failure: { kind: "refused", code: 1045 } });
+      await Promise.all([first.close(), second.close()]);
+    });
+
+    test("a connection is kept for the next reader, never for a fenced session, and not after a timeout", async () => {
+      const servers = createServers({ pool: true });
+      const to = { ...LIMITS, host: (await pods.address(0)) ?? "", credentials: ROOT, authority: null };
+      const idOf = async (fresh: boolean, timeoutMs?: number): Promise<string> => {
+        const server = unwrap(await servers.connect({ ...to, fresh }));
+        const [row] = unwrap(await server.query("SELECT CONNECTION_ID() AS id"));
+        if (timeoutMs !== undefined) {
+          const late = await server.query("DO SLEEP(2)", [], { timeoutMs });
+          expect(late).toMatchObject({ ok: false, failure: { kind: "transient" } });
+        }
+        await server.close();
+        return row?.["id"] ?? "";
+      };
+      const first = await idOf(false);
+      expect(await idOf(false)).toBe(first);
+      expect(await idOf(true)).not.toBe(first);
+      expect(await idOf(false, 100)).toBe(first);
+      expect(await idOf(false)).not.toBe(first);
+      servers.close();
     });
 
     test("GTID sets are what the server says they are", async () => {

@@ -221,8 +221,11 @@ const SEEDING_KINDS: Readonly<Record<string, ServerFacts["seeding"]["kind"]>> = 
   Failed: "failed",
 };
 
+/** The donor was busy with another copy: nothing began here, and trying again is all there is to do. */
+const DONOR_BUSY = /Error: 3634\b/;
+
 function toSeeding(row: SeedingRow | null): ServerFacts["seeding"] {
-  const kind = SEEDING_KINDS[row?.state ?? ""] ?? "none";
+  const kind = DONOR_BUSY.test(row?.error ?? "") ? "none" : (SEEDING_KINDS[row?.state ?? ""] ?? "none");
   const percent = kind === "running" ? Math.min(100, row?.percent ?? 0) : kind === "done" ? 100 : 0;
   return { kind, percent, error: kind === "failed" ? (row?.error ?? "") : null };
 }
