@@ -3,7 +3,7 @@
  * the last line of standard output is one JSON object. Exit code 0 only when every step held.
  */
 import { parseArgs } from "node:util";
-import { kubectlCommand } from "../../test/support/cluster.ts";
+import { kubectlCommand } from "../../test/support/cluster-access.ts";
 import { PLACE } from "./stage.ts";
 import { type StoryEnd, tellStory } from "./story.ts";
 import { createTale, sentenceOf, type Tale, table } from "./tale.ts";

@@ -4,7 +4,7 @@
  */
 import { connect } from "node:net";
 import { join } from "node:path";
-import { type Cluster, openCluster } from "../../test/support/cluster.ts";
+import { type Cluster, openCluster } from "../../test/support/cluster-access.ts";
 import { withServer } from "../../test/support/servers.ts";
 import { loadShop, shopRows } from "../../test/support/shop.ts";
 import { expectThat, Unmet, waitFor } from "../../test/support/wait.ts";

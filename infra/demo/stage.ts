@@ -1,5 +1,5 @@
 /** What all steps of the demo share: the place, who tells the tale, and how to reach its servers. */
-import type { Cluster } from "../../test/support/cluster.ts";
+import type { Cluster } from "../../test/support/cluster-access.ts";
 import type { Address } from "../../test/support/servers.ts";
 import { expectThat } from "../../test/support/wait.ts";
 import { type Login, type PodSeen, readWorld, type SetRef, type World } from "../../test/support/world.ts";

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import type { Cluster } from "../../test/support/cluster.ts";
+import type { Cluster } from "../../test/support/cluster-access.ts";
 import type { Tale } from "./tale.ts";
 
 const eventsSchema = z.object({

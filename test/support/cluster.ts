@@ -1,62 +1,26 @@
-/**
- * A Kubernetes cluster as demo, benches and tests look at it: raw reads of our own, so that a check does not
- * believe what the product parsed, and kubectl for everything that a user would do with kubectl.
- *
- * Requests go under a user agent of their own: what Ordinal asks of the API server is counted by its name.
- */
-import { attempt, lastLines } from "../../infra/local/process.ts";
-import { connect } from "../../shared/adapters/kube/connection.ts";
-import { createTransport } from "../../shared/adapters/kube/transport.ts";
-import { Unmet } from "./wait.ts";
+// The real cluster that contract, integration and e2e tests share: brought up once for a whole `npm test`, or
+// for a single vitest run, and removed by whoever brought it up. A cluster that somebody else provides in
+// ORDINAL_TEST_KUBECONFIG is used as it is and never removed.
 
-export interface ClusterAccess {
-  readonly kubeconfig: string;
-  readonly context?: string | undefined;
-  readonly kubectl?: string | undefined;
-}
+import { down, status, up } from "../../infra/local/index.ts";
+import { whyNoServers } from "../runner/tiers.ts";
 
-export interface Cluster {
-  readonly access: ClusterAccess;
-  /** What the program printed. Throws `Unmet` with its complaint when it fails. */
-  kubectl(args: readonly string[], input?: string): Promise<string>;
-  /** The object or list at this API path, null when it does not exist. Throws `Unmet` when nobody answers. */
-  read(path: string): Promise<unknown>;
-  close(): void;
-}
+export const kubeconfigVariable = "ORDINAL_TEST_KUBECONFIG";
+const clusterName = "test";
 
-const TIMEOUT_MS = 10_000;
-
-export function openCluster(access: ClusterAccess): Cluster {
-  const { kubeconfig, context, kubectl = "kubectl" } = access;
-  const connection = connect({
-    kubeconfig,
-    ...(context === undefined ? {} : { context }),
-    clock: { now: () => Date.now(), sleep: () => Promise.resolve() },
-  });
-  const transport = createTransport(connection, { userAgent: "ordinal-check", timeoutMs: TIMEOUT_MS });
-  const where = ["--kubeconfig", kubeconfig, ...(context === undefined ? [] : ["--context", context])];
-  return {
-    access,
-    async kubectl(args, input) {
-      const ended = await attempt(kubectl, [...where, ...args], input === undefined ? {} : { input });
-      if (ended.code === 0) return ended.stdout;
-      throw new Unmet(`kubectl ${args.slice(0, 6).join(" ")}: ${lastLines(ended.stderr, 2)}`);
-    },
-    async read(path) {
-      const subject = { verb: "read", kind: "Pod" } as const;
-      const answer = await transport.send({ subject, method: "GET", path });
-      if (answer.ok) return answer.value;
-      if (answer.failure.kind === "gone") return null;
-      throw new Unmet(`reading ${path}: ${answer.failure.message}`);
-    },
-    close: () => connection.close(),
+/** Returns what undoes it. Where real servers cannot run nothing is set, and the tests say why they skip. */
+export async function openTestCluster(): Promise<() => Promise<void>> {
+  if (process.env[kubeconfigVariable] !== undefined || whyNoServers() !== undefined) return async () => {};
+  const cluster = await up({ name: clusterName });
+  process.env[kubeconfigVariable] = cluster.kubeconfig;
+  return async () => {
+    delete process.env[kubeconfigVariable];
+    if (process.env["ORDINAL_TEST_KEEP"] === undefined) await down(clusterName);
   };
 }
 
-/** How a person reaches the same cluster. */
-export function kubectlCommand({ kubeconfig, context, kubectl }: ClusterAccess): readonly string[] {
-  return [
-    `export KUBECONFIG=${kubeconfig}`,
-    `alias kubectl='${kubectl ?? "kubectl"}${context === undefined ? "" : ` --context ${context}`}'`,
-  ];
+/** What the tests' own cluster offers beyond a kubeconfig (audit log, S3, kubectl); null for a provided one. */
+export async function testClusterFacts(): Promise<Awaited<ReturnType<typeof status>> | null> {
+  const facts = await status(clusterName);
+  return facts.running && facts.kubeconfig === process.env[kubeconfigVariable] ? facts : null;
 }

@@ -4,7 +4,7 @@
  * machine, since a container's first process cannot be killed from inside it.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import type { Cluster } from "./cluster.ts";
+import type { Cluster } from "./cluster-access.ts";
 import { Unmet } from "./wait.ts";
 
 export type Fault =

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import type { Cluster } from "./cluster.ts";
+import type { Cluster } from "./cluster-access.ts";
 import { Unmet } from "./wait.ts";
 
 const texts = z.record(z.string(), z.string()).default({});
