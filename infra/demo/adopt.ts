@@ -91,7 +91,16 @@ export async function adopt(stage: Stage, before: World, workload: Workload, fou
 export async function useServices(stage: Stage, found: Found): Promise<void> {
   const [writing, reading] = [`${PLACE.name}-primary`, `${PLACE.name}-replicas`];
   const insert = "INSERT INTO shop.customers VALUES (999999, 'Zoë', 'zoe@example.org', 'NL', '2026-01-01');";
-  await mysqlThrough(stage, writing, insert);
+  // The node learns of a new Service a moment after we do, and an application would try again as well.
+  await waitFor("a write by name", { timeoutMs: 15_000, signal: stage.signal }, async () => {
+    const failure = await mysqlThrough(stage, writing, insert).then(
+      () => null,
+      (error: unknown) => String(error),
+    );
+    if (failure === null) return { ok: true, value: null };
+    expectThat(/ERROR 2003|ERROR 2005/.test(failure), failure);
+    return { ok: false, saw: failure };
+  });
   const wait = "SELECT COUNT(*) FROM shop.customers WHERE id = 999999;";
   await waitFor("the new row on a replica", { timeoutMs: 10_000, signal: stage.signal }, async () => {
     const seen = (await mysqlThrough(stage, reading, wait)).trim();
