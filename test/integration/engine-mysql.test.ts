@@ -258,16 +258,17 @@ describe.skipIf(kubeconfig === undefined)(
       expect(await on(0, (server) => mysql.arm(server, 3), control)).toMatchObject({
         failure: { kind: "conflict" },
       });
+      // Once armed, writes wait for whatever the followers still have to receive.
+      const position = unwrap(await on(0, mysql.executed));
+      for (const ordinal of [1, 2]) {
+        const reached = await on(ordinal, (server) => mysql.awaitExecuted(server, position, 20_000), control);
+        expect(reached).toEqual({ ok: true, value: null });
+      }
       await persist(0, (server) => mysql.arm(server, 1), control);
       await persist(0, (server) => mysql.open(server, TERM, 5_000), control);
       const facts = await factsOf(0, control);
       expect(facts.acks).toMatchObject({ required: true, count: 1, clients: 2 });
       expect(facts.terms).toEqual([{ epoch: 1, clusterUid: "uid-1", serverUuid: facts.serverUuid }]);
-      for (const ordinal of [1, 2]) {
-        const position = facts.executed;
-        const reached = await on(ordinal, (server) => mysql.awaitExecuted(server, position, 20_000), control);
-        expect(reached).toEqual({ ok: true, value: null });
-      }
     });
 
     test("a position that nobody has is not waited for without end", async () => {

@@ -19,7 +19,7 @@ export interface MysqlPods {
   address(ordinal: number): Promise<string | null>;
   /** A connection of its own. Waits until the server answers; throws when it does not in a minute. */
   connect(ordinal: number, credentials?: Credentials): Promise<Server>;
-  /** Ends the server the way a node failure would not: cleanly. The kubelet starts it again. */
+  /** Ends the server the way a node failure would not: cleanly. Comes back when it answers again. */
   restart(ordinal: number): Promise<void>;
   remove(): Promise<void>;
 }
@@ -54,6 +54,14 @@ function objects(image: string): readonly (readonly [path: string, object: Json]
     ["/api/v1/namespaces/{}/services", { metadata: { name: "mysql" }, spec: service }],
     ["/apis/apps/v1/namespaces/{}/statefulsets", { metadata: { name: "mysql" }, spec: set }],
   ];
+}
+
+/** Tells one start of a server from another; null when it did not answer. */
+async function startOf(server: Server): Promise<string | null> {
+  const sql = `SELECT UNIX_TIMESTAMP() - VARIABLE_VALUE AS started
+    FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime'`;
+  const rows = await server.query(sql);
+  return rows.ok ? (rows.value[0]?.["started"] ?? null) : null;
 }
 
 export async function startMysqlPods(kubeconfig: string, image = "mysql:9.7"): Promise<MysqlPods> {
@@ -95,8 +103,17 @@ export async function startMysqlPods(kubeconfig: string, image = "mysql:9.7"): P
     connect: (ordinal, credentials = ROOT) => login(ordinal, credentials),
     async restart(ordinal) {
       const server = await login(ordinal, ROOT);
+      const before = await startOf(server);
       await server.query("SHUTDOWN");
       await server.close();
+      await waitFor(`mysql-${ordinal} to be back`, { timeoutMs: 90_000 }, async () => {
+        const again = await login(ordinal, ROOT);
+        const start = await startOf(again);
+        await again.close();
+        return start !== null && start !== before
+          ? { ok: true, value: start }
+          : { ok: false, saw: "no new start" };
+      });
     },
     async remove() {
       await send("DELETE", `/api/v1/namespaces/${namespace}`);
