@@ -2,25 +2,43 @@
 // for a single vitest run, and removed by whoever brought it up. A cluster that somebody else provides in
 // ORDINAL_TEST_KUBECONFIG is used as it is and never removed.
 
-import { down, status, up } from "../../infra/local/index.ts";
+import { down, up } from "../../infra/local/index.ts";
 import { whyNoServers } from "../runner/tiers.ts";
 
-export const kubeconfigVariable = "ORDINAL_TEST_KUBECONFIG";
 const clusterName = "test";
+const variables = {
+  kubeconfig: "ORDINAL_TEST_KUBECONFIG",
+  /** Program to call; `kubectl` on the PATH when it is not set. */
+  kubectl: "ORDINAL_TEST_KUBECTL",
+  /** The API server's audit log, for tests that count requests. */
+  auditLog: "ORDINAL_TEST_AUDIT_LOG",
+} as const;
 
 /** Returns what undoes it. Where real servers cannot run nothing is set, and the tests say why they skip. */
 export async function openTestCluster(): Promise<() => Promise<void>> {
-  if (process.env[kubeconfigVariable] !== undefined || whyNoServers() !== undefined) return async () => {};
+  if (process.env[variables.kubeconfig] !== undefined || whyNoServers() !== undefined) return async () => {};
   const cluster = await up({ name: clusterName });
-  process.env[kubeconfigVariable] = cluster.kubeconfig;
+  for (const [field, variable] of Object.entries(variables)) {
+    process.env[variable] = cluster[field as keyof typeof variables];
+  }
   return async () => {
-    delete process.env[kubeconfigVariable];
+    for (const variable of Object.values(variables)) delete process.env[variable];
     if (process.env["ORDINAL_TEST_KEEP"] === undefined) await down(clusterName);
   };
 }
 
-/** What the tests' own cluster offers beyond a kubeconfig (audit log, S3, kubectl); null for a provided one. */
-export async function testClusterFacts(): Promise<Awaited<ReturnType<typeof status>> | null> {
-  const facts = await status(clusterName);
-  return facts.running && facts.kubeconfig === process.env[kubeconfigVariable] ? facts : null;
+export interface TestCluster {
+  readonly kubeconfig: string;
+  readonly kubectl: string;
+  readonly auditLog: string | null;
 }
+
+/** Null when there is no real cluster to test on. */
+export function testCluster(): TestCluster | null {
+  const kubeconfig = process.env[variables.kubeconfig];
+  if (kubeconfig === undefined) return null;
+  const kubectl = process.env[variables.kubectl] ?? "kubectl";
+  return { kubeconfig, kubectl, auditLog: process.env[variables.auditLog] ?? null };
+}
+
+export const noClusterReason = `${variables.kubeconfig} names no cluster`;

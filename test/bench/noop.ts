@@ -1,0 +1,130 @@
+/**
+ * What quiet clusters cost: the resident host in a process of its own, with its default sweep, while nothing
+ * happens. Requests are counted in the API server's audit log by our user agent, processor time is the
+ * kernel's account of that process.
+ */
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expectThat } from "../support/wait.ts";
+import type { SetRef } from "../support/world.ts";
+import { type Audited, readAudit } from "./audit.ts";
+import {
+  annotate,
+  type Bench,
+  type BenchPlace,
+  createPlain,
+  removeNamespace,
+  waitReady,
+  waitReplicated,
+} from "./place.ts";
+import { say } from "./report.ts";
+
+const HOST = join(import.meta.dirname, "../../shared/hosts/local/main.ts");
+/** Small servers, so that many fit: what is measured is what asking them costs, not what they do. */
+const SMALL = [
+  "--innodb-buffer-pool-size=16M",
+  "--innodb-redo-log-capacity=16M",
+  "--max-connections=40",
+  "--mysqlx=OFF",
+];
+/** Clusters with three members; the others have one, which two cores and 24 GiB can carry together. */
+const THREE_MEMBERS = 6;
+const AGENT = "ordinal/local";
+const CPU_MS_PER_PASS_MAX = 5;
+
+/** User and system time of a process so far, milliseconds. Linux counts in hundredths of a second (proc(5)). */
+function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+function rssMb(pid: number): number {
+  return Math.round(
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024,
+  );
+}
+
+async function prepare({ cluster, clusters }: BenchPlace): Promise<readonly SetRef[]> {
+  const refs = Array.from({ length: clusters }, (_, index) => ({
+    namespace: `bench-noop-${index}`,
+    name: "mysql",
+  }));
+  for (const [index, ref] of refs.entries()) {
+    await removeNamespace(cluster, ref.namespace);
+    await createPlain(cluster, ref, { replicas: index < THREE_MEMBERS ? 3 : 1, args: SMALL });
+    // Four at a time: initialising a volume is work for the processors.
+    if (index % 4 === 3) await waitReady(cluster, ref, 300_000);
+  }
+  for (const ref of refs) await waitReady(cluster, ref, 300_000);
+  for (const ref of refs) await annotate(cluster, ref);
+  return refs;
+}
+
+interface Window {
+  readonly audited: Audited;
+  readonly cpuMs: number;
+  readonly rssMb: number;
+}
+
+async function watchQuiet({ status, minutes }: BenchPlace, pid: number): Promise<Window> {
+  const { auditLog } = status;
+  expectThat(auditLog !== undefined, "the cluster has no audit log");
+  const [from, cpuBefore] = [new Date(), cpuMs(pid)];
+  await sleep(minutes * 60_000);
+  const spent = cpuMs(pid) - cpuBefore;
+  return {
+    audited: await readAudit(auditLog ?? "", AGENT, from, new Date()),
+    cpuMs: spent,
+    rssMb: rssMb(pid),
+  };
+}
+
+function judge({ audited, cpuMs: spent, rssMb: rss }: Window, place: BenchPlace): Awaited<ReturnType<Bench>> {
+  const { writes, sweeps, looks, otherReads } = audited;
+  // Sweeping and watching included: all that the process did is counted to its looks.
+  const perPass = Math.round((spent / Math.max(1, looks)) * 100) / 100;
+  const broken = [
+    ...(writes > 0 ? [`${writes} writes to the API server`] : []),
+    ...(otherReads > 0
+      ? [`${otherReads} reads beyond one list for each sweep and one read for each look`]
+      : []),
+    ...(sweeps > place.minutes * 60 + 2 ? [`${sweeps} lists of the fleet in ${place.minutes} minutes`] : []),
+    ...(looks < place.clusters ? [`only ${looks} looks at ${place.clusters} clusters`] : []),
+    ...(perPass > CPU_MS_PER_PASS_MAX ? [`${perPass} ms of processor time for each pass`] : []),
+  ];
+  const fields = {
+    ...{ clusters: place.clusters, minutes: place.minutes, apiWrites: writes },
+    ...{
+      apiReads: sweeps + looks + otherReads,
+      sweeps,
+      looks,
+      otherReads,
+      cpuMsPerPass: perPass,
+      rssMb: rss,
+    },
+  };
+  return { ok: broken.length === 0, broken, fields };
+}
+
+export const noop: Bench = async (place) => {
+  const { cluster, status } = place;
+  const refs = await prepare(place);
+  say(`${refs.length} plain clusters are Ready; adopting them`);
+  const host = spawn(process.execPath, [HOST, "--kubeconfig", status.kubeconfig, "--log", "json"], {
+    stdio: "ignore",
+  });
+  try {
+    for (const ref of refs) await waitReplicated(cluster, ref, 300_000);
+    // The last events of the adoptions come to rest.
+    await sleep(30_000);
+    say(`all ${refs.length} are Healthy; counting for ${place.minutes} minutes`);
+    expectThat(host.pid !== undefined && host.exitCode === null, "the host ended");
+    return judge(await watchQuiet(place, host.pid ?? 0), place);
+  } finally {
+    host.kill("SIGTERM");
+    for (const ref of refs) await removeNamespace(cluster, ref.namespace);
+  }
+};
