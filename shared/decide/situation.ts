@@ -72,7 +72,12 @@ export function lagMs(rules: EngineRules, replica: ServerFacts, primary: ServerF
   return Math.max(0, primary.nowMs - replica.applyingSinceMs);
 }
 
-function standingOfRead(rules: EngineRules, facts: ServerFacts, primary: ServerFacts): Standing {
+function standingOfRead(
+  rules: EngineRules,
+  ordinal: number,
+  facts: ServerFacts,
+  primary: ServerFacts,
+): Standing {
   if (facts.seeding.kind === "running") return { kind: "seeding", percent: facts.seeding.percent };
   const { positions } = rules;
   // A replica receives a commit before its source finishes it (the source waits for the acknowledgement), so
@@ -90,15 +95,23 @@ function standingOfRead(rules: EngineRules, facts: ServerFacts, primary: ServerF
       error: `the primary no longer has the logs of ${positions.shorten(missing, 60)}`,
     };
   }
-  return replicationStanding(rules, facts, primary);
+  return replicationStanding(rules, ordinal, facts, primary);
 }
 
-function replicationStanding(rules: EngineRules, facts: ServerFacts, primary: ServerFacts): Standing {
+function replicationStanding(
+  rules: EngineRules,
+  ordinal: number,
+  facts: ServerFacts,
+  primary: ServerFacts,
+): Standing {
   const { channel } = facts;
   if (channel === null) return { kind: "detached" };
   if (channel.applierError !== null) return { kind: "broken", error: channel.applierError };
   const fromPrimary = channel.sourceUuid === primary.serverUuid && channel.autoPosition;
-  if (!fromPrimary || channel.receiver === "off" || channel.applier === "off") return { kind: "detached" };
+  // With another account it could not be stopped from acknowledging without stopping others (INV-3).
+  const asItself = channel.account === rules.replicationAccount(ordinal);
+  if (!fromPrimary || !asItself || channel.receiver === "off" || channel.applier === "off")
+    return { kind: "detached" };
   if (channel.receiver === "connecting" && channel.receiverError !== null) {
     return { kind: "broken", error: channel.receiverError };
   }
@@ -148,7 +161,7 @@ export function viewMembers(
       // Without the primary nothing can be compared; a running stream is all that can be said.
       return facts.channel?.applier === "on" ? { kind: "following", lagMs: 0 } : { kind: "detached" };
     }
-    return standingOfRead(rules, facts, primaryFacts);
+    return standingOfRead(rules, member.ordinal, facts, primaryFacts);
   }
 }
 

@@ -44,6 +44,8 @@ export interface EngineRules {
   readonly title: string;
   readonly port: number;
   readonly positions: PositionAlgebra;
+  /** With which this member receives, and no other: locking it stops this member alone (INV-3). */
+  replicationAccount(ordinal: number): string;
   /** Null when this server can be managed; else one sentence that says why not and what to do. */
   unsupported(
     facts: ServerFacts,

@@ -43,6 +43,7 @@ export const RULES: EngineRules = {
   title: "MySQL",
   port: 3306,
   positions: gtidSets,
+  replicationAccount: (ordinal) => `ordinal_repl_${ordinal}`,
   unsupported({ flavor, version, settings }) {
     if (flavor !== "MySQL") return { code: "EngineMismatch", message: `this is ${flavor}, not MySQL.` };
     if (version < "8.4") return { code: "UnsupportedVersion", message: `${version} is too old.` };
@@ -85,13 +86,14 @@ export function facts(ordinal: number, more: Partial<ServerFacts> = {}): ServerF
   };
 }
 
+/** As the first replica has it. */
 export function channelTo(source: number, more: Partial<Channel> = {}): Channel {
   return {
     sourceHost: hostOf(source),
     sourceUuid: uuidOf(source),
     receiver: "on",
     applier: "on",
-    account: `ordinal_repl_${source}`,
+    account: RULES.replicationAccount(1),
     autoPosition: true,
     tls: true,
     receiverError: null,
@@ -123,7 +125,7 @@ export function replicaFacts(ordinal: number, more: Partial<ServerFacts> = {}): 
     readOnly: true,
     executed: written(100),
     survey: null,
-    channel: channelTo(0),
+    channel: channelTo(0, { account: RULES.replicationAccount(ordinal) }),
     acks: { required: false, count: 1, clients: 0, waiters: 0, given: true, active: true },
     terms: [{ epoch: 1, clusterUid: CLUSTER_UID, serverUuid: uuidOf(0) }],
     settings: { server_id: String(ordinal + 1), prepared: "replica" },

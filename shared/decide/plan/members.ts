@@ -82,6 +82,7 @@ function followStep(situation: Situation, view: MemberView, facts: ServerFacts):
   const stands =
     channel !== null &&
     channel.autoPosition &&
+    channel.account === situation.rules.replicationAccount(view.ordinal) &&
     channel.sourceHost === situation.primary.member.host &&
     channel.sourceUuid === situation.primary.facts?.serverUuid;
   return { kind: "Follow", ordinal: view.ordinal, source, how: stands ? "start" : "full" };

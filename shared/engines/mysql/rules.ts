@@ -152,6 +152,7 @@ export const rules: EngineRules = {
   title: "MySQL",
   port: 3306,
   positions: gtidSets,
+  replicationAccount: accountNames.replication,
   unsupported,
   initialOnly,
   preparations,

@@ -83,6 +83,7 @@ describe("standing", () => {
     ["no transactions of its own lost", "following", replicaFacts(1, { executed: written(50) })],
     ["not attached", "detached", replicaFacts(1, { channel: null })],
     ["threads stopped", "detached", replicaFacts(1, { channel: channelTo(0, { receiver: "off" }) })],
+    ["with another account", "detached", replicaFacts(1, { channel: channelTo(0, { account: "repl" }) })],
     ["another source", "detached", replicaFacts(1, { channel: channelTo(2) })],
     ["by file position", "detached", replicaFacts(1, { channel: channelTo(0, { autoPosition: false }) })],
     ["connecting", "following", replicaFacts(1, { channel: channelTo(0, { receiver: "connecting" }) })],
@@ -151,6 +152,11 @@ describe("a replica that", () => {
     expect(serverSteps(deciding(placed(3, stopped)))).toEqual([
       { kind: "Follow", ordinal: 1, source: 0, how: "start" },
     ]);
+  });
+
+  test("receives with an account that is not its own is given its own", () => {
+    const shared = server(1, replicaFacts(1, { channel: channelTo(0, { account: "repl" }) }));
+    expect(stepsOfKind(deciding(placed(3, shared)), "Follow")).toMatchObject([{ ordinal: 1, how: "full" }]);
   });
 
   test("follows somebody else is pointed to the primary", () => {

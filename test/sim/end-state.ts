@@ -1,0 +1,96 @@
+/**
+ * What must be equal at the end of two runs of one workflow, however either went: roles, settings, channels,
+ * accounts, labels, Services, what is recorded and what people are told. Left out is what may differ: instants,
+ * counters of writes, how many transactions it took, and passwords (but whether they fit is compared).
+ */
+import { decodeConditions } from "../../shared/annotations/conditions.ts";
+import { decodeMemberRecord } from "../../shared/annotations/member.ts";
+import type { State } from "../../shared/model/state.ts";
+import type { SimServer } from "./mysql/server.ts";
+import type { World } from "./world.ts";
+import { REF } from "./world.ts";
+
+const RUNNING = ["read_only", "super_read_only", "rpl_semi_sync_source_enabled", "server_id"] as const;
+
+function plainText(text: string): string {
+  return text.replaceAll(/\d+/g, "#");
+}
+
+function serverState(server: SimServer, passwords: Readonly<Record<string, string>>): object {
+  const { volume, data, process } = server;
+  const { channel } = data;
+  const primary = channel === null;
+  return {
+    uuid: volume.serverUuid,
+    running: RUNNING.map((name) => [name, server.variable(name)]),
+    count: primary ? server.variable("rpl_semi_sync_source_wait_for_replica_count") : null,
+    persisted: [...volume.persisted].filter(([name]) => name !== "clone_valid_donor_list").sort(),
+    plugins: [...data.plugins].sort(),
+    tables: [...data.tables].sort(),
+    terms: [...data.terms].map(([epoch, { clusterUid, serverUuid }]) => [epoch, clusterUid, serverUuid]),
+    channel: channel && [channel.host, channel.user, channel.autoPosition, channel.tls, channel.sourceUuid],
+    threads: [process.receiver?.state ?? "OFF", process.applier ? "ON" : "OFF"],
+    acknowledges: process.receiver?.semiSync ?? false,
+    users: [...data.users]
+      .filter(([name]) => name.startsWith("ordinal"))
+      .map(([name, { locked, password, grants }]) => {
+        const key = name === "ordinal" ? "control" : name.replace("ordinal_repl_", "replication-");
+        return [name, locked, passwords[key] === password, [...(grants ?? [])].sort()];
+      })
+      .sort(),
+    sessions: process.sessions.size,
+    locks: process.locks.size,
+  };
+}
+
+export function recordedState(world: World): State | null {
+  const text = world.annotation("ordinal.dev/state");
+  return text === undefined ? null : (JSON.parse(text) as State);
+}
+
+function sortedState(state: State | null): object | null {
+  if (state === null) return null;
+  const { seq: _, op, established, ...rest } = state;
+  const ackers = established?.ackers.toSorted((a, b) => a.ordinal - b.ordinal);
+  return { ...rest, established: established && { ...established, ackers }, op: op?.kind ?? null };
+}
+
+export async function endState(world: World): Promise<object> {
+  const { kube } = world.sim;
+  const [set, pods, claims, services, secrets] = await Promise.all([
+    kube.read("StatefulSet", REF),
+    kube.list("Pod", REF),
+    kube.list("PersistentVolumeClaim", REF),
+    kube.list("Service", REF),
+    kube.list("Secret", REF),
+  ]);
+  if (!set.ok || !pods.ok || !claims.ok || !services.ok || !secrets.ok)
+    throw new Error("the API server failed");
+  const passwords = secrets.value.find((secret) => secret.name === `${REF.name}-ordinal`)?.values ?? {};
+  return {
+    labels: set.value.labels,
+    phase: set.value.annotations["ordinal.dev/phase"],
+    state: sortedState(recordedState(world)),
+    conditions: decodeConditions(set.value.annotations["ordinal.dev/conditions"]).map(
+      ({ type, status, reason, message }) => [type, status, reason, plainText(message)],
+    ),
+    servers: world.kubelet.servers.map((server) => serverState(server, passwords)),
+    sameData: world.kubelet.servers.map(
+      ({ data }) => data.executed.print() === world.kubelet.server(0).data.executed.print(),
+    ),
+    pods: pods.value.map(({ name, labels, annotations }) => {
+      const record = decodeMemberRecord(annotations["ordinal.dev/member"]);
+      return [name, labels, record && [record.role, record.note, record.acks, record.serverUuid]];
+    }),
+    claims: claims.value.map(({ name, annotations }) => [name, annotations]),
+    services: services.value.map(({ name, selector, ownerUid }) => [name, selector, ownerUid]),
+    secrets: secrets.value.map(({ name, values }) => [name, Object.keys(values).sort()]),
+  };
+}
+
+/** One Event for each thing that happened: a second one would be told to people twice. */
+export async function eventReasons(world: World): Promise<readonly string[]> {
+  const events = await world.sim.kube.list("Event", REF);
+  if (!events.ok) throw new Error(events.failure.message);
+  return events.value.map((event) => event.reason).sort();
+}

@@ -1,0 +1,48 @@
+/**
+ * The waiting side of semi-synchronous replication: a commit goes on when so many replicas have acknowledged
+ * its place in the binary log, or when the wait is switched off, which answers OK without any (facts L1, L7).
+ * The timeout is left out: only its documented maximum is ever used, and `strict` settings are checked.
+ */
+import type { SimServer } from "./server.ts";
+
+export interface Ack {
+  /** Place in the binary log. */
+  readonly place: number;
+  readonly release: () => void;
+}
+
+function required(server: SimServer): number {
+  if (server.variable("rpl_semi_sync_source_enabled") !== "ON") return 0;
+  return Number(server.variable("rpl_semi_sync_source_wait_for_replica_count") ?? 0);
+}
+
+function enough(server: SimServer, place: number): boolean {
+  const acked = [...server.process.acked.values()].filter((last) => last >= place);
+  return acked.length >= required(server);
+}
+
+export function semiSyncWait(server: SimServer, place: number): Promise<void> {
+  if (enough(server, place)) return Promise.resolve();
+  const { ackWaiters } = server.process;
+  return new Promise((resolve) => {
+    const ack: Ack = {
+      place,
+      release() {
+        ackWaiters.delete(ack);
+        resolve();
+      },
+    };
+    ackWaiters.add(ack);
+  });
+}
+
+/** To be called when an acknowledgement came or the settings of the wait have changed. */
+export function releaseWaiters(server: SimServer): void {
+  for (const ack of [...server.process.ackWaiters]) if (enough(server, ack.place)) ack.release();
+}
+
+export function acknowledge(server: SimServer, replica: string, place: number): void {
+  const { acked } = server.process;
+  acked.set(replica, Math.max(place, acked.get(replica) ?? -1));
+  releaseWaiters(server);
+}

@@ -1,0 +1,37 @@
+/**
+ * The statements that shared/engines/mysql emits, and no others: what is not in these tables is thrown as a
+ * bug, so that the model cannot silently fall behind the engine. The contract suite compares their outcomes
+ * with a real server's.
+ */
+import type { Row, Value } from "../../../../shared/ports/server.ts";
+import type { Session } from "../session.ts";
+import { ACCOUNT_STATEMENTS } from "./accounts.ts";
+import { CLONE_STATEMENTS } from "./clone.ts";
+import { READ_STATEMENTS } from "./reading.ts";
+import { REPLICATION_STATEMENTS } from "./replication.ts";
+import { selectColumns } from "./select.ts";
+import { SETTING_STATEMENTS } from "./settings.ts";
+import type { Statement } from "./statement.ts";
+
+const STATEMENTS: readonly Statement[] = [
+  ...READ_STATEMENTS,
+  ...SETTING_STATEMENTS,
+  ...ACCOUNT_STATEMENTS,
+  ...REPLICATION_STATEMENTS,
+  ...CLONE_STATEMENTS,
+];
+
+export async function runStatement(
+  session: Session,
+  sql: string,
+  values: readonly Value[],
+): Promise<readonly Row[]> {
+  const text = sql.replaceAll(/\s+/g, " ").trim();
+  for (const { pattern, run } of STATEMENTS) {
+    const match = pattern.exec(text);
+    if (match !== null) return (await run(session, match, values)) ?? [];
+  }
+  const row = await selectColumns(session, text, values);
+  if (row !== null) return [row];
+  throw new Error(`not a statement of the simulated MySQL: ${text}`);
+}

@@ -1,0 +1,125 @@
+/** What the engine's observation asks for in one value each: tables of performance_schema as JSON. */
+import type { Session } from "../session.ts";
+
+/** Undefined for a query that is not known. */
+export function observed(session: Session, query: string): string | null | undefined {
+  const shape = query.replaceAll(/ IN \([^)]*\)/g, " IN (…)").replaceAll(/= '\w+'/g, "= '…'");
+  const [, name = ""] = /= '(\w+)'/.exec(query) ?? [];
+  const { process } = session;
+  switch (shape) {
+    case "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = '…'":
+      return status(session, name) ?? null;
+    case "SELECT VARIABLE_VALUE FROM performance_schema.persisted_variables WHERE VARIABLE_NAME = '…'":
+      return session.server.volume.persisted.get(name) ?? null;
+    case "SELECT COUNT(*) FROM performance_schema.replication_connection_status WHERE SERVICE_STATE <> 'OFF'":
+      return process.receiver === null ? "0" : "1";
+    case "SELECT SERVICE_STATE FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = ''":
+      return process.receiver?.state ?? "OFF";
+    case "SELECT COUNT(*) FROM performance_schema.threads WHERE PROCESSLIST_COMMAND IN (…)":
+      return String(process.dumps.size);
+    default:
+      if (shape.startsWith("SELECT JSON_OBJECTAGG(name, value) FROM ( SELECT VARIABLE_NAME")) {
+        return JSON.stringify(flags(session, query));
+      }
+      if (shape.startsWith("SELECT JSON_ARRAYAGG(JSON_OBJECT('name', c.CHANNEL_NAME"))
+        return channels(session, query);
+      if (shape.startsWith("SELECT JSON_OBJECTAGG(CONCAT('account:', USER), ATTRIBUTE)"))
+        return accounts(session);
+      if (shape.startsWith("SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch")) return terms(session);
+      if (shape.startsWith("SELECT JSON_OBJECT('state', STATE, 'error'")) return seeding(session);
+      return undefined;
+  }
+}
+
+function status({ server, process }: Session, name: string): string | undefined {
+  switch (name) {
+    case "Uptime":
+      return String(Math.floor(server.clock.now() / 1000) - Math.floor(process.startedAtMs / 1000));
+    case "Rpl_semi_sync_source_clients":
+      if (!server.data.plugins.has("rpl_semi_sync_source")) return undefined;
+      return String([...process.dumps].filter((dump) => dump.semiSync).length);
+    case "Rpl_semi_sync_source_wait_sessions":
+      return server.data.plugins.has("rpl_semi_sync_source") ? String(process.ackWaiters.size) : undefined;
+    case "Rpl_semi_sync_replica_status":
+      if (!server.data.plugins.has("rpl_semi_sync_replica")) return undefined;
+      return process.receiver?.semiSync === true ? "ON" : "OFF";
+    case "Ongoing_anonymous_transaction_count":
+      return "0";
+    default:
+      throw new Error(`not a counter of the simulated MySQL: ${name}`);
+  }
+}
+
+/** Names listed for one of the tables. */
+function listed(query: string, table: string): readonly string[] {
+  const [, names = ""] =
+    new RegExp(`FROM performance_schema\\.${table} WHERE VARIABLE_NAME IN \\(([^)]*)\\)`).exec(query) ?? [];
+  return names.split(",").map((name) => name.replaceAll("'", ""));
+}
+
+function flags(session: Session, query: string): Record<string, string> {
+  const { server } = session;
+  const found: Record<string, string> = {};
+  const add = (key: string, value: string | undefined): void => {
+    if (value !== undefined) found[key] = value;
+  };
+  for (const name of listed(query, "global_variables")) add(name, server.variable(name));
+  for (const name of listed(query, "global_status")) add(`status:${name}`, status(session, name));
+  for (const name of listed(query, "persisted_variables")) {
+    add(`persisted:${name}`, server.volume.persisted.get(name));
+  }
+  if (server.data.tables.has("ordinal.term")) found["table:term"] = "present";
+  found["now"] = (server.clock.now() / 1000).toFixed(6);
+  return found;
+}
+
+function channels({ server, process }: Session, query: string): string | null {
+  const { channel } = server.data;
+  if (channel === null) return null;
+  const { receiver } = process;
+  const known: Readonly<Record<string, unknown>> = {
+    name: "",
+    host: channel.host,
+    account: channel.user,
+    autoPosition: channel.autoPosition ? "1" : "0",
+    tls: channel.tls ? "YES" : "NO",
+    sourceUuid: channel.sourceUuid,
+    receiver: receiver?.state ?? "OFF",
+    receiverNumber: receiver?.error?.number ?? 0,
+    receiverError: receiver?.error?.message ?? "",
+    received: server.volume.received.print(),
+    applier: process.applier ? "ON" : "OFF",
+    applierError: null,
+    applyingSince: process.applying === null ? null : process.applying.at / 1000,
+  };
+  const row: Record<string, unknown> = {};
+  for (const [, key = ""] of query.matchAll(/'(\w+)', (?:[csa]\.|COALESCE|\(SELECT MIN)/g)) {
+    if (!(key in known)) throw new Error(`not a column of a channel: ${key}`);
+    row[key] = known[key];
+  }
+  return JSON.stringify([row]);
+}
+
+function accounts({ server }: Session): string | null {
+  const ours = [...server.data.users].filter(([name]) => name.startsWith("ordinal"));
+  if (ours.length === 0) return null;
+  return JSON.stringify(
+    Object.fromEntries(ours.map(([name, { attribute }]) => [`account:${name}`, attribute])),
+  );
+}
+
+function terms({ server }: Session): string | null {
+  if (server.data.terms.size === 0) return null;
+  const rows = [...server.data.terms].map(([epoch, { clusterUid, serverUuid }]) => ({
+    epoch,
+    clusterUid,
+    serverUuid,
+  }));
+  return JSON.stringify(rows.sort((a, b) => b.epoch - a.epoch));
+}
+
+function seeding({ server }: Session): string | null {
+  const { clone } = server.volume;
+  if (clone === null) return null;
+  return JSON.stringify({ state: clone.state, error: clone.error, percent: 50 });
+}

@@ -1,0 +1,142 @@
+/**
+ * What a simulated server keeps on its disk. `data` is what CLONE copies; the rest stays with the volume:
+ * identity, persisted variables, the relay log, and how the last copy into it went (facts L0, L3, L10).
+ */
+import { type Gtid, Gtids } from "./gtids.ts";
+
+/** A change as it stands in a binary log. */
+export interface Transaction {
+  readonly gtid: Gtid;
+  readonly effect: (data: Data) => void;
+  /** When its origin committed it, milliseconds. */
+  readonly at: number;
+}
+
+export interface User {
+  readonly password: string;
+  readonly locked: boolean;
+  readonly attribute: string | null;
+  /** `PRIVILEGE ON object`; null = everything, as for root. */
+  readonly grants: ReadonlySet<string> | null;
+}
+
+export interface TermRow {
+  readonly clusterUid: string;
+  readonly serverUuid: string;
+  readonly opId: string;
+  readonly opened: number;
+}
+
+export interface ChannelConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly autoPosition: boolean;
+  readonly tls: boolean;
+  /** Of the last server that it received from. */
+  readonly sourceUuid: string;
+}
+
+export interface Data {
+  readonly users: Map<string, User>;
+  readonly plugins: Set<string>;
+  /** `schema.table`. */
+  readonly tables: Set<string>;
+  readonly rows: Set<string>;
+  readonly terms: Map<number, TermRow>;
+  executed: Gtids;
+  purged: Gtids;
+  binlog: Transaction[];
+  /** MySQL keeps it in a table, so a copy brings its donor's. */
+  channel: ChannelConfig | null;
+}
+
+export interface Volume {
+  readonly serverUuid: string;
+  readonly authority: string;
+  readonly persisted: Map<string, string>;
+  data: Data;
+  relay: Transaction[];
+  received: Gtids;
+  clone: { readonly state: "In Progress" | "Completed" | "Failed"; readonly error: string } | null;
+}
+
+export interface VolumePart {
+  readonly rootPassword: string;
+  /** Tables with user data, `shop.orders`. */
+  readonly tables?: readonly string[];
+  readonly rows?: number;
+}
+
+/** As the official image leaves it: eight transactions of its own (facts L0). */
+const INITIAL_TRANSACTIONS = 8;
+
+export function freshVolume(serverUuid: string, part: VolumePart): Volume {
+  const everything: User = { password: part.rootPassword, locked: false, attribute: null, grants: null };
+  const data: Data = {
+    users: new Map([
+      ["root", everything],
+      ["app", { ...everything, password: "app", grants: new Set(["INSERT ON *.*"]) }],
+    ]),
+    plugins: new Set(),
+    tables: new Set(part.tables ?? []),
+    rows: new Set(),
+    terms: new Map(),
+    executed: new Gtids(),
+    purged: new Gtids(),
+    binlog: [],
+    channel: null,
+  };
+  for (let number = 1; number <= INITIAL_TRANSACTIONS + (part.rows ?? 0); number += 1) {
+    const row = `row-${number}`;
+    const effect = (of: Data): void => void (number > INITIAL_TRANSACTIONS && of.rows.add(row));
+    const transaction: Transaction = { gtid: { uuid: serverUuid, number }, effect, at: 0 };
+    data.binlog.push(transaction);
+    data.executed.add(transaction.gtid);
+    effect(data);
+  }
+  return {
+    serverUuid,
+    authority: `CA of ${serverUuid}`,
+    persisted: new Map(),
+    data,
+    relay: [],
+    received: new Gtids(),
+    clone: null,
+  };
+}
+
+/** What CLONE brings: all data of the donor, in one binary log that begins after it. */
+export function copyData(donor: Data): Data {
+  return {
+    users: new Map(donor.users),
+    plugins: new Set(donor.plugins),
+    tables: new Set(donor.tables),
+    rows: new Set(donor.rows),
+    terms: new Map(donor.terms),
+    executed: donor.executed.copy(),
+    purged: donor.executed.copy(),
+    binlog: [],
+    channel: donor.channel,
+  };
+}
+
+/** Everything on the disk as one text, to see that nothing was touched. */
+export function fingerprint(volume: Volume): string {
+  const { data } = volume;
+  return JSON.stringify([
+    volume.serverUuid,
+    [...volume.persisted],
+    [...data.users].map(([name, user]) => [name, { ...user, grants: [...(user.grants ?? ["all"])] }]),
+    [...data.plugins],
+    [...data.tables],
+    [...data.rows],
+    [...data.terms],
+    data.executed.print(),
+    data.purged.print(),
+    data.channel,
+    volume.received.print(),
+    volume.clone,
+  ]);
+}

@@ -1,0 +1,188 @@
+/**
+ * A whole simulated world from one seed: an API server, MySQL servers, what runs the pods, time and chance.
+ * The shipped `reconcile` is run on it, never a copy; what a test changes is the world, not the code.
+ */
+import { createHash } from "node:crypto";
+import { mysql } from "../../shared/engines/mysql/index.ts";
+import { sweepEvent } from "../../shared/hosts/events.ts";
+import { createRunner } from "../../shared/hosts/local/runner.ts";
+import { watchSource } from "../../shared/hosts/local/sources.ts";
+import type { ObjectRef } from "../../shared/model/kube.ts";
+import { type PassResult, type ReconcileContext, reconcile } from "../../shared/reconcile/index.ts";
+import { EVENT_FUNCTIONS } from "../unit/hosts/functions.ts";
+import { createChance, createSimClock, type SimClock } from "./clock.ts";
+import { createInstance, type Instance, Killed, type Plan } from "./instance.ts";
+import { putStatefulSet, type StatefulSetPart } from "./kube/actors.ts";
+import { createSimKube, type SimKube } from "./kube/api-server.ts";
+import { modelOf } from "./kube/watching.ts";
+import { createKubelet, type Kubelet } from "./kubelet.ts";
+import { createFleet, type Fleet } from "./mysql/fleet.ts";
+import type { VolumePart } from "./mysql/volume.ts";
+
+// Another thread would hash while simulated time goes on: here it takes none.
+Object.defineProperty(crypto.subtle, "digest", {
+  value: (_: string, bytes: Uint8Array) =>
+    Promise.resolve(new Uint8Array(createHash("sha256").update(bytes).digest()).buffer),
+});
+
+export const REF: ObjectRef = { namespace: "shop", name: "mysql" };
+export const ROOT_PASSWORD = "root-password";
+const START_MS = Date.parse("2026-11-23T10:00:00.000Z");
+const BUDGET_MS = 50_000;
+const PASSES_MAX = 60;
+
+export interface WorldOptions {
+  readonly seed?: number;
+  /** One entry for each member. */
+  readonly members: readonly Partial<VolumePart>[];
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly set?: Partial<StatefulSetPart>;
+  readonly secret?: Readonly<Record<string, string>> | null;
+}
+
+export interface World {
+  readonly clock: SimClock;
+  readonly sim: SimKube;
+  readonly fleet: Fleet;
+  readonly kubelet: Kubelet;
+  readonly chance: () => number;
+  /** Passwords made so far: a second Secret for one would be seen here. */
+  readonly passwords: { made: number };
+  /** Changes the wish, as `kubectl annotate` does. */
+  annotate(annotations: Readonly<Record<string, string | null>>): void;
+  /** One pass, by an instance of its own. */
+  pass(plan?: Plan): { readonly instance: Instance; readonly result: Promise<PassResult> };
+  /** A function that has started, with what a host of it needs. */
+  start(plan: Plan): { readonly instance: Instance; readonly context: ReconcileContext };
+  /** Passes, each by another instance, until the cluster is settled or blocked; each may meet another fate. */
+  settle(plan?: (pass: number) => Plan): Promise<readonly Instance[]>;
+  /** The same for a caller who lets time pass by itself, beside others. */
+  settling(plan?: (pass: number) => Plan): Promise<readonly Instance[]>;
+  /** A resident host: the shipped queue, functions and sweep around the shipped pass. */
+  host(options: HostOptions): Host;
+  /** What stands in the annotation. */
+  annotation(key: string): string | undefined;
+}
+
+export interface HostOptions {
+  readonly lookEveryMs: number;
+  readonly plan?: Plan;
+  /** True: it hears of changes too, as the API server's deliveries have it. */
+  readonly watches?: boolean;
+}
+
+export interface Host {
+  readonly instance: Instance;
+  readonly runner: { tick(): void; idle(): Promise<void>; stop(): Promise<void> };
+  /** Passes so far. */
+  passes(): number;
+}
+
+export function createWorld(options: WorldOptions): World {
+  const chance = createChance(options.seed ?? 1);
+  const clock = createSimClock(START_MS);
+  const sim = createSimKube(clock);
+  const passwords = { made: 0 };
+  const wish = { "ordinal.dev/engine": "mysql", "ordinal.dev/credentials": "mysql-root" };
+  const annotations = options.annotations ?? wish;
+  const replicas = options.members.length;
+  const set = putStatefulSet(sim, REF, { replicas, annotations, ...options.set });
+  const secret = options.secret === undefined ? { password: ROOT_PASSWORD } : options.secret;
+  if (secret !== null) {
+    const encoded = Object.entries(secret).map(([key, value]) => [
+      key,
+      Buffer.from(value).toString("base64"),
+    ]);
+    sim.put("Secret", { ...REF, name: "mysql-root" }, { data: Object.fromEntries(encoded) });
+  }
+  const fleet = createFleet(clock, (server, exitCode) => kubelet.exited(server, exitCode));
+  const volumes = options.members.map((part) => ({ rootPassword: ROOT_PASSWORD, ...part }));
+  const kubelet = createKubelet({ clock, sim, set, fleet: () => fleet, volumes });
+  void kubelet.servers;
+
+  function start(plan: Plan): { readonly instance: Instance; readonly context: ReconcileContext } {
+    const instance = createInstance(sim.kube, fleet, clock, plan);
+    const ids = {
+      password() {
+        passwords.made += 1;
+        return `password${passwords.made}`.padEnd(32, "x");
+      },
+      fraction: chance,
+    };
+    const log = { info() {}, warn() {} };
+    const { kube, servers } = instance;
+    const engines = { mysql };
+    const component = "simulation";
+    return { instance, context: { kube, servers, engines, clock, ids, log, component, budgetMs: BUDGET_MS } };
+  }
+
+  function pass(plan: Plan = {}): ReturnType<World["pass"]> {
+    const { instance, context } = start(plan);
+    const result = reconcile(context, { ref: REF, cause: "test", entry: null, memory: null });
+    result.catch(() => {});
+    return { instance, result };
+  }
+
+  function host({ lookEveryMs, plan = {}, watches = false }: HostOptions): Host {
+    const { instance, context } = start(plan);
+    let passes = 0;
+    const runner = createRunner({
+      context,
+      pass: reconcile,
+      functions: EVENT_FUNCTIONS,
+      namespaces: [],
+      lookEveryMs,
+      concurrency: 8,
+      onPass: () => {
+        passes += 1;
+      },
+    });
+    const subscription = watches ? watchSource(sim.watches, [{}], clock)(runner.emit) : null;
+    return {
+      instance,
+      passes: () => passes,
+      runner: {
+        tick: () => runner.emit(sweepEvent(clock.now())),
+        idle: runner.idle,
+        async stop() {
+          subscription?.close();
+          await runner.stop(0);
+        },
+      },
+    };
+  }
+
+  async function settling(plan: (pass: number) => Plan = () => ({})): Promise<readonly Instance[]> {
+    const instances: Instance[] = [];
+    for (let passes = 1; passes <= PASSES_MAX; passes += 1) {
+      const { instance, result } = pass(plan(passes));
+      instances.push(instance);
+      const end = await result.catch((error: unknown) => {
+        if (error instanceof Killed) return null;
+        throw error;
+      });
+      if (end !== null && end.lookAgainMs === null) return instances;
+      await clock.sleep(end?.lookAgainMs ?? 1_000);
+    }
+    const conditions = JSON.stringify(sim.raw("StatefulSet", REF), null, 1);
+    throw new Error(`not settled after ${PASSES_MAX} passes: ${conditions}`);
+  }
+
+  return {
+    clock,
+    sim,
+    fleet,
+    kubelet,
+    chance,
+    passwords,
+    annotate(changes) {
+      sim.put("StatefulSet", REF, { metadata: { annotations: changes } });
+    },
+    pass,
+    start,
+    host,
+    settling,
+    settle: (plan) => clock.run(settling(plan)),
+    annotation: (key) => modelOf("StatefulSet", sim.raw("StatefulSet", REF) ?? {}).annotations[key],
+  };
+}
