@@ -114,6 +114,9 @@ export function controllerManager(instance: Instance, kube: string): Component {
       `--cluster-name=${instance.name}`,
       // There is one of each, so nobody has to win an election before work begins.
       "--leader-elect=false",
+      // With the default limit, fetching some forty tokens takes the whole of the start.
+      "--kube-api-qps=200",
+      "--kube-api-burst=400",
       // Volumes are folders: the claim's volume is made, and removed, by the real controller.
       "--enable-hostpath-provisioner",
       "--profiling=false",

@@ -6,7 +6,7 @@
  * is made rarely; the small one holds our entry point, the mysql user and the folders.
  */
 
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cached, hashOf } from "./build.ts";
 import { type Image, writeDigest, writeLayer } from "./image.ts";
@@ -30,6 +30,9 @@ const leftOut = [
 
 /** The official image's user and group id: volumes written by one can be read by the other. */
 const mysqlId = 999;
+
+/** This file is an input of what it makes. */
+const here = import.meta.filename;
 
 export type BuiltImages = { readonly list: readonly Image[]; readonly mysqlVersion: string };
 
@@ -55,11 +58,12 @@ export async function buildImages(progress: Progress, initProgram: string): Prom
 }
 
 function mysqlBase(): Promise<string> {
-  const entry = `mysql-base-${pins.mysqlSuite}-${hashOf([], [...packages, ...leftOut, process.arch])}`;
+  const entry = `mysql-base-${pins.mysqlSuite}-${hashOf([here], [process.arch])}`;
   return cached(entry, async (folder) => {
     const root = join(folder, "root");
     const include = `--include=${packages.join(",")}`;
     await run("nice", ["debootstrap", "--variant=minbase", include, pins.mysqlSuite, root]);
+    await makeModel(root);
     const exclude = leftOut.map((path) => `--exclude=./${path}/*`);
     const layer = join(folder, "layer.tar");
     const same = ["--sort=name", "--mtime=@0", "--numeric-owner", "--one-file-system"];
@@ -74,9 +78,19 @@ function mysqlBase(): Promise<string> {
   });
 }
 
+/** An initialised data directory for the entry point to copy, without what makes a server itself. */
+async function makeModel(root: string): Promise<void> {
+  const model = "usr/share/mysql-model";
+  const args = ["--no-defaults", "--user=root", `--datadir=/${model}`, "--initialize-insecure"];
+  await run("chroot", [root, "mysqld", ...args]);
+  for (const name of readdirSync(join(root, model))) {
+    if (name === "auto.cnf" || name.endsWith(".pem")) rmSync(join(root, model, name));
+  }
+  await run("chmod", ["--recursive", "a+rX", join(root, model)]);
+}
+
 function mysqlTop(base: string): Promise<string> {
   const script = join(import.meta.dirname, "..", "images", "mysql", "entrypoint.sh");
-  const here = join(import.meta.dirname, "mysql-image.ts");
   return cached(`mysql-top-${hashOf([script, here], [base])}`, async (folder) => {
     const account = (name: string, line: string): TarEntry => ({
       kind: "text",

@@ -121,8 +121,12 @@ export async function openScene(
     address,
     async ask(ordinal, sql) {
       return withServer(await address(ordinal), async (server) => {
-        const rows = await server.ask(sql);
-        return rows.map((row) => Object.values(row).join("\t"));
+        const rows: unknown = await server.ask(sql);
+        // A statement that selects nothing is answered with a summary and no rows.
+        if (!Array.isArray(rows)) return [];
+        return (rows as readonly Readonly<Record<string, unknown>>[]).map((row) =>
+          Object.values(row).join("\t"),
+        );
       });
     },
     async end() {

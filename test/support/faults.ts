@@ -42,6 +42,8 @@ function serverProcess(podUid: string): number {
   const found = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => readOrEmpty(`/proc/${pid}/comm`).trim() === SERVER_PROGRAM)
+    // One that has ended and was not waited for is no server any more.
+    .filter((pid) => !/\) Z /.test(readOrEmpty(`/proc/${pid}/stat`)))
     .filter((pid) => marks.some((mark) => readOrEmpty(`/proc/${pid}/cgroup`).includes(mark)));
   const [pid] = found;
   if (pid === undefined || found.length > 1) {

@@ -7,6 +7,7 @@ import type { Observed } from "../../model/observed.ts";
 import type { State } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
 import { factsOf } from "../situation.ts";
+import { seenOf } from "./routing.ts";
 
 export function releasingState(state: State, at: string): State {
   return {
@@ -48,7 +49,9 @@ function handOver(observed: Observed, state: State): Track {
 function withdraw(observed: Observed): Track {
   if (observed.wish.servicesOnRelease === "keep") return [];
   const services = [observed.services.primary, observed.services.replicas].flatMap((seen): readonly Step[] =>
-    seen.kind === "found" ? [{ kind: "DeleteService", name: seen.service.name, uid: seen.service.uid }] : [],
+    seen.kind === "found"
+      ? [{ kind: "DeleteService", name: seen.service.name, seen: seenOf(seen.service) }]
+      : [],
   );
   const labels = observed.members.flatMap(({ pod }): readonly Step[] => {
     if (pod === null) return [];
@@ -57,7 +60,7 @@ function withdraw(observed: Observed): Track {
       {
         kind: "LabelPod",
         pod: pod.name,
-        uid: pod.uid,
+        seen: seenOf(pod),
         labels: none,
         annotations: { [ANNOTATION.member]: null },
       },

@@ -8,7 +8,7 @@ import { ANNOTATION, LABEL } from "../../annotations/keys.ts";
 import { encodeMemberRecord, sameMemberRecord } from "../../annotations/member.ts";
 import type { MemberRecord } from "../../model/member.ts";
 import type { ServiceObservation } from "../../model/observed.ts";
-import type { Step, Track } from "../../model/step.ts";
+import type { Seen, Track } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation } from "../situation.ts";
 
 /** The role that a member plays for clients; null = it serves nobody at present. */
@@ -76,7 +76,11 @@ function labelPod(situation: Situation, view: MemberView): Track {
   const same = sameMemberRecord(pod.annotations[ANNOTATION.member], record);
   if (Object.keys(labels).length === 0 && same) return [];
   const annotations = same ? {} : { [ANNOTATION.member]: encodeMemberRecord(record) };
-  return [{ kind: "LabelPod", pod: pod.name, uid: pod.uid, labels, annotations }];
+  return [{ kind: "LabelPod", pod: pod.name, seen: seenOf(pod), labels, annotations }];
+}
+
+export function seenOf({ uid, resourceVersion }: Seen): Seen {
+  return { uid, resourceVersion };
 }
 
 /** Witnesses on the volume claim, which outlive pod and StatefulSet. */
@@ -93,7 +97,7 @@ function witness(situation: Situation, view: MemberView): Track {
   );
   return Object.keys(annotations).length === 0
     ? []
-    : [{ kind: "AnnotateClaim", claim: claim.name, uid: claim.uid, annotations }];
+    : [{ kind: "AnnotateClaim", claim: claim.name, seen: seenOf(claim), annotations }];
 }
 
 function publish(situation: Situation, role: "primary" | "replica"): Track {
@@ -103,8 +107,8 @@ function publish(situation: Situation, role: "primary" | "replica"): Track {
   const name = role === "primary" ? `${set.name}-primary` : `${set.name}-replicas`;
   const selector = { ...set.matchLabels, [LABEL.role]: role, [LABEL.epoch]: String(situation.state.epoch) };
   if (seen.kind === "found" && sameSelector(seen.service.selector, selector)) return [];
-  const step: Step = { kind: "EnsureService", role, name, selector };
-  return [step];
+  const found = seen.kind === "found" ? seenOf(seen.service) : null;
+  return [{ kind: "EnsureService", role, name, seen: found, selector }];
 }
 
 function sameSelector(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {

@@ -127,17 +127,19 @@ function accountStatements(
   have: Marker | null,
 ): readonly string[] {
   const account = accountLiteral(credentials.username);
-  // The password is set apart from the creation, because the account may be left from a run that was cut off.
-  const login = `${account} IDENTIFIED WITH caching_sha2_password BY ${passwordLiteral(credentials.password)}`;
+  const attribute = JSON.stringify({ ordinal: mark });
+  const login = `${account} IDENTIFIED WITH caching_sha2_password BY`;
+  const terms = "REQUIRE SSL PASSWORD EXPIRE NEVER";
   // The witness table comes before the account whose marker promises it.
   const grants = control
     ? ["CREATE DATABASE IF NOT EXISTS ordinal", TERM_TABLE, ...controlGrants(account)]
     : [`GRANT REPLICATION SLAVE, BACKUP_ADMIN ON *.* TO ${account}`];
   return [
-    `CREATE USER IF NOT EXISTS ${login} REQUIRE SSL PASSWORD EXPIRE NEVER`,
-    ...(have?.password === mark.password ? [] : [`ALTER USER ${login} REQUIRE SSL PASSWORD EXPIRE NEVER`]),
+    // Nobody can log in with it until everything is granted: the next run, after one that was cut off, would
+    // come in with it instead of the user's account and be refused.
+    `CREATE USER IF NOT EXISTS ${login} RANDOM PASSWORD ${terms}`,
     ...(have?.grants === mark.grants ? [] : grants),
-    `ALTER USER ${account} ATTRIBUTE '${JSON.stringify({ ordinal: mark })}'`,
+    `ALTER USER ${login} ${passwordLiteral(credentials.password)} ${terms} ATTRIBUTE '${attribute}'`,
   ];
 }
 

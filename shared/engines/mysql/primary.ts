@@ -106,11 +106,20 @@ export async function open(
   return written.ok ? succeed(null) : written;
 }
 
-/** First nobody can come in with it, then whoever is in is put out; an acknowledger could come back else. */
+/**
+ * First nobody can come in with it, then whoever is in is put out; an acknowledger could come back else. It
+ * concerns this server alone and is not logged: logged, it would wait for an acknowledgement, which nobody
+ * gives while the only replica is the one to be let in again.
+ */
 export async function lockAccount(server: Server, account: string, locked: boolean): Promise<Outcome<null>> {
+  const quiet = await run(server, "SET SESSION sql_log_bin = OFF");
+  if (!quiet.ok) return quiet;
   const changed = await runAll(server, [
     `ALTER USER ${accountLiteral(account)} ACCOUNT ${locked ? "LOCK" : "UNLOCK"}`,
   ]);
+  // Also after a failure: what this session does next must be logged again.
+  const logged = await run(server, "SET SESSION sql_log_bin = ON");
+  if (!logged.ok) return logged;
   if (!changed.ok || !locked) return changed;
   const sessions = await run(
     server,
