@@ -106,7 +106,8 @@ make_system_tables() {
   shift
   settings=$(mysqld --print-defaults "$@" | tail --lines=+2 | tr --delete ' \n')
   if [[ -d $model && -z $settings ]]; then
-    cp --recursive --sparse=always "$model/." "$data/"
+    # The umask gives the modes that mysqld itself uses.
+    (umask 027 && cp --recursive --sparse=always "$model/." "$data/")
   else
     mysqld "$@" --initialize-insecure --log-error-verbosity=1
   fi
