@@ -63,9 +63,18 @@ function isProblemCode(code: string): code is Problem["code"] {
   return code in PROBLEM_CODES;
 }
 
+/** What happens once in an epoch is told once, also when two executors come to it, each counting its own write. */
+const ONCE_AN_EPOCH: ReadonlySet<EventReason> = new Set([
+  "AdoptionStarted",
+  "AdoptionCompleted",
+  "PrimaryReopening",
+  "PrimaryReopened",
+]);
+
 function happeningEvent(happening: Happening, state: State | null): EventStep {
   const { reason, message } = happening;
-  const key = `${reason}|${message}|${state?.epoch ?? 0}|${state?.seq ?? 0}`;
+  const place = ONCE_AN_EPOCH.has(reason) ? "" : `|${state?.seq ?? 0}`;
+  const key = `${reason}|${message}|${state?.epoch ?? 0}${place}`;
   return { kind: "Event", type: EVENT_REASONS[reason], reason, message, key };
 }
 

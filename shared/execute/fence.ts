@@ -6,11 +6,9 @@
 
 import { type Contact, connectMember } from "../access/index.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
-import { decodeState } from "../annotations/state.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Member } from "../model/observed.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
-import type { State } from "../model/state.ts";
 import type { Kube } from "../ports/kube.ts";
 import type { Server } from "../ports/server.ts";
 
@@ -23,17 +21,16 @@ export interface Fence {
   readonly set: StatefulSet;
 }
 
-/** Succeeds when the recorded intent is still the one that this plan was made for. */
-export async function intentStands(fence: Fence, expected: State): Promise<Outcome<null>> {
-  const fresh = await fence.kube.read("StatefulSet", fence.set);
+/**
+ * Succeeds when what is recorded is, to the letter, what this plan was made for: any record of another executor
+ * counts, also one that differs in its number only, for it may be the very one that this plan was to lead to.
+ */
+export async function intentStands(kube: Kube, recorded: StatefulSet): Promise<Outcome<null>> {
+  const fresh = await kube.read("StatefulSet", recorded);
   if (!fresh.ok) return fresh;
-  const seen = decodeState(fresh.value.annotations[ANNOTATION.state], fence.set.uid);
   const same =
-    fresh.value.uid === fence.set.uid &&
-    seen.kind === "valid" &&
-    seen.state.epoch === expected.epoch &&
-    seen.state.op?.id === expected.op?.id &&
-    seen.state.phase === expected.phase;
+    fresh.value.uid === recorded.uid &&
+    fresh.value.annotations[ANNOTATION.state] === recorded.annotations[ANNOTATION.state];
   return same ? succeed(null) : fail("conflict", "the recorded intent was replaced by a newer one");
 }
 

@@ -12,8 +12,9 @@ import type { State } from "../model/state.ts";
 import type { Step, Track } from "../model/step.ts";
 import type { Clock, Ids, Log } from "../ports/host.ts";
 import type { Kube } from "../ports/kube.ts";
+import { intentStands } from "./fence.ts";
 import { announce, type KubeScene, record, runKubeStep } from "./kube-steps.ts";
-import { runServerStep, type ServerScene, Sessions } from "./server-steps.ts";
+import { runServerStep, Sessions } from "./server-steps.ts";
 
 export interface Executing {
   readonly kube: Kube;
@@ -56,22 +57,70 @@ export function describeStep(step: Step): string {
   }
 }
 
-export async function execute(executing: Executing, decision: Decision): Promise<Run> {
-  const { observed, kube, clock } = executing;
+/** What the plan may rely on: the object with the intent, as it was observed or as this plan has recorded it. */
+interface Intent {
+  set: Observed["set"];
+  state: State | null;
+  /**
+   * That the intent stands, asked once for all steps on objects: the versions of those were seen before and
+   * fence the rest. A record proves it as well.
+   */
+  confirmed: Promise<Outcome<null>> | null;
+}
+
+async function runStep(
+  { kube, clock, ids, component, contact, observed }: Executing,
+  intent: Intent,
+  sessions: Sessions,
+  step: Step,
+): Promise<Outcome<null>> {
   const now = () => new Date(clock.now()).toISOString();
-  const intent: { set: Observed["set"]; state: State | null } = {
-    set: observed.set,
-    state: observed.state.kind === "valid" ? observed.state.state : null,
-  };
+  const scene: KubeScene = { kube, ids, set: intent.set, port: contact.engine.rules.port, component, now };
+  switch (step.kind) {
+    case "Record": {
+      const written = await record(scene, step);
+      if (!written.ok) return written;
+      intent.set = written.value;
+      intent.state = step.state ?? intent.state;
+      intent.confirmed = Promise.resolve(succeed(null));
+      return succeed(null);
+    }
+    case "Event":
+    case "EnsureAccounts":
+    case "EnsureService":
+    case "LabelPod":
+    case "AnnotateClaim":
+    case "DeleteService": {
+      intent.confirmed ??= intentStands(kube, intent.set);
+      const stands = await intent.confirmed;
+      if (!stands.ok) return stands;
+      return step.kind === "Event" ? announce(scene, step) : runKubeStep(scene, step);
+    }
+    default: {
+      // No effect on a server without a recorded intent.
+      if (intent.state === null) throw new Error(`${step.kind} without a recorded intent`);
+      const { fence } = sessions;
+      const { members } = observed;
+      return runServerStep(
+        { fence, sessions, members, expected: intent.state, recorded: intent.set, now },
+        step,
+      );
+    }
+  }
+}
+
+export async function execute(executing: Executing, decision: Decision): Promise<Run> {
+  const { observed, kube, contact, log } = executing;
+  const state = observed.state.kind === "valid" ? observed.state.state : null;
+  const intent: Intent = { set: observed.set, state, confirmed: null };
   let done = 0;
 
   const runTrack = async (track: Track): Promise<Halt | null> => {
-    const fence = { kube, contact: executing.contact, set: observed.set };
-    const sessions = new Sessions(fence);
+    const sessions = new Sessions({ kube, contact, set: observed.set });
     try {
       for (const step of track) {
-        const outcome = await runStep(step, sessions, fence);
-        executing.log.info(outcome.ok ? "step" : "step failed", {
+        const outcome = await runStep(executing, intent, sessions, step);
+        log.info(outcome.ok ? "step" : "step failed", {
           cluster: `${observed.ref.namespace}/${observed.ref.name}`,
           step: describeStep(step),
           ...(outcome.ok ? {} : { kind: outcome.failure.kind, reason: outcome.failure.message }),
@@ -82,40 +131,6 @@ export async function execute(executing: Executing, decision: Decision): Promise
       return null;
     } finally {
       await sessions.closeAll();
-    }
-  };
-
-  const runStep = async (
-    step: Step,
-    sessions: Sessions,
-    fence: ServerScene["fence"],
-  ): Promise<Outcome<null>> => {
-    const { ids, component, contact } = executing;
-    const scene: KubeScene = { kube, ids, set: intent.set, port: contact.engine.rules.port, component, now };
-    switch (step.kind) {
-      case "Record": {
-        const written = await record(scene, step);
-        if (!written.ok) return written;
-        intent.set = written.value;
-        intent.state = step.state ?? intent.state;
-        return succeed(null);
-      }
-      case "Event":
-        return announce(scene, step);
-      case "EnsureAccounts":
-      case "EnsureService":
-      case "LabelPod":
-      case "AnnotateClaim":
-      case "DeleteService":
-        return runKubeStep(scene, step);
-      default: {
-        // No effect on a server without a recorded intent.
-        if (intent.state === null) throw new Error(`${step.kind} without a recorded intent`);
-        return runServerStep(
-          { fence, sessions, members: observed.members, expected: intent.state, now },
-          step,
-        );
-      }
     }
   };
 

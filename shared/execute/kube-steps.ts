@@ -105,21 +105,20 @@ async function ensureService(
   step: Extract<KubeStep, { kind: "EnsureService" }>,
 ): Promise<Outcome<null>> {
   const { kube, set, port } = scene;
-  const ref = { namespace: set.namespace, name: step.name };
-  const present = await kube.read("Service", ref);
-  if (present.ok) {
-    const patched = await kube.patch("Service", ref, { uid: present.value.uid, selector: step.selector });
-    return patched.ok ? succeed(null) : patched;
+  const { name, seen, selector } = step;
+  if (seen !== null) {
+    const ref = { namespace: set.namespace, name };
+    return withoutValue(await kube.patch("Service", ref, { ...seen, selector }));
   }
-  if (present.failure.kind !== "gone") return present;
   const ports = [{ name: "database", port, targetPort: port }];
-  const created = await kube.create(
-    "Service",
-    manifest(scene, step.name, { spec: { selector: step.selector, ports } }),
-  );
-  return created.ok ? succeed(null) : created;
+  return withoutValue(await kube.create("Service", manifest(scene, name, { spec: { selector, ports } })));
 }
 
+function withoutValue(outcome: Outcome<unknown>): Outcome<null> {
+  return outcome.ok ? succeed(null) : outcome;
+}
+
+/** Each change is refused when the object is no longer as it was seen: the function may have been frozen. */
 export async function runKubeStep(scene: KubeScene, step: KubeStep): Promise<Outcome<null>> {
   const { kube, set } = scene;
   const { namespace } = set;
@@ -129,20 +128,16 @@ export async function runKubeStep(scene: KubeScene, step: KubeStep): Promise<Out
     case "EnsureService":
       return ensureService(scene, step);
     case "LabelPod": {
-      const { uid, labels, annotations } = step;
-      const patched = await kube.patch("Pod", { namespace, name: step.pod }, { uid, labels, annotations });
-      return patched.ok ? succeed(null) : patched;
+      const { pod: name, seen, labels, annotations } = step;
+      return withoutValue(await kube.patch("Pod", { namespace, name }, { ...seen, labels, annotations }));
     }
     case "AnnotateClaim": {
-      const { uid, annotations } = step;
-      const patched = await kube.patch(
-        "PersistentVolumeClaim",
-        { namespace, name: step.claim },
-        { uid, annotations },
+      const { claim: name, seen, annotations } = step;
+      return withoutValue(
+        await kube.patch("PersistentVolumeClaim", { namespace, name }, { ...seen, annotations }),
       );
-      return patched.ok ? succeed(null) : patched;
     }
     case "DeleteService":
-      return kube.remove("Service", { namespace, name: step.name, uid: step.uid });
+      return kube.remove("Service", { namespace, name: step.name, ...step.seen });
   }
 }

@@ -2,6 +2,7 @@
  * Steps on database servers. Each runs in a fenced session and can be repeated; consecutive steps on one
  * member share a session, and the recorded intent is read again before each of them.
  */
+import type { StatefulSet } from "../model/kube.ts";
 import type { Member } from "../model/observed.ts";
 import { fail, type Outcome, succeed, unreachable } from "../model/outcome.ts";
 import type { State } from "../model/state.ts";
@@ -15,17 +16,17 @@ const SEED_WAIT_MS = 15_000;
 
 /** Sessions of one track, by ordinal. */
 export class Sessions {
-  readonly #fence: Fence;
+  readonly fence: Fence;
   readonly #open = new Map<number, Server>();
 
   constructor(fence: Fence) {
-    this.#fence = fence;
+    this.fence = fence;
   }
 
   async on(member: Member): Promise<Outcome<Server>> {
     const present = this.#open.get(member.ordinal);
     if (present !== undefined) return succeed(present);
-    const opened = await openFenced(this.#fence, member);
+    const opened = await openFenced(this.fence, member);
     if (opened.ok) this.#open.set(member.ordinal, opened.value);
     return opened;
   }
@@ -47,6 +48,8 @@ export interface ServerScene {
   readonly members: readonly Member[];
   /** The intent under which the plan runs. */
   readonly expected: State;
+  /** The object that carries it. */
+  readonly recorded: StatefulSet;
   readonly now: () => string;
 }
 
@@ -82,7 +85,7 @@ export async function runServerStep(scene: ServerScene, step: ServerStep): Promi
   const session = await scene.sessions.on(member.value);
   if (!session.ok) return session;
   // After the lock, so that whoever held it before us has written what it did.
-  const stands = await intentStands(scene.fence, scene.expected);
+  const stands = await intentStands(scene.fence.kube, scene.recorded);
   if (!stands.ok) return stands;
   const outcome = await act(scene, step, session.value);
   // A seeded server restarts under us, and a failed session may have lost its lock.

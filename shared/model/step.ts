@@ -72,28 +72,36 @@ export type ServerStep =
       readonly ackCount: number;
     };
 
+/** The object as it was when the step was decided; a change of any other version is a conflict (INV-10). */
+export interface Seen {
+  readonly uid: string;
+  readonly resourceVersion: string;
+}
+
 export type KubeStep =
   | { readonly kind: "EnsureAccounts"; readonly ordinals: readonly number[] }
   | {
       readonly kind: "LabelPod";
       readonly pod: string;
-      readonly uid: string;
+      readonly seen: Seen;
       readonly labels: Readonly<Record<string, string | null>>;
       readonly annotations: Readonly<Record<string, string | null>>;
     }
   | {
       readonly kind: "AnnotateClaim";
       readonly claim: string;
-      readonly uid: string;
+      readonly seen: Seen;
       readonly annotations: Readonly<Record<string, string | null>>;
     }
   | {
       readonly kind: "EnsureService";
       readonly role: "primary" | "replica";
       readonly name: string;
+      /** Null = there is none. */
+      readonly seen: Seen | null;
       readonly selector: Readonly<Record<string, string>>;
     }
-  | { readonly kind: "DeleteService"; readonly name: string; readonly uid: string };
+  | { readonly kind: "DeleteService"; readonly name: string; readonly seen: Seen };
 
 export type Step = RecordStep | EventStep | ServerStep | KubeStep;
 export type Track = readonly Step[];

@@ -51,8 +51,11 @@ export interface Kube {
   create<K extends Kind>(kind: K, manifest: Manifest): Promise<Outcome<KubeKinds[K]>>;
   /** `conflict` on another uid or resourceVersion, `gone` when it does not exist. */
   patch<K extends Kind>(kind: K, ref: ObjectRef, patch: Patch): Promise<Outcome<KubeKinds[K]>>;
-  /** Succeeds when it is already gone; `conflict` on another uid. */
-  remove(kind: Kind, ref: ObjectRef & { readonly uid: string }): Promise<Outcome<null>>;
+  /** Succeeds when it is already gone; `conflict` on another uid, or on another resourceVersion if one is given. */
+  remove(
+    kind: Kind,
+    ref: ObjectRef & { readonly uid: string; readonly resourceVersion?: string },
+  ): Promise<Outcome<null>>;
 }
 
 export type WatchEventType = "add" | "update" | "delete";

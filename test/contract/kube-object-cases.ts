@@ -70,6 +70,7 @@ export function removalCases(subject: () => Subject): void {
     const made = await secret(subject(), "removed", {});
     expect(failure(await kube.remove("Secret", { ...made, uid: "another" }))).toBe("conflict");
     expect(value(await kube.read("Secret", made))).toEqual(made);
+    expect(failure(await kube.remove("Secret", { ...made, resourceVersion: "1" }))).toBe("conflict");
     expect(value(await kube.remove("Secret", made))).toBeNull();
     expect(failure(await kube.read("Secret", made))).toBe("gone");
     expect(value(await kube.remove("Secret", made))).toBeNull();

@@ -15,7 +15,7 @@ export function watchCases(subject: () => Subject): void {
     value(await kube.patch("Secret", ref, { uid, annotations: { a: "1" } }));
     await secret(subject(), "watch-2", labels);
     await secret(subject(), "watch-3", { watched: "not" });
-    value(await kube.remove("Secret", { ...ref, uid }));
+    value(await kube.remove("Secret", { namespace, name: ref.name, uid }));
     await until(() => seen.events.length >= 4);
     seen.close();
     await secret(subject(), "watch-4", labels);

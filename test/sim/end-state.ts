@@ -5,6 +5,7 @@
  */
 import { decodeConditions } from "../../shared/annotations/conditions.ts";
 import { decodeMemberRecord } from "../../shared/annotations/member.ts";
+import { EVENT_REASONS } from "../../shared/model/condition.ts";
 import type { State } from "../../shared/model/state.ts";
 import type { SimServer } from "./mysql/server.ts";
 import type { World } from "./world.ts";
@@ -84,6 +85,9 @@ export async function endState(world: World): Promise<object> {
     }),
     claims: claims.value.map(({ name, annotations }) => [name, annotations]),
     services: services.value.map(({ name, selector, ownerUid }) => [name, selector, ownerUid]),
+    // Each thing that was done is told once. Problems come and go with the disturbance, and two members may
+    // join together or one after the other.
+    happened: (await eventReasons(world)).filter((one) => one in EVENT_REASONS && one !== "MemberJoined"),
     secrets: secrets.value.map(({ name, values }) => [name, Object.keys(values).sort()]),
   };
 }

@@ -100,6 +100,8 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
       async connect(options) {
         const connected = await call(null, () => servers.connect(options));
         if (!connected.ok) return connected;
+        // A dead process has no connections, also none that was being opened when it died.
+        if (dead) void connected.value.close();
         return { ok: true, value: guarded(connected.value) };
       },
     },

@@ -37,7 +37,7 @@ export function createCalls(transport: Transport, lister: Lister): Kube {
     },
     async remove(kind, ref) {
       const subject = subjectOf("remove", kind, ref);
-      const document = removalDocument(ref.uid);
+      const document = removalDocument(ref);
       const answer = await transport.send({ subject, method: "DELETE", path: pathOf(kind, ref), document });
       return answer.ok || answer.failure.kind === "gone" ? succeed(null) : answer;
     },

@@ -61,14 +61,15 @@ function encoded(values: Changes): Changes {
   );
 }
 
-export function removalDocument(uid: string): Document {
+export function removalDocument(expected: Pick<Patch, "uid" | "resourceVersion">): Document {
+  const { uid, resourceVersion } = expected;
   return {
     contentType: "application/json",
     body: {
       apiVersion: "v1",
       kind: "DeleteOptions",
       propagationPolicy: "Background",
-      preconditions: { uid },
+      preconditions: { uid, ...(resourceVersion !== undefined && { resourceVersion }) },
     },
   };
 }

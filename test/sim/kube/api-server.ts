@@ -125,7 +125,7 @@ function createKube(store: Store, call: MakeCall): Kube {
       }),
     remove: (kind, ref) =>
       call("remove", kind, ref, () => {
-        const against = objection(store, kind, ref, { uid: ref.uid });
+        const against = objection(store, kind, ref, ref);
         if (against) return against.failure.kind === "gone" ? succeed(null) : against;
         store.drop(kind, ref);
         return succeed(null);

@@ -283,7 +283,7 @@ describe("the primary", () => {
     expect(first.phase).toBe("Reopening");
     expect(serverSteps(first)).toEqual([]);
     const second = deciding(closed()(carryOut(settled(placed(3)), first)));
-    expect(serverSteps(second)).toMatchObject([{ kind: "Arm", ordinal: 0, ackCount: 1 }]);
+    expect(stepsOfKind(second, "Arm")).toEqual([{ kind: "Arm", ordinal: 0, ackCount: 1 }]);
   });
 
   test("waits for its replicas, whose threads are started", () => {

@@ -1,0 +1,64 @@
+/** What Ordinal does to a cluster, each as a world just before it and the end that must be reached. */
+import { createWorld, type World } from "./world.ts";
+
+export interface Workflow {
+  readonly name: string;
+  /** How many effects an undisturbed run has at the least; fewer means that the sweep lost its points. */
+  readonly effectsMin: number;
+  /** A settled or untouched world in which the workflow is due. */
+  readonly due: (seed: number) => Promise<World>;
+}
+
+const EMPTY = {};
+
+async function established(seed: number, replicas: number): Promise<World> {
+  const world = createWorld({ seed, members: Array(replicas).fill(EMPTY) });
+  await world.settle();
+  return world;
+}
+
+async function releasing(seed: number, services: "keep" | "remove"): Promise<World> {
+  const world = await established(seed, 3);
+  world.annotate({ "ordinal.dev/engine": null, "ordinal.dev/services-on-release": services });
+  return world;
+}
+
+export const WORKFLOWS: readonly Workflow[] = [
+  {
+    name: "adoption of three",
+    effectsMin: 110,
+    due: (seed) => Promise.resolve(createWorld({ seed, members: [EMPTY, EMPTY, EMPTY] })),
+  },
+  {
+    name: "a replica that lost its volume, of three",
+    effectsMin: 30,
+    async due(seed) {
+      const world = await established(seed, 3);
+      world.kubelet.loseVolume(2);
+      await world.clock.pass(3_000);
+      return world;
+    },
+  },
+  {
+    name: "the only replica lost its volume",
+    effectsMin: 30,
+    async due(seed) {
+      const world = await established(seed, 2);
+      world.kubelet.loseVolume(1);
+      await world.clock.pass(3_000);
+      return world;
+    },
+  },
+  {
+    name: "a primary that restarted",
+    effectsMin: 15,
+    async due(seed) {
+      const world = await established(seed, 3);
+      world.kubelet.kill(0);
+      await world.clock.pass(3_000);
+      return world;
+    },
+  },
+  { name: "release", effectsMin: 12, due: (seed) => releasing(seed, "keep") },
+  { name: "release with its Services", effectsMin: 15, due: (seed) => releasing(seed, "remove") },
+];
