@@ -10,7 +10,8 @@ shopt -s nullglob
 
 readonly marker=.ordinal-unfinished
 readonly model=/usr/share/mysql-model
-readonly first_pid=/tmp/mysql-first-start.pid
+
+fallback=()
 
 say() { printf '%s [Entrypoint] %s\n' "$(date --utc +%FT%TZ)" "$*" >&2; }
 stop() { say "$*"; exit 1; }
@@ -75,6 +76,8 @@ prepare() {
   local data=$1
   shift
   check_settings
+  # The first process of a container ignores a signal that it does not expect.
+  trap 'exit 143' TERM
   say "preparing $data"
   # Only what an earlier preparation has left is removed; mysqld itself refuses foreign files.
   if [[ -e $data/$marker ]]; then
@@ -85,15 +88,16 @@ prepare() {
   make_system_tables "$data" "$@"
   # The usual socket: start scripts expect it, and so a probe through it answers too early, just
   # as it does with the official image. Nothing can come from the network yet.
-  mysqld "$@" --skip-networking --mysqlx=OFF --daemonize \
-    --pid-file="$first_pid" --log-error="$data/.first-start.log" ||
-    { cat "$data/.first-start.log" >&2; stop "the first start failed"; }
+  mysqld "$@" "${fallback[@]}" --skip-networking --mysqlx=OFF --log-error="$data/.first-start.log" &
+  first=$!
+  wait_for_start "$data/.first-start.log"
   load_time_zones
   make_root
   make_wished
   run_scripts
   sql <<<'SHUTDOWN'
-  wait_for_end
+  # Waiting for it also takes its process away, which mysqld would not do as the first process.
+  wait "$first"
   rm --force "$data/.first-start.log" "$data/$marker"
   say "$data is ready"
 }
@@ -109,7 +113,7 @@ make_system_tables() {
     # The umask gives the modes that mysqld itself uses.
     (umask 027 && cp --recursive --sparse=always "$model/." "$data/")
   else
-    mysqld "$@" --initialize-insecure --log-error-verbosity=1
+    mysqld "$@" "${fallback[@]}" --initialize-insecure --log-error-verbosity=1
   fi
 }
 
@@ -162,13 +166,21 @@ run_scripts() {
   done
 }
 
-wait_for_end() {
-  local tries
-  for ((tries = 0; tries < 3000; tries++)); do
-    [[ -e $first_pid ]] || return 0
-    sleep 0.02
+wait_for_start() { # wait_for_start LOG
+  until mysqladmin --no-defaults --protocol=socket --user=root ping &>/dev/null; do
+    kill -0 "$first" 2>/dev/null || { cat "$1" >&2; stop "the first start failed"; }
+    sleep 0.05
   done
-  stop "the first start did not end"
+}
+
+# All servers of a machine share its places for asynchronous reads and writes, and one takes about
+# 2,300 of them; without any it would not start. With few left, it does without.
+choose_aio() {
+  local used allowed
+  used=$(</proc/sys/fs/aio-nr) allowed=$(</proc/sys/fs/aio-max-nr)
+  ((allowed - used < 12000)) || return 0
+  say "only $((allowed - used)) places for asynchronous I/O are left on this machine; using none"
+  fallback=(--innodb-use-native-aio=OFF)
 }
 
 main() {
@@ -185,9 +197,10 @@ main() {
     exec setpriv --reuid=mysql --regid=mysql --init-groups -- "$0" "$@"
   fi
   read_settings
+  choose_aio
   if [[ ! -d $data/mysql || -e $data/$marker ]]; then prepare "$data" "$@"; fi
   unset MYSQL_ROOT_PASSWORD MYSQL_PASSWORD
-  exec mysqld "$@"
+  exec mysqld "$@" "${fallback[@]}"
 }
 
 main "$@"
