@@ -38,7 +38,6 @@ import { type ClusterStatus, contextStatus, localStatus, writeFacts } from "./st
 import { storageManifest } from "./storage.ts";
 
 export { LocalError } from "./process.ts";
-export type { S3Access } from "./s3.ts";
 export type { ClusterStatus } from "./status.ts";
 export { allNames };
 
