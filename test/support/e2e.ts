@@ -94,6 +94,14 @@ export async function openScene(
   };
   const note = (message: string, fields: object = {}) =>
     void lines.push(`${message} ${JSON.stringify(fields)}`);
+  /** What a person would look at next: why a pod is not Ready, and what the host did last. */
+  const evidence = async (): Promise<string> => {
+    const sick = (await world()).pods.filter((pod) => !pod.ready).map(({ name }) => name);
+    const logs = sick.flatMap((name) =>
+      [[], ["--previous"]].map((more) => inNamespace("logs", name, "--tail=15", ...more).catch(String)),
+    );
+    return [...(await Promise.all(logs)), ...lines.slice(-12)].join("\n");
+  };
   return {
     cluster,
     ref,
@@ -104,13 +112,17 @@ export async function openScene(
       await inNamespace("annotate", "--overwrite", "statefulset", "mysql", ...changes);
     },
     world,
-    until: (what, holds) =>
-      waitFor(what, { timeoutMs: PATIENCE_MS, everyMs: 300 }, async () => {
+    async until(what, holds) {
+      const wait = waitFor(what, { timeoutMs: PATIENCE_MS, everyMs: 300 }, async () => {
         const seen = await world();
         const held = await Promise.resolve(holds(seen)).catch((error: unknown) => String(error));
-        const saw = `${String(held)}; phase ${seen.phase}; ${seen.readiness}; last lines:\n${lines.slice(-12).join("\n")}`;
+        const saw = `${String(held)}; phase ${seen.phase}; ${seen.readiness}`;
         return held === true ? { ok: true, value: seen } : { ok: false, saw };
-      }),
+      });
+      return await wait.catch(async (error: unknown) => {
+        throw new Error(`${String(error)}\n${await evidence()}`, { cause: error });
+      });
+    },
     async host(options = {}) {
       const log = { info: note, warn: note };
       const host = await startLocalHost({ namespaces: [namespace], kubeconfig, log, ...options });
