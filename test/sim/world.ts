@@ -70,8 +70,8 @@ export interface World {
 export interface HostOptions {
   readonly lookEveryMs: number;
   readonly plan?: Plan;
-  /** True: it hears of changes too, as the API server's deliveries have it. */
-  readonly watches?: boolean;
+  /** What becomes of each event of the watches on its way to the queue; absent = nothing is watched. */
+  readonly deliver?: (emit: () => void) => void;
 }
 
 export interface Host {
@@ -126,7 +126,7 @@ export function createWorld(options: WorldOptions): World {
     return { instance, result };
   }
 
-  function host({ lookEveryMs, plan = {}, watches = false }: HostOptions): Host {
+  function host({ lookEveryMs, plan = {}, deliver }: HostOptions): Host {
     const { instance, context } = start(plan);
     let passes = 0;
     const runner = createRunner({
@@ -140,7 +140,8 @@ export function createWorld(options: WorldOptions): World {
         passes += 1;
       },
     });
-    const subscription = watches ? watchSource(sim.watches, [{}], clock)(runner.emit) : null;
+    const subscription =
+      deliver && watchSource(sim.watches, [{}], clock)((event) => deliver(() => runner.emit(event)));
     return {
       instance,
       passes: () => passes,
