@@ -18,12 +18,21 @@ interface Line {
   readonly stage: string;
   readonly userAgent?: string;
   readonly requestReceivedTimestamp: string;
-  readonly objectRef?: { readonly resource?: string };
+  readonly objectRef?: { readonly resource?: string; readonly namespace?: string };
 }
 
 const WRITES: ReadonlySet<string> = new Set(["create", "update", "patch", "delete", "deletecollection"]);
 
-export async function readAudit(path: string, agent: string, from: Date, to: Date): Promise<Audited> {
+export interface AuditQuery {
+  /** How the user agent begins. */
+  readonly agent: string;
+  readonly from: Date;
+  readonly to: Date;
+  /** Absent = all. */
+  readonly namespace?: string;
+}
+
+export async function readAudit(path: string, { agent, from, to, namespace }: AuditQuery): Promise<Audited> {
   const counts = { writes: 0, sweeps: 0, looks: 0, otherReads: 0 };
   for await (const text of createInterface({ input: createReadStream(path) })) {
     if (!text.includes(agent)) continue;
@@ -31,6 +40,7 @@ export async function readAudit(path: string, agent: string, from: Date, to: Dat
     const at = Date.parse(requestReceivedTimestamp);
     const ours = userAgent?.startsWith(agent) === true && stage === "ResponseComplete" && verb !== "watch";
     if (!ours || at < from.getTime() || at > to.getTime()) continue;
+    if (namespace !== undefined && objectRef?.namespace !== namespace) continue;
     if (WRITES.has(verb)) counts.writes += 1;
     else if (verb === "list" && objectRef?.resource === "statefulsets") counts.sweeps += 1;
     else if (verb === "list" && objectRef?.resource === "pods") counts.looks += 1;

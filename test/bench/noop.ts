@@ -76,7 +76,7 @@ async function watchQuiet({ status, minutes }: BenchPlace, pid: number): Promise
   await sleep(minutes * 60_000);
   const spent = cpuMs(pid) - cpuBefore;
   return {
-    audited: await readAudit(auditLog ?? "", AGENT, from, new Date()),
+    audited: await readAudit(auditLog ?? "", { agent: AGENT, from, to: new Date() }),
     cpuMs: spent,
     rssMb: rssMb(pid),
   };
@@ -116,6 +116,8 @@ export const noop: Bench = async (place) => {
   const host = spawn(process.execPath, [HOST, "--kubeconfig", status.kubeconfig, "--log", "json"], {
     stdio: "ignore",
   });
+  // Also when the bench is ended from outside: a host that outlives it would go on looking at clusters.
+  process.once("exit", () => host.kill());
   try {
     for (const ref of refs) await waitReplicated(cluster, ref, 300_000);
     // The last events of the adoptions come to rest.

@@ -14,6 +14,9 @@ const variables = {
   auditLog: "ORDINAL_TEST_AUDIT_LOG",
 } as const;
 
+/** Where the S3 server is and how to log in to it, as JSON. */
+export const s3Variable = "ORDINAL_TEST_S3";
+
 /** Returns what undoes it. Where real servers cannot run nothing is set, and the tests say why they skip. */
 export async function openTestCluster(): Promise<() => Promise<void>> {
   if (process.env[variables.kubeconfig] !== undefined || whyNoServers() !== undefined) return async () => {};
@@ -21,7 +24,9 @@ export async function openTestCluster(): Promise<() => Promise<void>> {
   for (const [field, variable] of Object.entries(variables)) {
     process.env[variable] = cluster[field as keyof typeof variables];
   }
+  process.env[s3Variable] = JSON.stringify(cluster.s3);
   return async () => {
+    delete process.env[s3Variable];
     for (const variable of Object.values(variables)) delete process.env[variable];
     if (process.env["ORDINAL_TEST_KEEP"] === undefined) await down(clusterName);
   };

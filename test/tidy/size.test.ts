@@ -22,10 +22,21 @@ function isGroupOfTests(node: ts.Node): boolean {
   return ts.isCallExpression(node.parent) && /^describe\b/.test(node.parent.expression.getText());
 }
 
+/** Lines of a function without those of the functions in it, which are counted for themselves. */
+function ownLines(node: ts.Node): number {
+  let inner = 0;
+  const visit = (child: ts.Node): void => {
+    if (ts.isFunctionLike(child)) inner += Math.max(0, linesOf(child.getText()) - 1);
+    else ts.forEachChild(child, visit);
+  };
+  ts.forEachChild(node, visit);
+  return linesOf(node.getText()) - inner;
+}
+
 function longFunctions(source: Source): readonly string[] {
   return scan(source, (node) => {
     if (!ts.isFunctionLike(node) || isGroupOfTests(node)) return undefined;
-    const lines = linesOf(node.getText());
+    const lines = ownLines(node);
     return lines > functionLinesMax ? `a function of ${lines} lines, at most ${functionLinesMax}` : undefined;
   });
 }
