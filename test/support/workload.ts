@@ -13,6 +13,8 @@ import type { Login } from "./world.ts";
 export interface WorkloadOptions extends Login {
   /** Address of the server to write to, asked again before each new connection; null = nobody at present. */
   readonly locate: () => Promise<string | null>;
+  /** Absent = MySQL's own. */
+  readonly port?: number;
   readonly writers: number;
   /** Of all writers together. */
   readonly perSecond: number;
@@ -109,13 +111,13 @@ function noteAck(books: Books, id: number, dueAt: number): void {
 
 /** Tries until there is a connection or the shift is over. */
 async function open({ options, books, over }: Shift): Promise<Connection | null> {
-  const { user, password, timeoutMs } = options;
+  const { user, password, timeoutMs, port = PORT } = options;
   while (!over.aborted) {
     try {
       const host = await options.locate();
       if (host !== null) {
         const connection = await createConnection({
-          ...{ host, port: PORT, user, password },
+          ...{ host, port, user, password },
           connectTimeout: timeoutMs,
         });
         // A connection that is lost while nothing is under way; the next statement finds out.
