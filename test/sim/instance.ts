@@ -14,6 +14,8 @@ export class Killed extends Error {}
 export type Cut = "before" | "during" | "after";
 
 export interface Plan {
+  /** Called before each effect; throws when the world is not as it must always be. */
+  readonly inspect?: () => void;
   /** Called before each effect with its number from 1; an answer ends the instance there. */
   readonly cut?: (effect: number, text: string) => Cut | null;
   /** Called before each call of a port with its number; an answer is how long it sleeps there, milliseconds. */
@@ -59,6 +61,7 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
     }
     if (dead) throw new Killed("the instance was killed");
     if (effect === null) return act();
+    plan.inspect?.();
     effects.push(effect);
     const cut = plan.cut?.(effects.length, effect) ?? null;
     if (cut === "before") die();

@@ -12,6 +12,7 @@ import { type PassResult, type ReconcileContext, reconcile } from "../../shared/
 import { EVENT_FUNCTIONS } from "../unit/hosts/functions.ts";
 import { createChance, createSimClock, type SimClock } from "./clock.ts";
 import { createInstance, type Instance, Killed, type Plan } from "./instance.ts";
+import { createInspector } from "./invariants.ts";
 import { putStatefulSet, type StatefulSetPart } from "./kube/actors.ts";
 import { createSimKube, type SimKube } from "./kube/api-server.ts";
 import { modelOf } from "./kube/watching.ts";
@@ -32,7 +33,7 @@ const BUDGET_MS = 50_000;
 const PASSES_MAX = 90;
 const SWEEP_MS = 1_000;
 /** A sweep looks at a degraded cluster each time: its member may just be starting, with any back-off. */
-const DEGRADED_PASSES = 25;
+const DEGRADED_PASSES = 40;
 
 export interface WorldOptions {
   readonly seed?: number;
@@ -104,7 +105,7 @@ export function createWorld(options: WorldOptions): World {
   void kubelet.servers;
 
   function start(plan: Plan): { readonly instance: Instance; readonly context: ReconcileContext } {
-    const instance = createInstance(sim.kube, fleet, clock, plan);
+    const instance = createInstance(sim.kube, fleet, clock, { inspect, ...plan });
     const ids = {
       password() {
         passwords.made += 1;
@@ -177,7 +178,7 @@ export function createWorld(options: WorldOptions): World {
     throw new Error(`not settled after ${PASSES_MAX} passes, the last of which did ${said}`);
   }
 
-  return {
+  const world: World = {
     clock,
     sim,
     fleet,
@@ -194,4 +195,6 @@ export function createWorld(options: WorldOptions): World {
     settle: (plan) => clock.run(settling(plan)),
     annotation: (key) => modelOf("StatefulSet", sim.raw("StatefulSet", REF) ?? {}).annotations[key],
   };
+  const inspect = createInspector(world);
+  return world;
 }

@@ -57,7 +57,7 @@ function leaving(situation: Situation): Change | null {
     return member.standing.lagMs <= situation.spec.maxLagMs;
   });
   if (holders.length < config.ackCount) return null;
-  const succeeded = remaining.some((acker) => acker.ordinal === lost.ordinal);
+  const successor = view(situation, lost.ordinal);
   const lock: Step = { kind: "LockAccount", ordinal: lost.ordinal, primary: primary.ordinal, locked: true };
   const wait: Step = {
     kind: "AwaitHolders",
@@ -66,13 +66,14 @@ function leaving(situation: Situation): Change | null {
     need: config.ackCount,
     timeoutMs: HOLDERS_TIMEOUT_MS,
   };
-  const pod = view(situation, lost.ordinal)?.member.podName ?? `ordinal ${lost.ordinal}`;
+  const pod = successor?.member.podName ?? `ordinal ${lost.ordinal}`;
   const message = `The volume of ${pod} was replaced, so it is no longer counted on; ${holders.length} of ${remaining.length} other replicas hold everything.`;
-  // When its successor acknowledges already, locking their common account would only stop the successor.
+  // A successor that was seeded already uses the account they have in common, and nobody would unlock it again;
+  // a blank one has it unlocked when it is seeded.
   return {
     reason: "MemberLeft",
     message,
-    before: succeeded ? [wait] : [lock, wait],
+    before: successor?.standing.kind === "blank" ? [lock, wait] : [wait],
     established: { ...config, ackers: remaining },
   };
 }

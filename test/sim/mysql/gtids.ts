@@ -76,3 +76,11 @@ function intervalsOf(numbers: ReadonlySet<number>): string {
   close();
   return text;
 }
+
+/** The set without the newest `count` transactions of its only server. */
+export function withoutNewest(set: Gtids, uuid: string, count: number): Gtids {
+  const last = set.next(uuid) - 1;
+  const kept = new Gtids();
+  for (let number = 1; number <= last - count; number += 1) kept.add({ uuid, number });
+  return kept;
+}

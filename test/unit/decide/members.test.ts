@@ -246,6 +246,15 @@ describe("the ackers", () => {
     ]);
   });
 
+  test("do not lock out a successor that is seeded and not recorded yet", () => {
+    for (const channel of [null, channelTo(0, { account: RULES.replicationAccount(2) })]) {
+      const successor = replicaFacts(2, { serverUuid: newUuidOf(2), channel });
+      const decision = deciding(placed(3, server(2, successor)));
+      expect(stepsOfKind(decision, "LockAccount")).toEqual([]);
+      expect(stepsOfKind(decision, "Record")[0]?.state?.established?.ackers).toHaveLength(1);
+    }
+  });
+
   test("are waited for in a greater number once enough of them hold everything", () => {
     const few = steadyState(5, { established: config(5, { ackCount: 1 }) });
     const decision = deciding(placed(5, state(few)));
