@@ -4,7 +4,8 @@
  * at all, since the next pass looks again and decides afresh.
  */
 import type { Ready } from "../annotations/conditions.ts";
-import type { Problem } from "../model/condition.ts";
+import { ANNOTATION } from "../annotations/keys.ts";
+import type { Phase, Problem } from "../model/condition.ts";
 import type { Decision } from "../model/decision.ts";
 import type { EngineRules } from "../model/engine.ts";
 import type { Observed } from "../model/observed.ts";
@@ -173,6 +174,14 @@ function maintenanceOfReplicas(situation: Situation): readonly Track[] {
 
 const MILD: ReadonlySet<Problem["code"]> = new Set(["NoSpareCopy", "Paused"]);
 
+/** Whoever waits for Healthy may rely on all of it: ackers, labels and Services included. */
+function healthyOnceSettled({ set }: Observed, settled: boolean): Phase {
+  const before = (["Adopting", "Reopening", "Degraded"] as const).find(
+    (phase) => phase === set.annotations[ANNOTATION.phase],
+  );
+  return settled ? "Healthy" : (before ?? "Healthy");
+}
+
 function established(situation: Situation, problems: readonly Problem[]): Decision {
   const { observed, nowMs, state, primary } = situation;
   const serious = problems.filter((problem) => !MILD.has(problem.code));
@@ -185,7 +194,11 @@ function established(situation: Situation, problems: readonly Problem[]): Decisi
           reason: first?.code ?? "PrimaryReadOnly",
           message: first?.message ?? summary(situation),
         };
-  const base = { phase: first === undefined ? ("Healthy" as const) : ("Degraded" as const), problems, ready };
+  const change = nextChange(situation);
+  const tracks = maintenance(situation);
+  const settled = change === null && tracks.length === 0;
+  const phase = first === undefined ? healthyOnceSettled(observed, settled) : ("Degraded" as const);
+  const base = { phase, problems, ready };
 
   if (needsReopening(situation)) {
     const next = reopeningState(state, new Date(nowMs).toISOString());
@@ -199,7 +212,6 @@ function established(situation: Situation, problems: readonly Problem[]): Decisi
       lookAgainMs: 0,
     });
   }
-  const change = nextChange(situation);
   if (change !== null) {
     const { reason, message, before } = change;
     const next: State = { ...state, established: change.established };
@@ -213,7 +225,6 @@ function established(situation: Situation, problems: readonly Problem[]): Decisi
       lookAgainMs: 0,
     });
   }
-  const tracks = maintenance(situation);
   const awaited = problems.some((problem) => problem.code === "WaitingForMembers");
   return compose(observed, nowMs, {
     ...base,

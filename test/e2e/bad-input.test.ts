@@ -63,13 +63,7 @@ const CASES: readonly Case[] = [
     /max-lag/,
     "-",
   ),
-  annotation(
-    "ordinal.dev/engine",
-    "AnnotationInvalid",
-    "ordinal.dev/engine=mysq1",
-    /mysql/,
-    "ordinal.dev/engine=mysql",
-  ),
+  annotation("ordinal.dev/engine", "AnnotationInvalid", "ordinal.dev/engine=mysq1", /mysql/, "-"),
   annotation(
     "ordinal.dev/credentials",
     "CredentialsMissing",
