@@ -5,6 +5,7 @@
  */
 import type { Ready } from "../annotations/conditions.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
+import { MAX_LAG_DEFAULT_MS } from "../annotations/wish.ts";
 import type { Phase, Problem } from "../model/condition.ts";
 import type { Decision } from "../model/decision.ts";
 import type { EngineRules } from "../model/engine.ts";
@@ -54,8 +55,9 @@ function beginAdoption(
 
 function situationOf(observed: Observed, rules: EngineRules, nowMs: number, state: State): Situation | null {
   const config = state.pending ?? state.established;
-  const { spec } = observed.wish;
-  if (config === null || spec === null) return null;
+  if (config === null) return null;
+  // Without a wish it is being let go, and the default is as good as any limit.
+  const spec = observed.wish.spec ?? { maxLagMs: MAX_LAG_DEFAULT_MS };
   const members = viewMembers(rules, observed.members, config);
   const primary = members.find((view) => view.ordinal === config.primary.ordinal);
   if (primary === undefined) return null;
@@ -273,6 +275,19 @@ function release(observed: Observed, nowMs: number, state: State): Decision {
   });
 }
 
+/** A primary that came back read-only is opened first: after the release nobody else would do it. */
+function openBeforeRelease(
+  observed: Observed,
+  rules: EngineRules,
+  nowMs: number,
+  state: State,
+): Decision | null {
+  const situation = situationOf(observed, rules, nowMs, state);
+  if (situation === null || situation.primary.facts?.readOnly !== true) return null;
+  if (state.pending === null) return needsReopening(situation) ? established(situation, []) : null;
+  return state.established === null ? adopting(situation, []) : reopening(situation, []);
+}
+
 /** What to do about a cluster, and why. `nowMs`: milliseconds since 1970. */
 export function decide(observed: Observed, rules: EngineRules, nowMs: number): Decision {
   const { wish } = observed;
@@ -281,7 +296,8 @@ export function decide(observed: Observed, rules: EngineRules, nowMs: number): D
     if (state === null || state.phase === "Released") return forget(observed, nowMs);
     // A mistyped key next to a missing engine is a slip and no goodbye.
     const slips = wish.problems.filter((problem) => problem.blocks);
-    return slips.length > 0 ? blocked(observed, nowMs, slips, null) : release(observed, nowMs, state);
+    if (slips.length > 0) return blocked(observed, nowMs, slips, null);
+    return openBeforeRelease(observed, rules, nowMs, state) ?? release(observed, nowMs, state);
   }
 
   const input = inputProblems(observed);

@@ -38,7 +38,7 @@ export interface Situation {
   readonly observed: Observed;
   readonly rules: EngineRules;
   readonly nowMs: number;
-  readonly spec: Spec;
+  readonly spec: Pick<Spec, "maxLagMs">;
   readonly state: State;
   readonly config: Config;
   readonly primary: MemberView;
