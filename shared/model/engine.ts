@@ -47,9 +47,7 @@ export interface EngineRules {
   /** With which this member receives, and no other: locking it stops this member alone (INV-3). */
   replicationAccount(ordinal: number): string;
   /** Null when this server can be managed; else one sentence that says why not and what to do. */
-  unsupported(
-    facts: ServerFacts,
-  ): {
+  unsupported(facts: ServerFacts): {
     readonly code: "EngineMismatch" | "UnsupportedVersion" | "UnsupportedSettings";
     readonly message: string;
   } | null;

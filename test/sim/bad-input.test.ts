@@ -7,7 +7,8 @@ import { decodeConditions } from "../../shared/annotations/conditions.ts";
 import type { ProblemCode } from "../../shared/model/condition.ts";
 import { endState, eventReasons, recordedState } from "./end-state.ts";
 import { fingerprint } from "./mysql/volume.ts";
-import { createWorld, REF, ROOT_PASSWORD, type World, type WorldOptions } from "./world.ts";
+import { REF } from "./ref.ts";
+import { createWorld, ROOT_PASSWORD, type World, type WorldOptions } from "./world.ts";
 
 const THREE: WorldOptions["members"] = [{ tables: ["shop.orders"], rows: 20 }, {}, {}];
 const WISH = { "ordinal.dev/engine": "mysql", "ordinal.dev/credentials": "mysql-root" };

@@ -8,8 +8,8 @@ import { decodeMemberRecord } from "../../shared/annotations/member.ts";
 import { EVENT_REASONS } from "../../shared/model/condition.ts";
 import type { State } from "../../shared/model/state.ts";
 import type { SimServer } from "./mysql/server.ts";
+import { REF } from "./ref.ts";
 import type { World } from "./world.ts";
-import { REF } from "./world.ts";
 
 const RUNNING = ["read_only", "super_read_only", "rpl_semi_sync_source_enabled", "server_id"] as const;
 

@@ -6,8 +6,8 @@ import type { Config, State } from "../../shared/model/state.ts";
 import { recordedState } from "./end-state.ts";
 import { modelOf } from "./kube/watching.ts";
 import type { SimServer } from "./mysql/server.ts";
+import { REF } from "./ref.ts";
 import type { World } from "./world.ts";
-import { REF } from "./world.ts";
 
 class Violation extends Error {}
 

@@ -19,6 +19,7 @@ import { modelOf } from "./kube/watching.ts";
 import { createKubelet, type Kubelet } from "./kubelet.ts";
 import { createFleet, type Fleet } from "./mysql/fleet.ts";
 import type { VolumePart } from "./mysql/volume.ts";
+import { REF } from "./ref.ts";
 
 // Another thread would hash while simulated time goes on: here it takes none.
 Object.defineProperty(crypto.subtle, "digest", {
@@ -26,7 +27,6 @@ Object.defineProperty(crypto.subtle, "digest", {
     Promise.resolve(new Uint8Array(createHash("sha256").update(bytes).digest()).buffer),
 });
 
-export const REF: ObjectRef = { namespace: "shop", name: "mysql" };
 export const ROOT_PASSWORD = "root-password";
 const START_MS = Date.parse("2026-11-23T10:00:00.000Z");
 const BUDGET_MS = 50_000;
