@@ -7,7 +7,6 @@ import { mysql } from "../../shared/engines/mysql/index.ts";
 import { sweepEvent } from "../../shared/hosts/events.ts";
 import { createRunner } from "../../shared/hosts/local/runner.ts";
 import { watchSource } from "../../shared/hosts/local/sources.ts";
-import type { ObjectRef } from "../../shared/model/kube.ts";
 import { type PassResult, type ReconcileContext, reconcile } from "../../shared/reconcile/index.ts";
 import { EVENT_FUNCTIONS } from "../unit/hosts/functions.ts";
 import { createChance, createSimClock, type SimClock } from "./clock.ts";
