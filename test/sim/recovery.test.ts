@@ -75,6 +75,15 @@ test("both replicas lose their volumes at once: the primary's data makes new one
   expect(await endState(world)).toMatchObject({ phase: "Healthy" });
 });
 
+test("a copy that cannot be recovered is made again", async () => {
+  const { world, client } = await established(3);
+  world.kubelet.loseVolume(2);
+  world.kubelet.server(2).cloneFailures = 2;
+  await ended(world, client);
+  expect(client.failed).toEqual([]);
+  expect(await endState(world)).toMatchObject({ phase: "Healthy" });
+});
+
 test("settings that a person changed are put right, and nobody loses a write", async () => {
   const { world, client } = await established(3);
   const { globals } = world.kubelet.server(0).process;

@@ -63,6 +63,8 @@ export class SimServer {
   readonly network: Network;
   /** Milliseconds to execute one replicated transaction. */
   applyMs = 1;
+  /** So many copies into this server cannot be recovered at the start after them, which leaves it empty. */
+  cloneFailures = 0;
   /** Milliseconds that a copy takes. */
   cloneMs = 600;
   volume: Volume;

@@ -1,5 +1,6 @@
 /** CLONE INSTANCE: everything of the donor but what belongs to the recipient's volume, then a restart (L10). */
 
+import { Gtids } from "../gtids.ts";
 import { dropRelayLog } from "../replication.ts";
 import { Refused, type SimServer } from "../server.ts";
 import type { Session } from "../session.ts";
@@ -23,7 +24,6 @@ async function clone(session: Session, account: string, host: string, password: 
   const recipient = session.process;
   const donor = server.network.resolve(server, host);
   const { volume } = server;
-  if (server.variable("super_read_only") === "ON") throw new Refused(1290, "--super-read-only");
   if (!(server.variable("clone_valid_donor_list") ?? "").split(",").includes(`${host}:3306`)) {
     throw new Refused(3869, `The clone donor value '${host}:3306' is not valid`);
   }
@@ -43,9 +43,15 @@ async function clone(session: Session, account: string, host: string, password: 
     volume.clone = { state: "Failed", error: "Clone Donor Error: 2013 : Lost connection (3862)" };
     throw new Refused(3862, "Clone Donor Error: Error: 2013: Lost connection");
   }
-  volume.data = copyData(donor.data);
   dropRelayLog(server);
-  volume.clone = { state: "Completed", error: "" };
+  if (server.cloneFailures > 0) {
+    server.cloneFailures -= 1;
+    volume.data = { ...volume.data, executed: new Gtids(), purged: new Gtids(), binlog: [] };
+    volume.clone = { state: "Failed", error: "Recovery failed. Please Retry Clone. (3862)" };
+  } else {
+    volume.data = copyData(donor.data);
+    volume.clone = { state: "Completed", error: "" };
+  }
   server.clock.after(5, () => {
     if (server.running && server.process === recipient) server.stop(0);
   });
