@@ -155,6 +155,7 @@ export const noop: Bench = async (place) => {
     return judge(await watchQuiet(place, host.pid ?? 0), place);
   } finally {
     host.kill("SIGTERM");
-    for (const ref of refs) await removeNamespace(cluster, ref.namespace);
+    // Nobody waits for the end of twenty clusters; the next run does, if there is one on this cluster.
+    await cluster.kubectl(["delete", "namespace", ...refs.map((ref) => ref.namespace), "--wait=false"]);
   }
 };
