@@ -12,11 +12,15 @@ import { accountLiteral, hostLiteral, passwordLiteral, portLiteral } from "./tex
 
 const CHANNEL = `SELECT c.HOST AS host, c.PORT AS port, c.USER AS account, c.AUTO_POSITION AS auto_position,
  c.SSL_ALLOWED AS tls, s.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,
- GTID_SUBSET(s.RECEIVED_TRANSACTION_SET, @@GLOBAL.gtid_executed) AS applied
+ GTID_SUBSET(s.RECEIVED_TRANSACTION_SET, @@GLOBAL.gtid_executed) AS applied, d.DESIRED_DELAY AS delay
  FROM performance_schema.replication_connection_configuration c
  JOIN performance_schema.replication_connection_status s USING (CHANNEL_NAME)
  JOIN performance_schema.replication_applier_status a USING (CHANNEL_NAME)
+ JOIN performance_schema.replication_applier_configuration d USING (CHANNEL_NAME)
  WHERE c.CHANNEL_NAME = '' AND c.HOST <> ''`;
+
+/** Whatever it was before, it takes no writes from now on. */
+const CLOSE = "SET GLOBAL super_read_only = ON";
 
 /** What may be changed while the applier runs. A lost source is tried again every 2 s, without end. */
 function receiverClauses({ host, port, account }: Peer): string {
@@ -35,6 +39,13 @@ export async function follow(
   const channel = await readRow(server, CHANNEL);
   if (!channel.ok) return channel;
   if (isFollowing(channel.value, source)) return succeed(null);
+  // An applier that is stopped while half a transaction was received may take 60 s to stop (measured), so
+  // one that runs as it should is left running.
+  const { applier, auto_position, delay } = channel.value;
+  if (how === "full" && applier === "ON" && auto_position === "1" && delay === "0") {
+    const closed = await runAll(server, [CLOSE]);
+    return closed.ok ? repoint(server, source, channel.value) : closed;
+  }
   return how === "full" ? followFully(server, source, channel.value) : repoint(server, source, channel.value);
 }
 
@@ -67,8 +78,7 @@ async function followFully(server: Server, source: Peer, channel: Row): Promise<
   }
   return runAll(server, [
     ...(channel["host"] === undefined ? [] : ["STOP REPLICA SQL_THREAD"]),
-    // Whatever it was before, it takes no writes from now on.
-    "SET GLOBAL super_read_only = ON",
+    CLOSE,
     `CHANGE REPLICATION SOURCE TO ${receiverClauses(source)}, SOURCE_AUTO_POSITION = 1, SOURCE_DELAY = 0`,
     "START REPLICA",
   ]);

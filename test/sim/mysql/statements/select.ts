@@ -87,6 +87,7 @@ export function channelColumns(session: Session, columns: string): Row {
     "c.SSL_ALLOWED": channel?.tls === true ? "YES" : "NO",
     "s.SERVICE_STATE": process.receiver?.state ?? "OFF",
     "a.SERVICE_STATE": process.applier ? "ON" : "OFF",
+    "d.DESIRED_DELAY": "0",
     "GTID_SUBSET(s.RECEIVED_TRANSACTION_SET, @@GLOBAL.gtid_executed)": server.data.executed.contains(
       server.volume.received,
     )
