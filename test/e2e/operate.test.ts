@@ -1,0 +1,178 @@
+/**
+ * A cluster in operation, as whoever is on call sees it: the kubectl plugin, a replica that lags, a primary
+ * that dies, a new member that holds somebody else's data, and in the end which rights all of it took.
+ */
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { attempt, run } from "../../infra/local/process.ts";
+import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
+import { grantedRights, rightsSeen } from "../support/e2e-rights.ts";
+import { inject } from "../support/faults.ts";
+import { checkLedger } from "../support/ledger.ts";
+import { whyNotFollowing, withServer } from "../support/servers.ts";
+import { noClusterReason, testCluster } from "../support/test-cluster.ts";
+import { prepareTable, startWorkload, type Workload, WRITTEN_SCHEMA } from "../support/workload.ts";
+import { podsBehind } from "../support/world.ts";
+
+const access = testCluster();
+const none = access === null;
+const ROOT = join(import.meta.dirname, "../..");
+
+describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterReason})` : ""}`, () => {
+  let scene: Scene;
+
+  beforeAll(async () => {
+    scene = await openScene("e2e-operate");
+    await run(process.execPath, [join(ROOT, "infra/dev/build.ts")]);
+    await scene.until("three plain servers", allReady);
+    await scene.ask(2, "CREATE DATABASE strangers");
+    await scene.ask(2, "CREATE TABLE strangers.t (id INT PRIMARY KEY)");
+    await scene.ask(2, "INSERT INTO strangers.t VALUES (42)");
+    await scene.kubectl("scale", "statefulset", "mysql", "--replicas=2");
+    await scene.until("the third to be gone", (world) => world.pods.length === 2);
+    await scene.host();
+    await scene.annotate(...ADOPT, "ordinal.dev/max-lag=1s");
+    await healthy();
+  });
+  afterAll(() => scene.end());
+
+  const healthy = () => scene.until("Healthy", (world) => world.phase === "Healthy");
+  const behind = async (role: string) =>
+    (await podsBehind(scene.cluster, { ...scene.ref, name: `mysql-${role}` })).map(({ name }) => name);
+  const hasCondition = (code: string) =>
+    scene.until(code, (world) => conditionsOf(world).some(({ type }) => type === code));
+  const plugin = async (...args: string[]) => {
+    // The plugin is found on the PATH, and by its first line finds the Node that runs this test.
+    const path = [join(ROOT, "dist"), dirname(process.execPath), process.env["PATH"]].join(":");
+    const env = { PATH: path, KUBECONFIG: scene.kubeconfig };
+    return attempt(access?.kubectl ?? "kubectl", ["ordinal", ...args], { env });
+  };
+  const writer = async (): Promise<Workload> => {
+    const first = await scene.address(0);
+    await withServer(first, (_server, connection) => prepareTable(connection));
+    const locate = async () => (await scene.address(0)).host;
+    const { user, password } = first;
+    const rate = { writers: 2, perSecond: 50, secondsMax: 180, timeoutMs: 10_000 };
+    return startWorkload({ user, password, locate, ...rate });
+  };
+
+  test("kubectl ordinal tells how it is, and why", async () => {
+    const { namespace } = scene.ref;
+    const fleet = await plugin("status", "-n", namespace);
+    expect([fleet.code, fleet.stderr]).toEqual([0, ""]);
+    expect(fleet.stdout).toMatch(/NAMESPACE +NAME +STATE +PRIMARY/);
+    expect(fleet.stdout).toMatch(new RegExp(`${namespace} +mysql +Healthy +mysql-0 +2/2`));
+    const one = await plugin("status", "mysql", "-n", namespace);
+    expect([one.code, one.stderr]).toEqual([0, ""]);
+    expect(one.stdout).toMatch(/^mysql is healthy/);
+    const why = await plugin("why", "mysql", "-n", namespace);
+    expect([why.code, why.stderr]).toEqual([0, ""]);
+    expect(why.stdout).toMatch(/AdoptionStarted[\s\S]*AdoptionCompleted/);
+    const json = await plugin("status", "mysql", "-n", namespace, "-o", "json");
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      apiVersion: "ordinal.dev/cli/v1",
+      kind: "Cluster",
+      phase: "Healthy",
+      primary: "mysql-0",
+      ackers: ["mysql-1"],
+      ackCount: 1,
+    });
+    for (const wrong of [["status", "nobody"], ["status", "--colour"], ["why"]]) {
+      const refused = await plugin(...wrong, "-n", namespace);
+      expect([wrong, refused.code]).toEqual([wrong, 2]);
+      expect([refused.stdout, refused.stderr === ""]).toEqual(["", false]);
+    }
+    const nowhere = { KUBECONFIG: join(ROOT, "dist/no-such-file") };
+    const lost = await attempt(join(ROOT, "dist/kubectl-ordinal"), ["status"], {
+      env: { ...nowhere, PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` },
+    });
+    expect(lost.code).toBe(2);
+  });
+
+  test("a member with somebody else's data is left alone, and seeded once it is empty", async () => {
+    await scene.kubectl("scale", "statefulset", "mysql", "--replicas=3");
+    const world = await hasCondition("ForeignData");
+    const told = conditionsOf(world).filter(({ type }) => type === "ForeignData");
+    expect(told.map(({ message }) => message)).toEqual([expect.stringMatching(/mysql-2.*strangers/)]);
+    expect(told[0]?.message.length).toBeLessThanOrEqual(200);
+    expect((await eventsOf(scene)).filter(({ reason }) => reason === "ForeignData").length).toBe(1);
+    expect(await behind("replicas")).toEqual(["mysql-1"]);
+    expect(await scene.ask(2, "SELECT id FROM strangers.t")).toEqual(["42"]);
+    expect(await scene.ask(2, "SELECT user FROM mysql.user WHERE user LIKE 'ordinal%'")).toEqual([]);
+    expect(await scene.ask(2, "SHOW REPLICA STATUS")).toEqual([]);
+    const uid = world.pods[2]?.uid ?? "";
+    await inject(scene.cluster, "lose-volume", { ...scene.ref, pod: "mysql-2", uid, claim: "data-mysql-2" });
+    await scene.until(
+      "three members",
+      async (seen) => seen.phase === "Healthy" && (await behind("replicas")).length === 2,
+    );
+    expect(await whyNotFollowing(await scene.address(2))).toBeNull();
+    expect(await scene.ask(2, "SHOW DATABASES LIKE 'strangers'")).toEqual([]);
+  });
+
+  test("a replica that lags leaves the read Service, and comes back", async () => {
+    const workload = await writer();
+    const replica = await scene.address(1);
+    await withServer(replica, async ({ ask }) => {
+      // Whatever is received waits for this lock: the replica acknowledges, and falls behind all the same.
+      await ask(`LOCK TABLES ${WRITTEN_SCHEMA}.writes READ`);
+      const world = await hasCondition("ReplicaLagging");
+      expect(conditionsOf(world).find(({ type }) => type === "ReplicaLagging")?.message).toMatch(/mysql-1/);
+      await scene.until(
+        "the lagging one to leave",
+        async () => (await behind("replicas")).join() === "mysql-2",
+      );
+      expect((await plugin("status", "mysql", "-n", scene.ref.namespace)).stdout).toMatch(/ReplicaLagging/);
+      await ask("UNLOCK TABLES");
+    });
+    await scene.until(
+      "both in the Service",
+      async (world) => world.phase === "Healthy" && (await behind("replicas")).length === 2,
+    );
+    const ledger = await workload.stop();
+    expect((await checkLedger(ledger, await scene.address(0))).lost).toEqual([]);
+    expect((await eventsOf(scene)).filter(({ reason }) => reason === "ReplicaLagging").length).toBe(1);
+  });
+
+  test("while the primary is gone nobody else takes writes", async () => {
+    const before = await scene.world();
+    const workload = await writer();
+    const replicas = await Promise.all([1, 2].map(scene.address));
+    const open: string[] = [];
+    let looks = 0;
+    let over = false;
+    const guards = replicas.map(async (address) => {
+      while (!over) {
+        await withServer(address, async ({ ask }) => {
+          for (let round = 0; round < 50 && !over; round += 1) {
+            const [row] = await ask("SELECT @@global.super_read_only AS closed, SLEEP(0.02)");
+            looks += 1;
+            if (row?.["closed"] !== 1) open.push(address.host);
+          }
+        });
+      }
+    });
+    const uid = before.pods[0]?.uid ?? "";
+    await inject(scene.cluster, "kill", { ...scene.ref, pod: "mysql-0", uid, claim: "" });
+    const epoch = stateOf(before).epoch + 1;
+    await scene.until("the next epoch", (seen) => seen.phase === "Healthy" && stateOf(seen).epoch === epoch);
+    const reopened = workload.progress().acked;
+    await scene.until("writes to go on", () => workload.progress().acked > reopened + 10);
+    over = true;
+    await Promise.all(guards);
+    const ledger = await workload.stop();
+    expect([open, looks > 50]).toEqual([[], true]);
+    const verdict = await checkLedger(ledger, await scene.address(0));
+    expect([verdict.lost, verdict.ghosts, verdict.strangers]).toEqual([[], [], []]);
+  });
+
+  test("released without its Services, it took exactly the rights that it is given", async ({ skip }) => {
+    await scene.annotate("ordinal.dev/services-on-release=remove", "ordinal.dev/engine-");
+    await scene.until("Released", (world) => world.phase === "Released");
+    const auditLog = access?.auditLog ?? null;
+    if (auditLog === null) return skip("there is no audit log to count in");
+    const { used, refused } = await rightsSeen(auditLog, scene.ref.namespace);
+    expect(refused).toEqual([]);
+    expect(used).toEqual(grantedRights());
+  });
+});
