@@ -161,7 +161,8 @@ describe.skipIf(none)(`bad input on plain servers${skipped}`, () => {
   });
 });
 
-describe.skipIf(none)(`bad servers${skipped}`, () => {
+// Each has a namespace of its own, so they need not wait for each other.
+describe.skipIf(none).concurrent(`bad servers${skipped}`, () => {
   const scenes: Scene[] = [];
   const open = async (...args: Parameters<typeof openScene>) => {
     const scene = await openScene(...args);
@@ -172,6 +173,7 @@ describe.skipIf(none)(`bad servers${skipped}`, () => {
     for (const scene of scenes) await scene.end();
   });
 
+  const healthy = (scene: Scene) => scene.until("Healthy", (world) => world.phase === "Healthy");
   const refused = async (scene: Scene, code: string, ordinals: readonly number[]) => {
     const before = await digest(scene, ordinals);
     await scene.host();
@@ -193,12 +195,17 @@ describe.skipIf(none)(`bad servers${skipped}`, () => {
   test("replicas: 0", async () => {
     const scene = await open("e2e-zero", { replicas: 0 });
     expect(await refused(scene, "ReplicasZero", [])).toMatch(/replicas to 1 or more/);
+    await scene.kubectl("scale", "statefulset", "mysql", "--replicas=1");
+    await healthy(scene);
   });
 
   test("a server without its binary log", async () => {
     const scene = await open("e2e-no-binlog", { replicas: 1, args: ["--skip-log-bin"] });
     await scene.until("a plain server", allReady);
     expect(await refused(scene, "UnsupportedSettings", [0])).toMatch(/binary log/);
+    const change = [{ op: "remove", path: "/spec/template/spec/containers/0/args" }];
+    await scene.kubectl("patch", "statefulset", "mysql", "--type=json", `--patch=${JSON.stringify(change)}`);
+    await healthy(scene);
   });
 
   test("user data on two members", async () => {
@@ -211,5 +218,8 @@ describe.skipIf(none)(`bad servers${skipped}`, () => {
     const message = await refused(scene, "ForeignData", [0, 1]);
     expect(message).toMatch(/shop0/);
     expect(message).toMatch(/shop1/);
+    await scene.ask(1, "DROP DATABASE shop1");
+    await healthy(scene);
+    expect(await scene.ask(1, "SHOW DATABASES LIKE 'shop%'")).toEqual(["shop0"]);
   });
 });
