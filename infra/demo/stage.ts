@@ -32,7 +32,7 @@ export function mysqlThrough(stage: Stage, server: string, sql: string): Promise
     "mysql",
     `--host=${server}`,
     "--user=root",
-    "--connect-timeout=5",
+    "--connect-timeout=2",
     "--batch",
     "--skip-column-names",
   ];

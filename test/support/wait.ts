@@ -36,7 +36,9 @@ export async function waitFor<T>(
         `waited ${Math.round(options.timeoutMs / 1000)} s for ${what}; last seen: ${probe.saw}`,
       );
     }
-    await sleep(options.everyMs ?? 250, undefined, options.signal ? { signal: options.signal } : {});
+    // Cut short by the signal, whose own reason is thrown at the top of the next round.
+    const cut = options.signal ? { signal: options.signal } : {};
+    await sleep(options.everyMs ?? 250, undefined, cut).catch(() => undefined);
   }
 }
 
