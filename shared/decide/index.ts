@@ -16,6 +16,7 @@ import { blocked, compose, forget, patience, SOON_MS } from "./compose.ts";
 import { adoptionState, choosePrimary, continueAdoption } from "./plan/adopt.ts";
 import { establish } from "./plan/establish.ts";
 import { releasedState, releaseSteps, releasingState, unreachedMembers } from "./plan/release.ts";
+import { isCatchingUp } from "./plan/routing.ts";
 import { maintenance, needsReopening, nextChange, reopeningState } from "./plan/steady.ts";
 import { inputProblems } from "./problems/input.ts";
 import { memberProblems } from "./problems/members.ts";
@@ -52,6 +53,9 @@ function beginAdoption(
     lookAgainMs: 0,
   });
 }
+
+/** A replica that is behind gains on its primary by seconds, not by milliseconds. */
+const CATCH_UP_MS = 1_000;
 
 function situationOf(observed: Observed, rules: EngineRules, nowMs: number, state: State): Situation | null {
   const config = state.pending ?? state.established;
@@ -198,7 +202,8 @@ function established(situation: Situation, problems: readonly Problem[]): Decisi
         };
   const change = nextChange(situation);
   const tracks = maintenance(situation);
-  const settled = change === null && tracks.length === 0;
+  const catchingUp = isCatchingUp(situation);
+  const settled = change === null && tracks.length === 0 && !catchingUp;
   const phase = first === undefined ? healthyOnceSettled(observed, settled) : ("Degraded" as const);
   const base = { phase, problems, ready };
 
@@ -232,7 +237,7 @@ function established(situation: Situation, problems: readonly Problem[]): Decisi
     ...base,
     why: summary(situation),
     tracks,
-    lookAgainMs: awaited ? patience(observed, nowMs, "WaitingForMembers") : null,
+    lookAgainMs: awaited ? patience(observed, nowMs, "WaitingForMembers") : catchingUp ? CATCH_UP_MS : null,
   });
 }
 

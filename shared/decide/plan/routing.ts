@@ -24,6 +24,14 @@ function servingRole(situation: Situation, view: MemberView): "primary" | "repli
   return standing.kind === "following" && standing.lagMs <= limitMs ? "replica" : null;
 }
 
+/** A follower that is to serve again as soon as it has caught up a little more. No event will tell when. */
+export function isCatchingUp(situation: Situation): boolean {
+  return situation.members.some(
+    (view) =>
+      view.standing.kind === "following" && view.facts !== null && servingRole(situation, view) === null,
+  );
+}
+
 function note(view: MemberView): string {
   const { standing } = view;
   switch (standing.kind) {

@@ -176,6 +176,9 @@ describe("a replica that", () => {
     const nearly = carryOut(behind(8_000)(away), deciding(behind(8_000)(away)));
     const back = carryOut(behind(4_000)(away), deciding(behind(4_000)(away)));
     expect([role(nearly, 1), role(back, 1)]).toEqual([undefined, "replica"]);
+    // Nothing else would wake it before the next look from afar, ten seconds later.
+    expect(deciding(behind(8_000)(away)).lookAgainMs).toBe(1_000);
+    expect(deciding(behind(8_000)(before)).lookAgainMs).toBeNull();
     expect(deciding(behind(11_000)(before)).problems[0]).toMatchObject({
       code: "ReplicaLagging",
       ordinal: 1,
