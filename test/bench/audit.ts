@@ -9,6 +9,8 @@ export interface Audited {
   readonly sweeps: number;
   /** Lists of pods: one for each look at a cluster. */
   readonly looks: number;
+  /** Lists with which a watch begins anew, at the latest every ten minutes; they are for all namespaces. */
+  readonly relists: number;
   /** Whatever else was read. Watches are connections and no reads. */
   readonly otherReads: number;
 }
@@ -33,7 +35,7 @@ export interface AuditQuery {
 }
 
 export async function readAudit(path: string, { agent, from, to, namespace }: AuditQuery): Promise<Audited> {
-  const counts = { writes: 0, sweeps: 0, looks: 0, otherReads: 0 };
+  const counts = { writes: 0, sweeps: 0, looks: 0, relists: 0, otherReads: 0 };
   for await (const text of createInterface({ input: createReadStream(path) })) {
     if (!text.includes(agent)) continue;
     const { verb, stage, userAgent, requestReceivedTimestamp, objectRef }: Line = JSON.parse(text);
@@ -43,6 +45,7 @@ export async function readAudit(path: string, { agent, from, to, namespace }: Au
     if (namespace !== undefined && objectRef?.namespace !== namespace) continue;
     if (WRITES.has(verb)) counts.writes += 1;
     else if (verb === "list" && objectRef?.resource === "statefulsets") counts.sweeps += 1;
+    else if (verb === "list" && objectRef?.namespace === undefined) counts.relists += 1;
     else if (verb === "list" && objectRef?.resource === "pods") counts.looks += 1;
     else counts.otherReads += 1;
   }

@@ -110,7 +110,7 @@ async function watchQuiet({ status, minutes }: BenchPlace, pid: number): Promise
 }
 
 function judge({ audited, cpuMs: spent, rssMb: rss }: Window, place: BenchPlace): Awaited<ReturnType<Bench>> {
-  const { writes, sweeps, looks, otherReads } = audited;
+  const { writes, sweeps, looks, relists, otherReads } = audited;
   // Sweeping and watching included: all that the process did is counted to its looks.
   const perPass = Math.round((spent / Math.max(1, looks)) * 100) / 100;
   const broken = [
@@ -127,7 +127,7 @@ function judge({ audited, cpuMs: spent, rssMb: rss }: Window, place: BenchPlace)
     members: countMembers(place.clusters),
     minutes: place.minutes,
     apiWrites: writes,
-    apiReads: sweeps + looks + otherReads,
+    apiReads: sweeps + looks + relists + otherReads,
     sweeps,
     looks,
     otherReads,
