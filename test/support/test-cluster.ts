@@ -2,10 +2,13 @@
 // for a single vitest run, and removed by whoever brought it up. A cluster that somebody else provides in
 // ORDINAL_TEST_KUBECONFIG is used as it is and never removed.
 
+import { createHash } from "node:crypto";
+import { root } from "../../infra/dev/tool.ts";
 import { down, up } from "../../infra/local/index.ts";
 import { whyNoServers } from "../runner/tiers.ts";
 
-const clusterName = "test";
+/** Of this checkout: tests of another one on the same machine must not take its cluster away. */
+const clusterName = `test-${createHash("sha256").update(root).digest("hex").slice(0, 6)}`;
 const variables = {
   kubeconfig: "ORDINAL_TEST_KUBECONFIG",
   /** Program to call; `kubectl` on the PATH when it is not set. */

@@ -75,6 +75,7 @@ test("requests are counted by agent, verb and time, and watches are no reads", a
     });
   const lines = [
     line("list", "statefulsets"),
+    line("list", "pods", { objectRef: { resource: "pods", namespace: "orders" } }),
     line("list", "pods"),
     line("get", "secrets"),
     line("patch", "statefulsets"),
@@ -89,6 +90,6 @@ test("requests are counted by agent, verb and time, and watches are no reads", a
   const counted = await readAudit(path, query);
   const elsewhere = await readAudit(path, { ...query, namespace: "shop" });
   rmSync(folder, { recursive: true });
-  expect(counted).toEqual({ writes: 1, sweeps: 1, looks: 1, otherReads: 1 });
-  expect(elsewhere).toEqual({ writes: 0, sweeps: 0, looks: 0, otherReads: 0 });
+  expect(counted).toEqual({ writes: 1, sweeps: 1, looks: 1, relists: 1, otherReads: 1 });
+  expect(elsewhere).toEqual({ writes: 0, sweeps: 0, looks: 0, relists: 0, otherReads: 0 });
 });
