@@ -6,14 +6,12 @@
 import type { Problem, ProblemCode } from "../model/condition.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Wish } from "../model/observed.ts";
-import type { ServicesOnRelease, Spec } from "../model/spec.ts";
+import { type ServicesOnRelease, SPEC_DEFAULTS, type Spec } from "../model/spec.ts";
 import { ANNOTATION, KEYS, type Key, PREFIX, SET_ANNOTATIONS } from "./keys.ts";
 import { nearest } from "./nearest.ts";
 import { oneLine, quote, utf8Bytes } from "./text.ts";
 
-export const MAX_LAG_DEFAULT_MS = 10_000;
-const MAX_LAG_LEAST_MS = 1000;
-const MAX_LAG_MOST_MS = 86_400_000;
+const DAY_MS = 86_400_000;
 
 /** A value, or what would have been right: the end of the sentence `<key> is <value>: …`. */
 type Reading<T> = { readonly value: T } | { readonly wanted: string };
@@ -37,11 +35,29 @@ function secretName(raw: string): Reading<string> {
 const DURATION = /^(0|[1-9]\d{0,8})(ms|s|m|h)$/;
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-function lag(raw: string): Reading<number> {
-  const [, digits = "", unit = ""] = DURATION.exec(raw) ?? [];
-  const value = Number(digits) * (UNIT_MS[unit] ?? Number.NaN);
-  if (value >= MAX_LAG_LEAST_MS && value <= MAX_LAG_MOST_MS) return { value };
-  return { wanted: "set it to a whole number with ms, s, m or h, from 1s to 24h, such as 10s" };
+/** From `leastMs` to a day; `0` has no unit to need. */
+function duration(leastMs: number): (raw: string) => Reading<number> {
+  return (raw) => {
+    const [, digits = "", unit = ""] = DURATION.exec(raw === "0" ? "0s" : raw) ?? [];
+    const value = Number(digits) * (UNIT_MS[unit] ?? Number.NaN);
+    if (value >= leastMs && value <= DAY_MS) return { value };
+    const least = leastMs === 0 ? "0" : `${leastMs / 1000}s`;
+    return { wanted: `set it to a whole number with ms, s, m or h, from ${least} to 24h, such as 10s` };
+  };
+}
+
+/** `e17`: the epoch is named, so that yesterday's word is not taken for today's. */
+function epoch(raw: string): Reading<number> {
+  const [, digits] = /^e([1-9]\d{0,8})$/.exec(raw) ?? [];
+  return digits === undefined
+    ? { wanted: "set it to the epoch that the condition names, such as e17" }
+    : { value: Number(digits) };
+}
+
+/** The name of a pod; whether it is one of ours is for the decision to say. */
+function podName(raw: string): Reading<string> {
+  if (raw.length <= 253 && SUBDOMAIN.test(raw)) return { value: raw };
+  return { wanted: "set it to the name of a pod of this StatefulSet" };
 }
 
 function problem(code: ProblemCode, message: string): Problem {
@@ -97,6 +113,21 @@ function reader(annotations: StatefulSet["annotations"]): Reader {
   };
 }
 
+function readOptions(read: Reader["read"]): Omit<Spec, "engine" | "credentials"> {
+  const { maxLagMs, failoverCooldownMs, gracefulWaitMs, failover, onRestart } = SPEC_DEFAULTS;
+  return {
+    maxLagMs: read(KEYS.maxLag, maxLagMs, duration(1_000)),
+    paused: read(KEYS.pause, "false", (raw) => oneOf(raw, ["true", "false"])) === "true",
+    failover: read(KEYS.failover, failover, (raw) => oneOf<Spec["failover"]>(raw, ["auto", "manual"])),
+    failoverCooldownMs: read(KEYS.failoverCooldown, failoverCooldownMs, duration(0)),
+    gracefulWaitMs: read(KEYS.gracefulWait, gracefulWaitMs, duration(0)),
+    onRestart: read(KEYS.onRestart, onRestart, (raw) => oneOf<Spec["onRestart"]>(raw, ["wait", "resume"])),
+    switchoverTo: read(KEYS.switchoverTo, null, podName),
+    approvedEpoch: read(KEYS.approve, null, epoch),
+    lossAcceptedEpoch: read(KEYS.acceptDataLoss, null, epoch),
+  };
+}
+
 /**
  * Never throws. Without `ordinal.dev/engine` the set is not managed: only unknown keys (a mistyped
  * `engine` would otherwise release a database) and what concerns the release are then looked at.
@@ -112,9 +143,8 @@ export function parseWish(set: StatefulSet): Wish {
       const wanted = "is missing: set it to the name of the Secret with the root password.";
       problems.push(problem("AnnotationInvalid", `${ANNOTATION.credentials} ${wanted}`));
     }
-    const maxLagMs = read(KEYS.maxLag, MAX_LAG_DEFAULT_MS, lag);
-    const paused = read(KEYS.pause, "false", (raw) => oneOf(raw, ["true", "false"])) === "true";
-    if (engine !== null && credentials !== null) spec = { engine, credentials, maxLagMs, paused };
+    const options = readOptions(read);
+    if (engine !== null && credentials !== null) spec = { engine, credentials, ...options };
   }
   const servicesOnRelease: ServicesOnRelease = read(KEYS.servicesOnRelease, "keep", (raw) =>
     oneOf(raw, ["keep", "remove"]),

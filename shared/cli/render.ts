@@ -19,6 +19,8 @@ const PHASES: Readonly<Record<Phase | "Unseen", Words>> = {
   Degraded: { is: "serves, but is degraded", tone: "attention" },
   Adopting: { is: "is being taken over", tone: "attention" },
   Reopening: { is: "is being made writable again", tone: "attention" },
+  FailingOver: { is: "is failing over", tone: "bad" },
+  SwitchingOver: { is: "is handing over to another member", tone: "attention" },
   Blocked: { is: "is blocked until you act", tone: "bad" },
   Paused: { is: "is paused", tone: "attention" },
   Releasing: { is: "is being released", tone: "attention" },

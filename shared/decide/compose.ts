@@ -37,6 +37,8 @@ export interface Outline {
   readonly tracks?: readonly Track[];
   readonly lookAgainMs?: number | null;
   readonly managedLabel?: boolean;
+  /** Annotations of the user's that are answered by this record. */
+  readonly answered?: readonly string[];
 }
 
 export function compose(observed: Observed, nowMs: number, outline: Outline): Decision {
@@ -45,7 +47,7 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
   const report = { observed, nowMs, phase, problems, ready };
   if (observed.refusal !== null) {
     // What was refused would be refused again, and what was to follow from it must not: it is only told.
-    const told = reportSteps({ ...report, state: null, happenings: [], managedLabel: true });
+    const told = reportSteps({ ...report, state: null, happenings: [], managedLabel: true, answered: [] });
     const { steps: prelude, conditions } = told;
     return { problems, conditions, phase, prelude, tracks: [], why, lookAgainMs };
   }
@@ -54,6 +56,7 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
     state: outline.state ?? null,
     happenings: outline.happenings ?? [],
     managedLabel: outline.managedLabel ?? true,
+    answered: outline.answered ?? [],
   });
   return { problems, conditions, phase, prelude: [...before, ...steps], tracks, why, lookAgainMs };
 }

@@ -34,6 +34,7 @@ export interface Report {
   readonly state: State | null;
   readonly happenings: readonly Happening[];
   readonly managedLabel: boolean;
+  readonly answered: readonly string[];
 }
 
 function problemEvents(observed: Observed, conditions: readonly Condition[]): readonly EventStep[] {
@@ -69,6 +70,14 @@ const ONCE_AN_EPOCH: ReadonlySet<EventReason> = new Set([
   "AdoptionCompleted",
   "PrimaryReopening",
   "PrimaryReopened",
+  "FailoverStarted",
+  "PrimaryElected",
+  "FailoverCompleted",
+  "DataLossAccepted",
+  "SwitchoverStarted",
+  "SwitchoverCompleted",
+  "SwitchoverAbandoned",
+  "StateReconstructed",
 ]);
 
 function happeningEvent(happening: Happening, state: State | null): EventStep {
@@ -108,6 +117,7 @@ export function reportSteps(report: Report): {
     history: historyOf({ ...report, state: state ?? previous }),
     phase,
     managedLabel: report.managedLabel,
+    answered: report.answered,
   };
   const labelled = observed.set.labels[LABEL.managed] === "true";
   const news =

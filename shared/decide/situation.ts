@@ -18,8 +18,10 @@ export type Standing =
   | { readonly kind: "blank"; readonly seedError: string | null }
   /** Holds what the primary lacks, and was never part of this cluster. */
   | { readonly kind: "foreign"; readonly schemas: readonly string[]; readonly extra: string }
-  /** Part of this cluster, but with transactions of its own. */
-  | { readonly kind: "errant"; readonly extra: string }
+  /** Part of this cluster, but with transactions of its own. `archived`: the primary keeps a copy of them. */
+  | { readonly kind: "errant"; readonly extra: string; readonly archived: boolean }
+  /** Was the primary of an earlier epoch, and takes writes still, or has commits that nobody will acknowledge. */
+  | { readonly kind: "deposed"; readonly waiters: number }
   /** Holds our data and can follow, but does not at present. */
   | { readonly kind: "detached" }
   /** Follows no longer and cannot by itself. */
@@ -38,7 +40,7 @@ export interface Situation {
   readonly observed: Observed;
   readonly rules: EngineRules;
   readonly nowMs: number;
-  readonly spec: Pick<Spec, "maxLagMs">;
+  readonly spec: Omit<Spec, "engine" | "credentials">;
   readonly state: State;
   readonly config: Config;
   readonly primary: MemberView;
@@ -82,12 +84,13 @@ function standingOfRead(
   const { positions } = rules;
   // A replica receives a commit before its source finishes it (the source waits for the acknowledgement), so
   // the primary's own transactions are never foreign to a follower: they are only still under way.
-  const extra = positions.without(positions.subtract(facts.executed, primary.executed), primary.serverUuid);
+  // What it received counts as much as what it executed, and what the primary has yet to execute is the primary's.
+  const extra = positions.without(positions.subtract(facts.received, primary.received), primary.serverUuid);
   if (!sharesHistory(rules, facts, primary)) {
     if (rules.initialOnly(facts)) return { kind: "blank", seedError: facts.seeding.error };
     return { kind: "foreign", schemas: facts.survey?.schemas ?? [], extra };
   }
-  if (extra !== "") return { kind: "errant", extra };
+  if (extra !== "") return { kind: "errant", extra, archived: isArchived(rules, facts, primary, extra) };
   const missing = positions.subtract(primary.purged, facts.executed);
   if (missing !== "") {
     return {
@@ -96,6 +99,17 @@ function standingOfRead(
     };
   }
   return replicationStanding(rules, ordinal, facts, primary);
+}
+
+/** The tail of a server is kept on the primary by the uuid of the server that it was read from. */
+function isArchived(rules: EngineRules, facts: ServerFacts, primary: ServerFacts, extra: string): boolean {
+  const kept = primary.archived.find((tail) => tail.serverUuid === facts.serverUuid);
+  return kept !== undefined && rules.positions.contains(kept.gtids, extra);
+}
+
+/** It was the primary once, and is not as harmless as a replica. */
+function isDeposed({ terms, serverUuid, readOnly, acks }: ServerFacts): boolean {
+  return terms.some((term) => term.serverUuid === serverUuid) && (!readOnly || acks.waiters > 0);
 }
 
 function replicationStanding(
@@ -112,6 +126,8 @@ function replicationStanding(
   const asItself = channel.account === rules.replicationAccount(ordinal);
   if (!fromPrimary || !asItself || channel.receiver === "off" || channel.applier === "off")
     return { kind: "detached" };
+  // It was taken out of the ackers; it is let in again by following anew.
+  if (channel.lockedOut) return { kind: "detached" };
   if (channel.receiver === "connecting" && channel.receiverError !== null) {
     return { kind: "broken", error: channel.receiverError };
   }
@@ -157,12 +173,26 @@ export function viewMembers(
       if (facts.serverUuid === config.primary.serverUuid) return { kind: "primary" };
       return { kind: "unreachable", reason: "its volume was replaced by an empty or foreign one" };
     }
+    if (isDeposed(facts)) return { kind: "deposed", waiters: facts.acks.waiters };
     if (primaryFacts === null || primaryFacts.serverUuid !== config.primary.serverUuid) {
       // Without the primary nothing can be compared; a running stream is all that can be said.
       return facts.channel?.applier === "on" ? { kind: "following", lagMs: 0 } : { kind: "detached" };
     }
     return standingOfRead(rules, member.ordinal, facts, primaryFacts);
   }
+}
+
+/** Who is in place, for people. */
+export function summary({ members, config, primary, state }: Situation): string {
+  const placed = members.filter(
+    (view) => view.standing.kind === "primary" || view.standing.kind === "following",
+  ).length;
+  const acking = members.filter((view) => isAcker(config, view) && view.facts?.acks.active === true).length;
+  const waits =
+    config.ackCount === 0
+      ? "no replica to wait for"
+      : `a commit waits for ${config.ackCount} of ${acking} acknowledging replicas`;
+  return `${placed} of ${members.length} members in place, primary ${primary.member.podName}, epoch ${state.epoch}, ${waits}.`;
 }
 
 export function isAcker(config: Config, view: MemberView): boolean {

@@ -50,6 +50,20 @@ export function describeStep(step: Step): string {
       return `switching acknowledgements of member ${step.ordinal} ${step.on ? "on" : "off"}`;
     case "Arm":
       return `making commits on member ${step.ordinal} wait for ${step.ackCount} acknowledgements`;
+    case "Fence":
+      return `putting member ${step.ordinal} out of service`;
+    case "Demote":
+      return `ending writes on member ${step.ordinal}`;
+    case "StopReceiving":
+      return `stopping the receiver of member ${step.ordinal}`;
+    case "Promote":
+      return `detaching member ${step.ordinal} from its source`;
+    case "Restart":
+      return `restarting member ${step.ordinal}`;
+    case "ArchiveTail":
+      return `archiving what only member ${step.ordinal} has on member ${step.primary}`;
+    case "Nudge":
+      return `committing a heartbeat on member ${step.ordinal}`;
     case "Open":
       return `opening member ${step.ordinal} for writes in epoch ${step.epoch}`;
     default:

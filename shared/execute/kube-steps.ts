@@ -39,11 +39,12 @@ function manifest({ set }: KubeScene, name: string, body: Manifest["body"]): Man
 
 /** The compare-and-swap. Returns the object as it is now, for the next write of this pass. */
 export function record({ kube, set }: KubeScene, step: RecordStep): Promise<Outcome<StatefulSet>> {
-  const { state, conditions, history, phase } = step;
+  const { state, conditions, history, phase, answered } = step;
+  const without = Object.fromEntries(answered.map((key) => [key, null]));
   return kube.patch("StatefulSet", set, {
     uid: set.uid,
     resourceVersion: set.resourceVersion,
-    annotations: shrink(set.annotations, { state, conditions, history, phase }),
+    annotations: { ...shrink(set.annotations, { state, conditions, history, phase }), ...without },
     labels: { [LABEL.managed]: step.managedLabel ? "true" : null },
   });
 }

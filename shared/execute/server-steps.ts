@@ -2,6 +2,7 @@
  * Steps on database servers. Each runs in a fenced session and can be repeated; consecutive steps on one
  * member share a session, and the recorded intent is read again before each of them.
  */
+import { connectMember } from "../access/index.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Member } from "../model/observed.ts";
 import { fail, type Outcome, succeed, unreachable } from "../model/outcome.ts";
@@ -13,6 +14,7 @@ import { type Fence, intentStands, openFenced } from "./fence.ts";
 
 /** A copy that takes longer goes on by itself and is looked at by later passes. */
 const SEED_WAIT_MS = 15_000;
+const NUDGE_TIMEOUT_MS = 2_000;
 
 /** Sessions of one track, by ordinal. */
 export class Sessions {
@@ -88,8 +90,8 @@ export async function runServerStep(scene: ServerScene, step: ServerStep): Promi
   const stands = await intentStands(scene.fence.kube, scene.recorded);
   if (!stands.ok) return stands;
   const outcome = await act(scene, step, session.value);
-  // A seeded server restarts under us, and a failed session may have lost its lock.
-  if (step.kind === "Seed" || !outcome.ok) await scene.sessions.drop(target(step));
+  // A seeded server restarts under us, a nudge gives the lock back, and a failed session may have lost it.
+  if (step.kind === "Seed" || step.kind === "Nudge" || !outcome.ok) await scene.sessions.drop(target(step));
   return outcome;
 }
 
@@ -106,8 +108,22 @@ async function act(
     }
     case "Seed": {
       const donor = peer(scene, step.donor, step.ordinal);
-      return donor.ok ? engine.seed(server, donor.value, SEED_WAIT_MS) : donor;
+      return donor.ok ? engine.seed(server, donor.value, SEED_WAIT_MS, step.covered) : donor;
     }
+    case "Fence":
+      return engine.fence(server);
+    case "Demote":
+      return engine.demote(server);
+    case "StopReceiving":
+      return engine.stopReceiving(server);
+    case "Promote":
+      return engine.promote(server, step.timeoutMs);
+    case "Restart":
+      return engine.restart(server);
+    case "Nudge":
+      return engine.nudge(server, step.epoch, NUDGE_TIMEOUT_MS);
+    case "ArchiveTail":
+      return archiveTail(scene, step, server);
     case "Follow": {
       const source = peer(scene, step.source, step.ordinal);
       return source.ok ? engine.follow(server, source.value, step.how) : source;
@@ -134,6 +150,30 @@ async function act(
       return engine.handOver(server, step.role, step.ackCount);
     default:
       return unreachable(step);
+  }
+}
+
+/**
+ * Copied to the primary over a session without the lock: its commits wait for acknowledgements, and a session
+ * that waits keeps its lock for good. What is kept already is kept once.
+ */
+async function archiveTail(
+  scene: ServerScene,
+  step: Extract<ServerStep, { kind: "ArchiveTail" }>,
+  server: Server,
+): Promise<Outcome<null>> {
+  const { contact } = scene.fence;
+  const { epoch, clusterUid } = scene.expected;
+  const primary = memberAt(scene, step.primary);
+  if (!primary.ok) return primary;
+  const tail = await contact.engine.readTail(server, step.beyond);
+  if (!tail.ok) return tail;
+  const keeper = await connectMember(contact, primary.value, true);
+  if (!keeper.ok) return keeper;
+  try {
+    return await contact.engine.keepTail(keeper.value, tail.value, { epoch, clusterUid, at: scene.now() });
+  } finally {
+    await keeper.value.close();
   }
 }
 

@@ -4,13 +4,12 @@
  * nothing and remembers nothing that a lost sweep or a new process could not find again.
  */
 import { ANNOTATION, LABEL, SET_ANNOTATIONS } from "../annotations/keys.ts";
-import { decodeState } from "../annotations/state.ts";
 import { type ClusterRef, clusterKey } from "../model/cluster.ts";
 import type { Phase } from "../model/condition.ts";
 import type { StatefulSet } from "../model/kube.ts";
 
 /** Why a cluster is looked at, the most pressing first. */
-const REASONS = ["wish changed", "unsettled", "object changed", "due", "first look", "long silent"] as const;
+const REASONS = ["wish changed", "unsettled", "object changed", "first look", "long silent"] as const;
 export type LookReason = (typeof REASONS)[number];
 
 export interface Look {
@@ -24,8 +23,6 @@ export interface Sighting {
   readonly resourceVersion: string;
   /** Changes exactly when the user's part changes: our own writes and the status leave it as it is. */
   readonly wish: string;
-  /** The instant noted in its state, milliseconds since 1970. */
-  readonly dueAtMs: number | null;
 }
 
 /** What a resident host remembers of a cluster between two sweeps. */
@@ -49,10 +46,7 @@ function wishOf(set: StatefulSet): string {
 }
 
 export function sightingOf(set: StatefulSet): Sighting {
-  const observed = decodeState(set.annotations[ANNOTATION.state], set.uid);
-  const wakeAt = observed.kind === "valid" ? observed.state.wakeAt : null;
-  const dueAtMs = wakeAt === null ? null : Date.parse(wakeAt);
-  return { resourceVersion: set.resourceVersion, wish: wishOf(set), dueAtMs };
+  return { resourceVersion: set.resourceVersion, wish: wishOf(set) };
 }
 
 export interface LookOptions {
@@ -66,13 +60,12 @@ export interface LookOptions {
 function reasonFor(set: StatefulSet, { nowMs, lookEveryMs, seen }: LookOptions): LookReason | null {
   const before = seen.get(clusterKey(set));
   if (before === undefined) return "first look";
-  const { resourceVersion, wish, dueAtMs } = before.sighting;
+  const { resourceVersion, wish } = before.sighting;
   const changed = set.resourceVersion !== resourceVersion;
   if (changed && wishOf(set) !== wish) return "wish changed";
   if (!SETTLED.has(set.annotations[ANNOTATION.phase] ?? "")) return "unsettled";
   // The status counts too: a Pod that went is noticed here even if its event was lost.
   if (changed) return "object changed";
-  if (dueAtMs !== null && dueAtMs <= nowMs) return "due";
   return nowMs - before.lookedAtMs >= lookEveryMs ? "long silent" : null;
 }
 

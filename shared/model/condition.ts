@@ -26,6 +26,15 @@ export const PROBLEM_CODES = {
   ErrantTransactions: "warning",
   PrimaryUnreachable: "warning",
   PrimaryLostTransactions: "warning",
+  PrimaryCutOff: "warning",
+  NoQuorum: "warning",
+  MembersDiverged: "warning",
+  FailoverHeldBack: "warning",
+  FailoverAwaitsApproval: "warning",
+  SwitchoverRefused: "warning",
+  AcknowledgementsStalled: "warning",
+  DurabilityUnproven: "warning",
+  StateLost: "warning",
   MemberUnreachable: "warning",
   ReplicaBroken: "warning",
   ReplicaLagging: "warning",
@@ -53,6 +62,16 @@ export const EVENT_REASONS = {
   AdoptionCompleted: "Normal",
   PrimaryReopening: "Normal",
   PrimaryReopened: "Normal",
+  FailoverStarted: "Warning",
+  PrimaryElected: "Normal",
+  FailoverCompleted: "Normal",
+  DataLossAccepted: "Warning",
+  SwitchoverStarted: "Normal",
+  SwitchoverCompleted: "Normal",
+  SwitchoverAbandoned: "Warning",
+  StateReconstructed: "Warning",
+  TailArchived: "Warning",
+  MemberRebuilding: "Warning",
   MemberSeeding: "Normal",
   MemberJoined: "Normal",
   MemberLeft: "Warning",
@@ -79,6 +98,8 @@ export type Phase =
   | "Degraded"
   | "Adopting"
   | "Reopening"
+  | "FailingOver"
+  | "SwitchingOver"
   | "Blocked"
   | "Paused"
   | "Releasing"

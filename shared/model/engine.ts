@@ -24,6 +24,8 @@ export interface DesiredMember {
   readonly role: "primary" | "replica" | "unseeded";
   /** How many acknowledgements a commit waits for; 0 = none. */
   readonly ackCount: number;
+  /** True: after a restart a primary takes writes again without being told, once its ackers are back. */
+  readonly resumes: boolean;
   /** Ordinals that need an account of their own on the primary. */
   readonly ordinals: readonly number[];
   /** Server numbers taken by other members. */

@@ -19,6 +19,8 @@ export interface Failure {
   readonly code?: number;
   /** How long the far side asked us to wait, milliseconds. */
   readonly retryAfterMs?: number;
+  /** The host answered that nobody listens there: no server process, and not a network that is slow. */
+  readonly closed?: boolean;
 }
 
 export type Outcome<T> =

@@ -16,6 +16,8 @@ export interface Channel {
   readonly account: string;
   readonly autoPosition: boolean;
   readonly tls: boolean;
+  /** The source knows its account and lets nobody in with it. */
+  readonly lockedOut: boolean;
   /** The server's own words; null while nothing is wrong. */
   readonly receiverError: string | null;
   readonly applierError: string | null;
@@ -44,6 +46,8 @@ export interface ServerFacts {
   /** Its own clock when it was read, milliseconds since 1970. */
   readonly nowMs: number;
   readonly readOnly: boolean;
+  /** Applications are put out and kept out. */
+  readonly offline: boolean;
   readonly executed: Position;
   /** Received into the relay log, executed or not. */
   readonly received: Position;
@@ -63,6 +67,8 @@ export interface ServerFacts {
     readonly clients: number;
     /** Commits that wait for an acknowledgement now. */
     readonly waiters: number;
+    /** How long the commit that has waited longest has waited, milliseconds; 0 when none waits. */
+    readonly waitingMs: number;
     /** As a replica: it acknowledges what it receives. */
     readonly given: boolean;
     /** True when its receiver really registered as an acknowledging one. */
@@ -75,6 +81,8 @@ export interface ServerFacts {
     readonly error: string | null;
   };
   readonly terms: readonly Term[];
+  /** Transactions that only one server had, kept in this database before that server was rebuilt. */
+  readonly archived: readonly { readonly serverUuid: string; readonly gtids: Position }[];
   readonly survey: Survey | null;
   /** Engine-specific settings, plugins and accounts, for the engine's own rules only. */
   readonly settings: Readonly<Record<string, string>>;
@@ -83,7 +91,8 @@ export interface ServerFacts {
 /** A source that failed is data, not an exception. */
 export type ServerObservation =
   | { readonly kind: "absent" }
-  | { readonly kind: "unreachable"; readonly reason: string }
+  /** `closed`: something answered that nobody listens there, so the server process is not running. */
+  | { readonly kind: "unreachable"; readonly reason: string; readonly closed: boolean }
   | { readonly kind: "denied"; readonly account: string; readonly reason: string }
   /** `authority`: the certificate authority (PEM) that this server presented; null without TLS. */
   | { readonly kind: "read"; readonly facts: ServerFacts; readonly authority: string | null };

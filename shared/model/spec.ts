@@ -10,7 +10,34 @@ export interface Spec {
   readonly maxLagMs: number;
   /** True: look and report, change nothing. */
   readonly paused: boolean;
+  /** `manual`: a failover is planned and told, and waits for `approvedEpoch`. */
+  readonly failover: "auto" | "manual";
+  /** Least time between two failovers, doubled by each within a day; 0 = no limit. Milliseconds. */
+  readonly failoverCooldownMs: number;
+  /** How long a primary that stopped in good order is waited for, since it may hold the only copy. Milliseconds. */
+  readonly gracefulWaitMs: number;
+  /** Whether a primary that restarts waits for Ordinal, or takes writes as soon as its ackers are back. */
+  readonly onRestart: "wait" | "resume";
+  /** Name of the pod that is to be the primary; answered once. */
+  readonly switchoverTo: string | null;
+  /** The failover into this epoch is approved. */
+  readonly approvedEpoch: number | null;
+  /** In this epoch acknowledged commits may be lost, because a person says so. */
+  readonly lossAcceptedEpoch: number | null;
 }
+
+/** What holds where nothing is said. */
+export const SPEC_DEFAULTS = {
+  maxLagMs: 10_000,
+  paused: false,
+  failover: "auto",
+  failoverCooldownMs: 600_000,
+  gracefulWaitMs: 60_000,
+  onRestart: "wait",
+  switchoverTo: null,
+  approvedEpoch: null,
+  lossAcceptedEpoch: null,
+} as const satisfies Partial<Spec>;
 
 /** Asked for at release, when `ordinal.dev/engine` is already gone. */
 export type ServicesOnRelease = "keep" | "remove";

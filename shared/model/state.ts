@@ -25,9 +25,11 @@ const configSchema = z.strictObject({
 
 const operationSchema = z.strictObject({
   id: z.string().max(64),
-  kind: z.enum(["adopt", "reopen", "add-acker", "remove-acker", "ack-count", "release"]),
+  kind: z.enum(["adopt", "reopen", "failover", "switchover", "reconstruct", "release"]),
   step: z.string().max(32),
   startedAt: instant,
+  /** Of a switchover: who is to be the primary. */
+  target: ordinal.nullable().default(null),
 });
 
 export const stateSchema = z.strictObject({
@@ -36,14 +38,19 @@ export const stateSchema = z.strictObject({
   seq: z.number().int().min(1),
   clusterUid: z.string().max(64),
   epoch: z.number().int().min(0),
-  phase: z.enum(["Adopting", "Establishing", "Steady", "Releasing", "Released"]),
+  phase: z.enum(["Adopting", "Revoking", "Establishing", "Steady", "Releasing", "Released"]),
   /** The last configuration whose term row was acknowledged. */
   established: configSchema.nullable(),
   /** The configuration being built; `open` from just before its primary is made writable. */
   pending: configSchema.extend({ open: z.boolean() }).nullable(),
   op: operationSchema.nullable(),
-  /** When to look again at the latest; null = only when something happens. */
-  wakeAt: instant.nullable(),
+  /** When the last failovers were begun, for the pauses between them. */
+  failovers: z.array(instant).max(8).default([]),
+  /**
+   * Servers that may alone hold commits that were acknowledged: what they have of their own is never given up
+   * without a person.
+   */
+  unproven: z.array(uuid).max(8).default([]),
 });
 
 export type State = z.infer<typeof stateSchema>;

@@ -4,6 +4,7 @@
  */
 import type { Condition, EventReason, Phase, ProblemCode } from "./condition.ts";
 import type { Preparation } from "./engine.ts";
+import type { Position } from "./server.ts";
 import type { HistoryEntry, State } from "./state.ts";
 
 /** The compare-and-swap write. Nothing is written when nothing differs. */
@@ -16,6 +17,8 @@ export interface RecordStep {
   readonly phase: Phase;
   /** Sets the index label `ordinal.dev/managed`, or takes it away at release. */
   readonly managedLabel: boolean;
+  /** Requests of the user's that this record answers: their annotations are taken away. */
+  readonly answered: readonly string[];
 }
 
 export interface EventStep {
@@ -29,8 +32,16 @@ export interface EventStep {
 
 export type ServerStep =
   | { readonly kind: "Prepare"; readonly ordinal: number; readonly preparation: Preparation }
-  /** Copy the donor's volume into this member, destroying what is there. INV-9: only a member without user data. */
-  | { readonly kind: "Seed"; readonly ordinal: number; readonly donor: number }
+  /**
+   * Copy the donor's volume into this member, destroying what is there. INV-9: only a member without user data
+   * (`covered` null), or one all of whose transactions are in `covered`: on the primary or archived there.
+   */
+  | {
+      readonly kind: "Seed";
+      readonly ordinal: number;
+      readonly donor: number;
+      readonly covered: Position | null;
+    }
   | {
       readonly kind: "Follow";
       readonly ordinal: number;
@@ -46,6 +57,25 @@ export type ServerStep =
       readonly primary: number;
       readonly locked: boolean;
     }
+  /** Applications are put out and kept out, and it takes no writes; best effort, since it may hang. */
+  | { readonly kind: "Fence"; readonly ordinal: number }
+  /** It finishes the commits under way and takes no more; its ackers are still there. */
+  | { readonly kind: "Demote"; readonly ordinal: number }
+  /** Its receiver stops and stays stopped; what it has received is still executed (INV-6). */
+  | { readonly kind: "StopReceiving"; readonly ordinal: number }
+  /** It has executed all that it received and forgets whom it followed; it stays closed. */
+  | { readonly kind: "Promote"; readonly ordinal: number; readonly timeoutMs: number }
+  /** It ends and is started again; only where nobody can be answered by it any more. */
+  | { readonly kind: "Restart"; readonly ordinal: number }
+  /** Copy the transactions that only this member has into the primary's database, where every copy has them. */
+  | {
+      readonly kind: "ArchiveTail";
+      readonly ordinal: number;
+      readonly primary: number;
+      readonly beyond: Position;
+    }
+  /** A small commit on the primary, which heals an acknowledgement that was lost on the way. */
+  | { readonly kind: "Nudge"; readonly ordinal: number; readonly epoch: number }
   /** On the primary: commits wait for `ackCount` acknowledgements from now on. */
   | { readonly kind: "Arm"; readonly ordinal: number; readonly ackCount: number }
   /** Wait until `need` of `holders` have executed everything that the primary has. */

@@ -89,7 +89,7 @@ export function frameMembers(
       ordinal,
       podName,
       host: `${podName}.${set.serviceName}.${set.namespace}.svc`,
-      pod: own.find((pod) => pod.name === podName && !pod.deleting) ?? null,
+      pod: own.find((pod) => pod.name === podName) ?? null,
       claim: claims.find((claim) => claim.name === `${template}-${podName}` && !claim.deleting) ?? null,
     };
   });

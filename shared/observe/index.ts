@@ -13,7 +13,7 @@ import { decodeHistory } from "../annotations/history.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import { decodeState } from "../annotations/state.ts";
 import { parseWish } from "../annotations/wish.ts";
-import type { Secret, StatefulSet } from "../model/kube.ts";
+import type { PersistentVolumeClaim, Secret, StatefulSet } from "../model/kube.ts";
 import type { Member, Observed, StateObservation } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import type { ServerObservation } from "../model/server.ts";
@@ -70,11 +70,11 @@ async function readServer(
   if (frame.pod === null || frame.pod.ip === null) return { kind: "absent" };
   const connected = await connectMember(contact, member, false);
   if (!connected.ok) {
-    const { kind, message } = connected.failure;
+    const { kind, message, closed = false } = connected.failure;
     const account = (contact.access.accounts?.control ?? contact.access.user)?.username ?? "(none)";
     return kind === "refused"
       ? { kind: "denied", account, reason: message }
-      : { kind: "unreachable", reason: message };
+      : { kind: "unreachable", reason: message, closed };
   }
   const server = connected.value;
   try {
@@ -82,7 +82,7 @@ async function readServer(
     const first = await contact.engine.observe(server, { survey: known === null });
     const stranger = known !== null && first.ok && first.value.serverUuid !== known;
     const answer = stranger ? await contact.engine.observe(server, { survey: true }) : first;
-    if (!answer.ok) return { kind: "unreachable", reason: answer.failure.message };
+    if (!answer.ok) return { kind: "unreachable", reason: answer.failure.message, closed: false };
     return { kind: "read", facts: answer.value, authority: server.authority };
   } finally {
     await server.close();
@@ -105,8 +105,14 @@ async function readServers(
 }
 
 /** Nobody is contacted while the user's input is unusable: bad input touches no database. */
-function mayContact(observed: Pick<Observed, "wish" | "state">): boolean {
-  const known = observed.state.kind === "valid" || observed.state.kind === "none";
+function mayContact(
+  observed: Pick<Observed, "wish" | "state">,
+  claims: readonly PersistentVolumeClaim[],
+): boolean {
+  // What is recorded cannot be read, but the volumes remember that this cluster was ours.
+  const remembered =
+    observed.state.kind !== "newer" && claims.some((claim) => claim.annotations[ANNOTATION.epochSeen]);
+  const known = observed.state.kind === "valid" || observed.state.kind === "none" || remembered;
   const established = observed.state.kind === "valid" && observed.state.state.established !== null;
   return known && (established || !observed.wish.problems.some((problem) => problem.blocks));
 }
@@ -132,7 +138,7 @@ export async function observe(looking: Looking, set: StatefulSet): Promise<Outco
   const contact: Contact = { servers, engine, access, attributes: looking.attributes };
   const { frames, surplus } = frameMembers(set, pods.value, claims);
   const valid = state.kind === "valid" ? state.state : null;
-  const members = mayContact({ wish, state })
+  const members = mayContact({ wish, state }, claims)
     ? await readServers(contact, frames, valid)
     : frames.map((frame): Member => ({ ...frame, server: { kind: "absent" } }));
   const observed: Observed = {

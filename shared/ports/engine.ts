@@ -19,6 +19,13 @@ export interface Accounts {
   replication(ordinal: number): Credentials;
 }
 
+/** What a server has beyond a position, each transaction as a small log of its own. */
+export interface Tail {
+  readonly serverUuid: string;
+  readonly gtids: Position;
+  readonly transactions: readonly { readonly gtid: string; readonly events: Uint8Array }[];
+}
+
 export interface Engine {
   readonly rules: EngineRules;
   /** Names of the accounts that Ordinal makes for itself. */
@@ -29,10 +36,30 @@ export interface Engine {
    * Starts copying the donor's volume into this server and waits up to `timeoutMs`. A copy that takes
    * longer goes on; the next observation shows how far it is. Succeeds when the server has begun to restart.
    */
-  seed(server: Server, donor: Peer, timeoutMs: number): Promise<Outcome<null>>;
+  seed(server: Server, donor: Peer, timeoutMs: number, covered: Position | null): Promise<Outcome<null>>;
   /** `full`: point and start; `receiver`: only where to receive from, the applier keeps running; `start`: start what stands. */
   follow(server: Server, source: Peer, how: "full" | "receiver" | "start"): Promise<Outcome<null>>;
   acknowledge(server: Server, on: boolean): Promise<Outcome<null>>;
+  /** Puts applications out, then refuses writes; succeeds also when commits that wait keep it from the second. */
+  fence(server: Server): Promise<Outcome<null>>;
+  /** Refuses writes once the commits under way are done; `transient` when they do not end. */
+  demote(server: Server): Promise<Outcome<null>>;
+  /** Stops the receiver alone; what was received goes on being executed. */
+  stopReceiving(server: Server): Promise<Outcome<null>>;
+  /** Waits until all that was received is executed, then forgets the source. Never opens the server. */
+  promote(server: Server, timeoutMs: number): Promise<Outcome<null>>;
+  /** The transactions that only this server has; `refused` when they are more than can be kept. */
+  readTail(server: Server, beyond: Position): Promise<Outcome<Tail>>;
+  /** Keeps them in the primary's database, each once however often this is repeated. */
+  keepTail(
+    primary: Server,
+    tail: Tail,
+    place: { readonly epoch: number; readonly clusterUid: string; readonly at: string },
+  ): Promise<Outcome<null>>;
+  /** Ends the server, which whoever started it starts again. `conflict` while it could answer an application. */
+  restart(server: Server): Promise<Outcome<null>>;
+  /** Commits a small change, not under the lock: a commit that waits would keep it. */
+  nudge(server: Server, epoch: number, timeoutMs: number): Promise<Outcome<null>>;
   lockAccount(server: Server, account: string, locked: boolean): Promise<Outcome<null>>;
   arm(server: Server, ackCount: number): Promise<Outcome<null>>;
   executed(server: Server): Promise<Outcome<Position>>;

@@ -47,7 +47,7 @@ export class Story {
   /** A copy may fail at the start after it, and is then made again, as the brain would have it. */
   async seed(ordinal: number, donor: number): Promise<ServerFacts> {
     for (let attempt = 1; ; attempt += 1) {
-      got(await this.on(ordinal, (server) => mysql.seed(server, this.peer(donor, ordinal), 60_000)));
+      got(await this.on(ordinal, (server) => mysql.seed(server, this.peer(donor, ordinal), 60_000, null)));
       const facts = await this.until(ordinal, ({ seeding }) => /done|failed/.test(seeding.kind));
       if (facts.seeding.kind === "done") return facts;
       expect(mysql.rules.initialOnly(facts)).toBe(true);
@@ -57,7 +57,7 @@ export class Story {
 
   prepare(ordinal: number, role: DesiredMember["role"]): Promise<void> {
     const taken = [0, 1, 2].filter((other) => other < ordinal).map((other) => String(100 + other));
-    const want = { ordinal, role, ackCount: 1, ordinals: [0, 1, 2], takenNumbers: ["1", ...taken] };
+    const want = { ordinal, role, ackCount: 1, resumes: false, ordinals: [0, 1, 2], takenNumbers: ["1", ...taken] };
     return this.on(ordinal, async (server) => {
       const facts = got(await mysql.observe(server, { survey: true }));
       for (const preparation of mysql.rules.preparations(facts, want)) {
@@ -126,7 +126,7 @@ function settingCases(story: Story, run: Run): void {
     await story.subject.restart(0);
     const after = await story.until(0, (facts) => facts.startedAtMs > before.startedAtMs);
     expect(after).toMatchObject({ readOnly: true, acks: { required: false } });
-    const want = { ordinal: 0, role: "primary", ackCount: 1, ordinals: [0, 1, 2], takenNumbers: [] } as const;
+    const want = { ordinal: 0, role: "primary", ackCount: 1, resumes: false, ordinals: [0, 1, 2], takenNumbers: [] } as const;
     expect(mysql.rules.preparations(after, want)).toEqual([]);
     await story.on(0, async (server) => got(await server.query("SET GLOBAL read_only = OFF")));
   });

@@ -25,7 +25,7 @@ function cloneCases(story: Story, run: Run): void {
     expect(gtidSets.contains(after.executed, donor.executed)).toBe(true);
     expect(gtidSets.without(after.executed, donor.serverUuid)).toBe("");
     expect(gtidSets.contains(after.purged, donor.executed)).toBe(true);
-    const again = await story.on(1, (server) => mysql.seed(server, story.peer(0, 1), 60_000));
+    const again = await story.on(1, (server) => mysql.seed(server, story.peer(0, 1), 60_000, null));
     expect(again).toMatchObject({ ok: false, failure: { kind: "conflict" } });
   });
 }

@@ -41,7 +41,6 @@ const COPIED = JSON.stringify({
     phase: "Steady",
     pending: null,
     op: null,
-    wakeAt: null,
   },
   established: { primary: { ordinal: 2, serverUuid: "u" }, ackers: [], ackCount: 1 },
 });

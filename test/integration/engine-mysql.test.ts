@@ -40,7 +40,7 @@ function donor(forOrdinal: number): Peer {
 }
 
 function desired(ordinal: number, role: DesiredMember["role"], taken: readonly string[]): DesiredMember {
-  return { ordinal, role, ackCount: 1, ordinals: [0, 1, 2], takenNumbers: taken };
+  return { ordinal, role, ackCount: 1, resumes: false, ordinals: [0, 1, 2], takenNumbers: taken };
 }
 
 /** On a connection of its own. */
@@ -224,12 +224,12 @@ describe.skipIf(kubeconfig === undefined)(
     });
 
     test.each([1, 2])("server %i is seeded once", async (ordinal) => {
-      const started = await on(ordinal, (server) => mysql.seed(server, donor(ordinal), 60_000));
+      const started = await on(ordinal, (server) => mysql.seed(server, donor(ordinal), 60_000, null));
       expect(started).toEqual({ ok: true, value: null });
       const facts = await until("the copy to be there", ordinal, ({ seeding }) => seeding.kind === "done");
       expect(facts).toMatchObject({ readOnly: true, channel: null });
       expect(mysql.rules.preparations(facts, desired(ordinal, "replica", []))).toEqual([]);
-      const again = await on(ordinal, (server) => mysql.seed(server, donor(ordinal), 60_000));
+      const again = await on(ordinal, (server) => mysql.seed(server, donor(ordinal), 60_000, null));
       expect(again).toMatchObject({ ok: false, failure: { kind: "conflict" } });
     });
 

@@ -36,18 +36,20 @@ const state: fc.Arbitrary<State> = fc.record({
   seq: fc.integer({ min: 1 }),
   clusterUid: text(64),
   epoch: fc.nat(),
-  phase: fc.constantFrom("Adopting", "Establishing", "Steady", "Releasing", "Released"),
+  phase: fc.constantFrom("Adopting", "Revoking", "Establishing", "Steady", "Releasing", "Released"),
   established: fc.option(config),
   pending: fc.option(fc.tuple(config, fc.boolean()).map(([one, open]) => ({ ...one, open }))),
   op: fc.option(
     fc.record({
       id: text(64),
-      kind: fc.constantFrom("adopt", "reopen", "add-acker", "remove-acker", "ack-count", "release"),
+      kind: fc.constantFrom("adopt", "reopen", "failover", "switchover", "reconstruct", "release"),
       step: text(32),
       startedAt: instant,
+      target: fc.option(ordinal),
     }),
   ),
-  wakeAt: fc.option(instant),
+  failovers: fc.array(instant, { maxLength: 8 }),
+  unproven: fc.array(uuid, { maxLength: 8 }),
 });
 
 const condition: fc.Arbitrary<Condition> = fc.record({

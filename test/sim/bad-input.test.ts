@@ -44,7 +44,6 @@ const COPIED = {
   established: null,
   pending: null,
   op: null,
-  wakeAt: null,
 };
 
 const remove = (key: string) => (world: World) => world.annotate({ [key]: null });

@@ -77,6 +77,7 @@ function factsOn(at: number): fc.Arbitrary<ServerFacts> {
           count: fc.nat({ max: 3 }),
           clients: fc.nat({ max: 4 }),
           waiters: fc.nat({ max: 2 }),
+          waitingMs: fc.constantFrom(0, 0, 20_000),
           given: fc.boolean(),
           active: fc.boolean(),
         }),
@@ -103,7 +104,7 @@ function serverOn(at: number): fc.Arbitrary<ServerObservation> {
   return fc.oneof(
     { weight: 12, arbitrary: factsOn(at).map(read) },
     { weight: 1, arbitrary: fc.constant({ kind: "absent" }) },
-    { weight: 1, arbitrary: fc.constant({ kind: "unreachable", reason: "timeout" }) },
+    { weight: 1, arbitrary: fc.constant({ kind: "unreachable", reason: "timeout", closed: false }) },
     { weight: 1, arbitrary: fc.constant({ kind: "denied", account: "ordinal", reason: "1045" }) },
   );
 }
@@ -121,19 +122,24 @@ const recordedState: fc.Arbitrary<State> = fc
   .record({
     seq: fc.integer({ min: 1, max: 99 }),
     epoch: fc.nat({ max: 6 }),
-    phase: fc.constantFrom("Adopting", "Establishing", "Steady", "Releasing", "Released"),
+    phase: fc.constantFrom("Adopting", "Revoking", "Establishing", "Steady", "Releasing", "Released"),
     established: fc.option(config),
     pending: fc.option(fc.tuple(config, fc.boolean()).map(([of, open]) => ({ ...of, open }))),
     op: fc.option(
       fc.record({
         id: fc.constant("op-1"),
-        kind: fc.constantFrom("adopt", "reopen", "release"),
+        kind: fc.constantFrom("adopt", "reopen", "failover", "switchover", "reconstruct", "release"),
         step: fc.constant("Establish"),
-        startedAt: fc.constant(new Date(NOW_MS).toISOString()),
+        startedAt: fc.constantFrom(NOW_MS, NOW_MS - 60_000).map((at) => new Date(at).toISOString()),
+        target: fc.option(ordinal),
       }),
     ),
+    failovers: fc.array(fc.constantFrom(NOW_MS - 60_000, NOW_MS - 7_200_000), { maxLength: 4 }).map((list) =>
+      list.map((at) => new Date(at).toISOString()),
+    ),
+    unproven: fc.array(ordinal.map(uuidOf), { maxLength: 2 }),
   })
-  .map((more): State => ({ v: 1, clusterUid: CLUSTER_UID, wakeAt: null, ...more }));
+  .map((more): State => ({ v: 1, clusterUid: CLUSTER_UID, ...more }));
 
 /** Through the decoder, as the observer does it: another cluster's state is never a valid one. */
 const stateObservation: fc.Arbitrary<StateObservation> = fc.oneof(

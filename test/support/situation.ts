@@ -8,7 +8,7 @@ import type { EngineRules } from "../../shared/model/engine.ts";
 import type { PersistentVolumeClaim, Pod, StatefulSet } from "../../shared/model/kube.ts";
 import type { Member, Observed, Wish } from "../../shared/model/observed.ts";
 import type { Channel, ServerFacts, ServerObservation } from "../../shared/model/server.ts";
-import type { Spec } from "../../shared/model/spec.ts";
+import { SPEC_DEFAULTS, type Spec } from "../../shared/model/spec.ts";
 import type { Config, State } from "../../shared/model/state.ts";
 
 export const NOW_MS: number = Date.parse("2026-11-23T10:00:00.000Z");
@@ -71,15 +71,17 @@ export function facts(ordinal: number, more: Partial<ServerFacts> = {}): ServerF
     startedAtMs: NOW_MS - 3_600_000,
     nowMs: NOW_MS,
     readOnly: false,
+    offline: false,
     executed,
     received: executed,
     purged: "",
     channel: null,
     applyingSinceMs: null,
     followers: 0,
-    acks: { required: false, count: 1, clients: 0, waiters: 0, given: false, active: false },
+    acks: { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false },
     seeding: { kind: "none", percent: 0, error: null },
     terms: [],
+    archived: [],
     survey: { schemas: [] },
     settings: { server_id: String(ordinal + 1) },
     ...more,
@@ -96,6 +98,7 @@ export function channelTo(source: number, more: Partial<Channel> = {}): Channel 
     account: RULES.replicationAccount(1),
     autoPosition: true,
     tls: true,
+    lockedOut: false,
     receiverError: null,
     applierError: null,
     ...more,
@@ -112,7 +115,15 @@ export function primaryFacts(replicas: number, more: Partial<ServerFacts> = {}):
   return facts(0, {
     executed: written(100),
     survey: null,
-    acks: { required: count > 0, count, clients: replicas - 1, waiters: 0, given: false, active: false },
+    acks: {
+      required: count > 0,
+      count,
+      clients: replicas - 1,
+      waiters: 0,
+      waitingMs: 0,
+      given: false,
+      active: false,
+    },
     followers: replicas - 1,
     terms: [{ epoch: 1, clusterUid: CLUSTER_UID, serverUuid: uuidOf(0) }],
     settings: { server_id: "1", prepared: "primary" },
@@ -126,7 +137,7 @@ export function replicaFacts(ordinal: number, more: Partial<ServerFacts> = {}): 
     executed: written(100),
     survey: null,
     channel: channelTo(0, { account: RULES.replicationAccount(ordinal) }),
-    acks: { required: false, count: 1, clients: 0, waiters: 0, given: true, active: true },
+    acks: { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: true, active: true },
     terms: [{ epoch: 1, clusterUid: CLUSTER_UID, serverUuid: uuidOf(0) }],
     settings: { server_id: String(ordinal + 1), prepared: "replica" },
     ...more,
@@ -156,7 +167,8 @@ export function steadyState(replicas: number, more: Partial<State> = {}): State 
     established: config(replicas),
     pending: null,
     op: null,
-    wakeAt: null,
+    failovers: [],
+    unproven: [],
     ...more,
   };
 }
@@ -167,7 +179,7 @@ export function adoptingState(replicas: number, more: Partial<State> = {}): Stat
     phase: "Adopting",
     established: null,
     pending: { ...config(replicas), ackers: [], open: false },
-    op: { id: "adopt-1", kind: "adopt", step: "Prepare", startedAt: new Date(NOW_MS).toISOString() },
+    op: { id: "adopt-1", kind: "adopt", step: "Prepare", startedAt: new Date(NOW_MS).toISOString(), target: null },
     ...more,
   });
 }
@@ -222,7 +234,7 @@ export function read(of: ServerFacts): ServerObservation {
   return { kind: "read", facts: of, authority: "PEM" };
 }
 
-const SPEC: Spec = { engine: "mysql", credentials: "mysql-root", maxLagMs: 10_000, paused: false };
+const SPEC: Spec = { engine: "mysql", credentials: "mysql-root", ...SPEC_DEFAULTS };
 
 /** Freshly annotated: `replicas` empty members, nothing recorded. */
 function untouched(replicas: number): Observed {
@@ -298,7 +310,7 @@ export function podless(ordinal: number): Change {
 }
 
 export function silent(ordinal: number, reason = "timeout"): Change {
-  return saying(ordinal, { kind: "unreachable", reason });
+  return saying(ordinal, { kind: "unreachable", reason, closed: false });
 }
 
 export const accounts: Change = (before) => {

@@ -34,5 +34,7 @@ export function mapFailure(error: QueryError, doing: string): Failure {
       message: `${doing}: the server offers no TLS, and no password is sent without it`,
     };
   }
-  return { kind: "transient", message };
+  return error.code === "ECONNREFUSED"
+    ? { kind: "transient", message, closed: true }
+    : { kind: "transient", message };
 }

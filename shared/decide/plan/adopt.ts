@@ -14,7 +14,8 @@ import { STATE_VERSION } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
 import { ackCountFor, factsOf, isAcker, type Situation } from "../situation.ts";
 import { establish } from "./establish.ts";
-import { placeMembers, prepareSteps } from "./members.ts";
+import { placeMembers } from "./members.ts";
+import { prepareSteps } from "./prepare.ts";
 
 export type Choice =
   | {
@@ -118,8 +119,9 @@ export function adoptionState(
       ackCount: ackCountFor(observed.set.replicas),
       open: false,
     },
-    op: { id: `adopt-${epoch}`, kind: "adopt", step: "Prepare", startedAt: at },
-    wakeAt: null,
+    op: { id: `adopt-${epoch}`, kind: "adopt", step: "Prepare", startedAt: at, target: null },
+    failovers: previous?.failovers ?? [],
+    unproven: previous?.unproven ?? [],
   };
 }
 

@@ -10,6 +10,7 @@ import type { Step } from "../../model/step.ts";
 import { isAcker, type Situation } from "../situation.ts";
 
 const OPEN_TIMEOUT_MS = 10_000;
+const PROMOTE_TIMEOUT_MS = 2_500;
 
 export type Establishing =
   /** The next steps on the primary. */
@@ -55,18 +56,53 @@ function arming({ members, config, primary }: Situation, ackCount: number): read
   return [wait, { kind: "Arm", ordinal: primary.ordinal, ackCount }];
 }
 
+/** It followed the primary before it: it executes what it received, and is armed while it is still closed. */
+function promotion({ primary, state }: Situation, ackCount: number): readonly Step[] {
+  const { ordinal, facts } = primary;
+  // At adoption a source outside of the cluster is not ours to drop.
+  if (facts === null || facts.channel === null || state.established === null) return [];
+  const receiving: readonly Step[] =
+    facts.channel.receiver === "off" ? [] : [{ kind: "StopReceiving", ordinal }];
+  return [
+    ...receiving,
+    { kind: "Promote", ordinal, timeoutMs: PROMOTE_TIMEOUT_MS },
+    { kind: "Arm", ordinal, ackCount },
+  ];
+}
+
+/**
+ * Recorded ackers that have received all that the closed primary has. With enough of them before it is opened,
+ * the ackers of this configuration alone hold every acknowledged commit, those of earlier epochs included, so
+ * an election after it needs no second quorum (INV-1, decision 11).
+ */
+function holders({ members, config, primary, rules }: Situation): number {
+  return members.filter(
+    (view) =>
+      isAcker(config, view) &&
+      view.facts?.acks.active === true &&
+      rules.positions.contains(view.facts.received, primary.facts?.executed ?? ""),
+  ).length;
+}
+
 export function establish(situation: Situation): Establishing {
   const { state, primary } = situation;
   const { pending } = state;
   const { facts } = primary;
   if (pending === null || facts === null) return { kind: "waiting", connected: 0, needed: 0 };
   const needed = pending.ackCount;
+  const promoting = promotion(situation, needed);
+  if (promoting.length > 0) return { kind: "steps", steps: promoting };
   const armed = needed === 0 || (facts.acks.required && facts.acks.count >= needed);
   if (pending.open && armed && !facts.readOnly && termStands(situation))
     return { kind: "done", state: established(state) };
-  if (facts.acks.clients < needed) return { kind: "waiting", connected: facts.acks.clients, needed };
   const ordinal = primary.ordinal;
+  // Closed, nobody waits; open, its writers would wait for every acker that is not there.
+  if (!armed && facts.readOnly) return { kind: "steps", steps: [{ kind: "Arm", ordinal, ackCount: needed }] };
+  if (facts.acks.clients < needed) return { kind: "waiting", connected: facts.acks.clients, needed };
   if (!armed) return { kind: "steps", steps: arming(situation, needed) };
+  const holding = holders(situation);
+  if (facts.readOnly && !pending.open && holding < needed)
+    return { kind: "waiting", connected: holding, needed };
   if (!pending.open) return { kind: "record", state: { ...state, pending: { ...pending, open: true } } };
   const open: Step = {
     kind: "Open",

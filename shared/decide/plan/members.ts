@@ -5,49 +5,12 @@
  * INV-9: only a `blank` member is ever seeded, and the seeding verb looks again on its own session.
  * INV-3: a member is recorded as an acker before it acknowledges.
  */
-import type { DesiredMember } from "../../model/engine.ts";
 import type { ServerFacts } from "../../model/server.ts";
 import type { Config } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation } from "../situation.ts";
-
-/** Copies of one donor at a time: MySQL allows no more ("Maximum allowed - 1", error 3634). */
-export type Donors = Set<number>;
-
-export function desiredMember(
-  situation: Situation,
-  view: MemberView,
-  role: DesiredMember["role"],
-): DesiredMember {
-  const others = situation.members.filter((other) => other.ordinal !== view.ordinal);
-  return {
-    ordinal: view.ordinal,
-    role,
-    // Until its ackers are recorded the primary is as before: it must come back from a restart by itself.
-    ackCount: situation.state.phase === "Adopting" ? 0 : situation.config.ackCount,
-    ordinals: situation.members.map((member) => member.ordinal),
-    takenNumbers: others.flatMap((other) =>
-      other.facts === null ? [] : [other.facts.settings["server_id"] ?? ""],
-    ),
-  };
-}
-
-export function prepareSteps(situation: Situation, view: MemberView, role: DesiredMember["role"]): Track {
-  if (view.facts === null) return [];
-  const preparations = situation.rules.preparations(view.facts, desiredMember(situation, view, role));
-  return preparations.map((preparation) => ({ kind: "Prepare", ordinal: view.ordinal, preparation }));
-}
-
-/** A replica that is up to date and not copied from at present; the primary only when there is none. */
-function chooseDonor(situation: Situation, busy: Donors): number | null {
-  const replicas = situation.members.filter(
-    (view) => view.standing.kind === "following" && view.standing.lagMs <= situation.spec.maxLagMs,
-  );
-  const free = [...replicas, situation.primary].find(
-    (view) => view.facts !== null && !busy.has(view.ordinal),
-  );
-  return free?.ordinal ?? null;
-}
+import { chooseDonor, type Donors, prepareSteps } from "./prepare.ts";
+import { deposedSteps, rebuildSteps } from "./rejoin.ts";
 
 function announceSeeding(situation: Situation, view: MemberView, donor: number): Step {
   const { podName, pod } = view.member;
@@ -72,8 +35,17 @@ function seedSteps(situation: Situation, view: MemberView, busy: Donors): Track 
     ...prepare,
     unlock,
     announceSeeding(situation, view, donor),
-    { kind: "Seed", ordinal: view.ordinal, donor },
+    { kind: "Seed", ordinal: view.ordinal, donor, covered: null },
   ];
+}
+
+/**
+ * Rather than by its place among the ackers it comes back as somebody new: an account that was locked when it
+ * was taken out is unlocked again, on the primary of today.
+ */
+function unlockSteps({ primary }: Situation, view: MemberView): Track {
+  if (view.facts?.channel?.lockedOut !== true) return [];
+  return [{ kind: "LockAccount", ordinal: view.ordinal, primary: primary.ordinal, locked: false }];
 }
 
 function followStep(situation: Situation, view: MemberView, facts: ServerFacts): Step {
@@ -105,7 +77,17 @@ export function placeMember(situation: Situation, view: MemberView, busy: Donors
     case "blank":
       return seedSteps(situation, view, busy);
     case "detached":
-      return [...prepareSteps(situation, view, "replica"), followStep(situation, view, facts)];
+      return [
+        ...prepareSteps(situation, view, "replica"),
+        // Whoever is not recorded must not acknowledge from its first moment on (INV-3).
+        ...(facts.acks.given && !isAcker(situation.config, view) ? acknowledgeSteps(view, facts, situation.config) : []),
+        ...unlockSteps(situation, view),
+        followStep(situation, view, facts),
+      ];
+    case "deposed":
+      return deposedSteps(view, standing.waiters);
+    case "errant":
+      return rebuildSteps(situation, view, standing, busy);
     case "following":
       return [
         ...prepareSteps(situation, view, "replica"),

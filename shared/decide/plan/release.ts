@@ -13,13 +13,13 @@ export function releasingState(state: State, at: string): State {
   return {
     ...state,
     phase: "Releasing",
-    op: { id: `release-${state.epoch}`, kind: "release", step: "HandOver", startedAt: at },
+    op: { id: `release-${state.epoch}`, kind: "release", step: "HandOver", startedAt: at, target: null },
   };
 }
 
 /** The epoch stays: a later adoption starts above it. */
 export function releasedState(state: State): State {
-  return { ...state, phase: "Released", established: null, pending: null, op: null, wakeAt: null };
+  return { ...state, phase: "Released", established: null, pending: null, op: null };
 }
 
 /** Whoever has a place, also when the cluster was never established: its settings were prepared for us. */

@@ -18,7 +18,11 @@ function servingRole(situation: Situation, view: MemberView): "primary" | "repli
   const present = view.member.pod?.labels[LABEL.role];
   const labelled = present === "replica";
   // That *we* cannot reach it says nothing about its clients; readiness takes a dead pod out of its Service.
-  if (view.facts === null) return labelled || present === "primary" ? present : null;
+  // Only the primary of this epoch may go on bearing that role.
+  if (view.facts === null) {
+    const primary = present === "primary" && view.ordinal === situation.config.primary.ordinal;
+    return labelled || primary ? present : null;
+  }
   // Back at half the limit only, so that a replica near the limit does not flap in and out.
   const limitMs = labelled ? situation.spec.maxLagMs : situation.spec.maxLagMs / 2;
   return standing.kind === "following" && standing.lagMs <= limitMs ? "replica" : null;
@@ -43,6 +47,8 @@ function note(view: MemberView): string {
       return "holds data that the primary lacks";
     case "errant":
       return "has transactions of its own";
+    case "deposed":
+      return "was the primary before and is put out of service";
     case "broken":
       return standing.error;
     case "blank":

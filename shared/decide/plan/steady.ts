@@ -9,7 +9,8 @@ import type { Config, State } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation } from "../situation.ts";
 import { accountTrack } from "./adopt.ts";
-import { placeMembers, prepareSteps } from "./members.ts";
+import { placeMembers } from "./members.ts";
+import { prepareSteps } from "./prepare.ts";
 import { routingTracks } from "./routing.ts";
 
 const HOLDERS_TIMEOUT_MS = 10_000;
@@ -26,9 +27,8 @@ function view(situation: Situation, ordinal: number): MemberView | undefined {
   return situation.members.find((member) => member.ordinal === ordinal);
 }
 
-/** A follower that is up to date and not recorded yet. It is enabled only in a later pass. */
-function joining({ members, config, spec, primary }: Situation): Change | null {
-  if (config.ackCount === 0 && primary.facts !== null && members.length === 1) return null;
+/** A follower that is up to date and not recorded yet. It is enabled only in a later look. */
+export function joiningAcker({ members, config, spec }: Situation): Config["ackers"][number] | null {
   const member = members.find(
     (candidate) =>
       candidate.standing.kind === "following" &&
@@ -37,19 +37,48 @@ function joining({ members, config, spec, primary }: Situation): Change | null {
       !isAcker(config, candidate),
   );
   if (member?.facts === undefined || member.facts === null) return null;
-  const ackers = [...config.ackers, { ordinal: member.ordinal, serverUuid: member.facts.serverUuid }];
-  const message = `${member.member.podName} follows ${primary.member.podName} and acknowledges its commits from now on.`;
-  return { reason: "MemberJoined", message, before: [], established: { ...config, ackers } };
+  return { ordinal: member.ordinal, serverUuid: member.facts.serverUuid };
 }
 
-/** An acker whose volume was replaced: its acknowledged data is gone, so it must not be counted on. */
+function joining(situation: Situation): Change | null {
+  const { config, primary, members } = situation;
+  if (config.ackCount === 0 && members.length === 1) return null;
+  const acker = joiningAcker(situation);
+  if (acker === null) return null;
+  const pod = view(situation, acker.ordinal)?.member.podName;
+  const message = `${pod} follows ${primary.member.podName} and acknowledges its commits from now on.`;
+  return { reason: "MemberJoined", message, before: [], established: { ...config, ackers: [...config.ackers, acker] } };
+}
+
+/** Without a dead one fewer copies have to be reached at the next failover. */
+const DEAD_MS = 60_000;
+
+type Loss = { readonly acker: Config["ackers"][number]; readonly why: string };
+
+/** An acker that must not be counted on: its acknowledged data is gone, is mixed with its own, or is out of reach. */
+function lostAcker(situation: Situation): Loss | null {
+  const { config, observed, nowMs } = situation;
+  const since = observed.conditions.find(({ type }) => type === "MemberUnreachable")?.lastTransitionAt;
+  const deadForMs = since === undefined ? 0 : nowMs - Date.parse(since);
+  for (const acker of config.ackers) {
+    const member = view(situation, acker.ordinal);
+    const pod = member?.member.podName ?? `ordinal ${acker.ordinal}`;
+    if (member?.facts == null) {
+      if (deadForMs >= DEAD_MS) return { acker, why: `${pod} has not answered for ${DEAD_MS / 1000} s` };
+    } else if (member.facts.serverUuid !== acker.serverUuid) {
+      return { acker, why: `The volume of ${pod} was replaced` };
+    } else if (member.standing.kind === "errant") {
+      return { acker, why: `${pod} has transactions of its own` };
+    }
+  }
+  return null;
+}
+
 function leaving(situation: Situation): Change | null {
   const { config, primary } = situation;
-  const lost = config.ackers.find((acker) => {
-    const facts = view(situation, acker.ordinal)?.facts;
-    return facts !== undefined && facts !== null && facts.serverUuid !== acker.serverUuid;
-  });
-  if (lost === undefined) return null;
+  const loss = lostAcker(situation);
+  if (loss === null) return null;
+  const { acker: lost } = loss;
   const remaining = config.ackers.filter((acker) => acker !== lost);
   const holders = remaining.filter((acker) => {
     const member = view(situation, acker.ordinal);
@@ -66,14 +95,13 @@ function leaving(situation: Situation): Change | null {
     need: config.ackCount,
     timeoutMs: HOLDERS_TIMEOUT_MS,
   };
-  const pod = successor?.member.podName ?? `ordinal ${lost.ordinal}`;
-  const message = `The volume of ${pod} was replaced, so it is no longer counted on; ${holders.length} of ${remaining.length} other replicas hold everything.`;
-  // A successor that was seeded already uses the account they have in common, and nobody would unlock it again;
-  // a blank one has it unlocked when it is seeded.
+  const message = `${loss.why}, so it is no longer counted on; ${holders.length} of ${remaining.length} other replicas hold everything.`;
+  // A successor that was seeded already uses the account they have in common, and is itself in good order.
+  const sharesAccount = successor?.standing.kind === "following" || successor?.standing.kind === "detached";
   return {
     reason: "MemberLeft",
     message,
-    before: successor?.standing.kind === "blank" ? [lock, wait] : [wait],
+    before: sharesAccount ? [wait] : [lock, wait],
     established: { ...config, ackers: remaining },
   };
 }
@@ -104,17 +132,12 @@ export function nextChange(situation: Situation): Change | null {
   return leaving(situation) ?? joining(situation) ?? raising(situation);
 }
 
-/** A recorded primary that is read-only came back from a restart: it is established again in a new epoch. */
-export function needsReopening({ primary, rules, members, config }: Situation): boolean {
-  const { facts, standing } = primary;
-  if (facts === null || standing.kind !== "primary" || !facts.readOnly) return false;
-  // A replica that holds what the primary lost proves that it must not take writes again.
-  return !members.some(
-    (member) =>
-      isAcker(config, member) &&
-      member.facts !== null &&
-      !rules.positions.contains(facts.executed, member.facts.received),
-  );
+/**
+ * A recorded primary that is read-only came back from a restart: it is established again in a new epoch. One
+ * whose replicas hold what it lost is failed over instead.
+ */
+export function needsReopening({ primary }: Situation): boolean {
+  return primary.standing.kind === "primary" && primary.facts?.readOnly === true;
 }
 
 export function reopeningState(state: State, at: string): State {
@@ -126,7 +149,7 @@ export function reopeningState(state: State, at: string): State {
     epoch,
     phase: "Establishing",
     pending: { ...established, open: false },
-    op: { id: `reopen-${epoch}`, kind: "reopen", step: "Establish", startedAt: at },
+    op: { id: `reopen-${epoch}`, kind: "reopen", step: "Establish", startedAt: at, target: null },
   };
 }
 
@@ -138,7 +161,17 @@ function repairPrimary(situation: Situation): Track {
   if (prepare.length > 0) return prepare;
   const { acks } = primary.facts;
   const armed = config.ackCount === 0 || (acks.required && acks.count >= config.ackCount);
-  return armed ? [] : [{ kind: "Arm", ordinal: primary.ordinal, ackCount: config.ackCount }];
+  if (!armed) return [{ kind: "Arm", ordinal: primary.ordinal, ackCount: config.ackCount }];
+  return isStalled(situation) ? [{ kind: "Nudge", ordinal: primary.ordinal, epoch: situation.state.epoch }] : [];
+}
+
+/** Longer than any replica that is there takes to acknowledge. */
+const STALL_MS = 10_000;
+
+/** Commits wait although enough ackers are there: an acknowledgement was lost on its way. */
+export function isStalled({ primary, config }: Situation): boolean {
+  const acks = primary.facts?.acks;
+  return acks !== undefined && acks.waitingMs >= STALL_MS && acks.clients >= config.ackCount;
 }
 
 export function maintenance(situation: Situation): readonly Track[] {

@@ -4,29 +4,45 @@
  */
 import type { Problem } from "../../model/condition.ts";
 import { unreachable } from "../../model/outcome.ts";
-import { isAcker, type MemberView, type Situation } from "../situation.ts";
+import { evidence } from "../plan/evidence.ts";
+import { isStalled } from "../plan/steady.ts";
+import { isAcker, type MemberView, type Situation, type Standing } from "../situation.ts";
 
-function primaryProblems({ primary, state, rules, members, config }: Situation): readonly Problem[] {
-  const { standing, member, ordinal } = primary;
-  if (standing.kind !== "primary") {
-    const reason = standing.kind === "unreachable" ? standing.reason : standing.kind;
-    const message = `The primary ${member.podName} does not answer: ${reason}; writes wait until it is back.`;
-    return [{ code: "PrimaryUnreachable", message, ordinal, blocks: false }];
+/** `PrimaryUnreachable` is also the clock by which a failover waits, so it is told as long as nobody answers. */
+function primaryProblems(situation: Situation): readonly Problem[] {
+  const { primary, spec } = situation;
+  const { podName } = primary.member;
+  const { ordinal } = primary;
+  const found = evidence(situation);
+  const told = (code: Problem["code"], message: string): readonly Problem[] => [
+    { code, message, ordinal, blocks: false },
+  ];
+  switch (found.kind) {
+    case "none":
+      return isStalled(situation) ? told("AcknowledgementsStalled", stallMessage(situation)) : [];
+    case "cut-off":
+      return told(
+        "PrimaryCutOff",
+        `The primary ${podName} cannot be asked from here (${found.text}) and is left alone; look at the network or the account.`,
+      );
+    case "lost":
+      if (primary.facts !== null)
+        return told("PrimaryLostTransactions", `The primary ${podName} stays read-only: ${found.text}.`);
+      return told("PrimaryUnreachable", `The primary ${podName} is gone: ${found.text}.`);
+    case "ended":
+    case "silent": {
+      const wait = `it may hold acknowledged writes alone and is waited for, up to ${spec.gracefulWaitMs / 1000} s`;
+      const effect = found.kind === "ended" && found.orderly ? wait : "writes wait until a primary is there again";
+      return told("PrimaryUnreachable", `The primary ${podName} does not answer: ${found.text}; ${effect}.`);
+    }
+    default:
+      return unreachable(found);
   }
-  // While it takes writes its newest commits are on the replicas first; read-only, nothing is under way.
-  if (primary.facts === null || !primary.facts.readOnly || state.established === null) return [];
-  const ahead = members.filter(
-    (view) =>
-      isAcker(config, view) &&
-      view.facts !== null &&
-      !rules.positions.contains(primary.facts?.executed ?? "", view.facts.received),
-  );
-  return ahead.map((view) => ({
-    code: "PrimaryLostTransactions" as const,
-    message: `${view.member.podName} holds acknowledged transactions that the primary ${member.podName} lost; the primary stays read-only.`,
-    ordinal,
-    blocks: false,
-  }));
+}
+
+function stallMessage({ primary }: Situation): string {
+  const seconds = Math.round((primary.facts?.acks.waitingMs ?? 0) / 1000);
+  return `A commit on ${primary.member.podName} has waited for ${seconds} s although its replicas are there; a heartbeat is committed to free it.`;
 }
 
 function foreignMessage(view: MemberView, situation: Situation): string {
@@ -44,7 +60,7 @@ function recorded({ config }: Situation, ordinal: number): boolean {
 
 function memberProblem(view: MemberView, situation: Situation): Problem | null {
   const { member, standing, ordinal } = view;
-  const { spec, rules } = situation;
+  const { spec } = situation;
   const about = { ordinal, blocks: false };
   switch (standing.kind) {
     case "primary":
@@ -72,9 +88,12 @@ function memberProblem(view: MemberView, situation: Situation): Problem | null {
     case "foreign":
       return { code: "ForeignData", message: foreignMessage(view, situation), ...about };
     case "errant": {
-      const extra = rules.positions.shorten(standing.extra, 48);
-      const message = `${member.podName} has transactions of its own (${extra}) and serves no reads; save what you need, then delete its volume claim and pod.`;
-      return { code: "ErrantTransactions", message, ...about };
+      return errantProblem(situation, view, standing);
+    }
+    case "deposed": {
+      const waits = standing.waiters === 0 ? "takes writes" : `has ${standing.waiters} commits that nobody acknowledges`;
+      const message = `${member.podName} was the primary before and still ${waits}; it is put out of service.`;
+      return { code: "ReplicaBroken", message, ...about };
     }
     case "broken":
       return {
@@ -90,6 +109,21 @@ function memberProblem(view: MemberView, situation: Situation): Problem | null {
     default:
       return unreachable(standing);
   }
+}
+
+function errantProblem(
+  { state, rules }: Situation,
+  { member, ordinal, facts }: MemberView,
+  { extra, archived }: Extract<Standing, { kind: "errant" }>,
+): Problem {
+  const has = `${member.podName} has transactions of its own (${rules.positions.shorten(extra, 48)})`;
+  if (state.unproven.includes(facts?.serverUuid ?? "")) {
+    const message = `${has}, which may have been acknowledged; look at ordinal.tail, then delete its volume claim and pod.`;
+    return { code: "DurabilityUnproven", message, ordinal, blocks: false };
+  }
+  const doing = archived ? "they are archived and it is made anew" : "they are being archived";
+  const message = `${has} and serves no reads; ${doing}.`;
+  return { code: "ErrantTransactions", message, ordinal, blocks: false };
 }
 
 function spareCopies(situation: Situation): readonly Problem[] {

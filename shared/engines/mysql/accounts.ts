@@ -14,7 +14,7 @@ export const CONTROL_ACCOUNT = "ordinal";
 export const REPLICATION_PREFIX = "ordinal_repl_";
 
 /** Raised with every change of the lists below, so that existing accounts get it too. */
-const GRANTS_VERSION = 1;
+const GRANTS_VERSION = 2;
 
 export const accountNames: {
   readonly control: string;
@@ -34,7 +34,8 @@ const CONTROL_GRANTS: readonly {
     // RELOAD: FLUSH BINARY LOGS at a promotion. PROCESS: see the threads of others, and wait states.
     // CREATE USER: replication accounts for new members, and locking them. REFERENCES: see that a table
     // exists (the survey) without being able to read it; it permits nothing without CREATE or ALTER.
-    privileges: "RELOAD, PROCESS, CREATE USER, REFERENCES",
+    // SHUTDOWN: end a deposed primary whose commits wait for acknowledgements that nobody will give.
+    privileges: "RELOAD, PROCESS, CREATE USER, REFERENCES, SHUTDOWN",
     on: "*.*",
   },
   {

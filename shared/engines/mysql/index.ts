@@ -6,9 +6,10 @@ import { assert, fail, type Outcome, succeed } from "../../model/outcome.ts";
 import type { Engine } from "../../ports/engine.ts";
 import type { Server } from "../../ports/server.ts";
 import { accountNames } from "./accounts.ts";
+import { demote, fence, promote, restart, stopReceiving } from "./change-of-primary.ts";
 import { observe } from "./observe.ts";
 import { prepare } from "./prepare.ts";
-import { arm, handOver, lockAccount, open } from "./primary.ts";
+import { arm, handOver, lockAccount, nudge, open } from "./primary.ts";
 import { acknowledge, awaitExecuted, executed, follow } from "./replication.ts";
 import { rules } from "./rules.ts";
 import { readRow, run } from "./run.ts";
@@ -37,6 +38,12 @@ export const mysql: Engine = {
   seed,
   follow,
   acknowledge,
+  fence,
+  demote,
+  stopReceiving,
+  promote,
+  restart,
+  nudge,
   lockAccount,
   arm,
   executed,

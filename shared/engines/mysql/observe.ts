@@ -22,6 +22,7 @@ const VARIABLES: readonly string[] = [
     "version_comment",
     "server_id",
     "read_only",
+    "offline_mode",
     "log_bin",
     "log_replica_updates",
     "binlog_format",
@@ -87,8 +88,10 @@ const CHANNELS = `SELECT JSON_ARRAYAGG(JSON_OBJECT('name', c.CHANNEL_NAME, 'host
 /** Each statement costs a resident host more than what is in it, so there are few, of one row, in JSON. */
 const FIRST = `SELECT (${FLAGS}) AS flags, (${CHANNELS}) AS channels`;
 
-/** A follower is a thread that sends the binary log to somebody. */
+/** A follower is a thread that sends the binary log to somebody. A commit that waits says so in its thread's state. */
 const SECOND = `SELECT @@GLOBAL.gtid_executed AS executed, @@GLOBAL.gtid_purged AS purged,
+ (SELECT MAX(PROCESSLIST_TIME) FROM performance_schema.threads
+  WHERE PROCESSLIST_STATE = 'Waiting for semi-sync ACK from replica') AS waiting,
  (SELECT COUNT(*) FROM performance_schema.threads
   WHERE PROCESSLIST_COMMAND IN ('Binlog Dump', 'Binlog Dump GTID')) AS followers,
  (SELECT JSON_OBJECTAGG(CONCAT('account:', USER), ATTRIBUTE)
@@ -167,6 +170,7 @@ function toFacts(settings: Settings, channels: readonly ChannelRow[], second: Ro
     startedAtMs: (Math.floor(nowMs / 1000) - Number(settings["status:Uptime"] ?? 0)) * 1000,
     nowMs,
     readOnly: settings["read_only"] === "ON",
+    offline: settings["offline_mode"] === "ON",
     executed,
     received: channel === undefined ? executed : gtidSets.union(executed, channel.received),
     purged: second["purged"] ?? "",
@@ -174,25 +178,28 @@ function toFacts(settings: Settings, channels: readonly ChannelRow[], second: Ro
     // The server keeps 0 for a transaction of which it does not know the instant.
     applyingSinceMs: channel?.applyingSince ? milliseconds(channel.applyingSince) : null,
     followers: Number(second["followers"] ?? 0),
-    acks: toAcks(settings),
+    acks: toAcks(settings, second),
     seeding: toSeeding(parse<SeedingRow | null>(second["seeding"], null)),
     terms: parse<readonly Term[]>(second["terms"], []),
+    archived: [],
     survey: null,
     settings,
   };
 }
 
-function toAcks(settings: Settings): ServerFacts["acks"] {
+function toAcks(settings: Settings, second: Row): ServerFacts["acks"] {
   return {
     required: settings["rpl_semi_sync_source_enabled"] === "ON",
     count: Number(settings["rpl_semi_sync_source_wait_for_replica_count"] ?? 0),
     clients: Number(settings["status:Rpl_semi_sync_source_clients"] ?? 0),
     waiters: Number(settings["status:Rpl_semi_sync_source_wait_sessions"] ?? 0),
+    waitingMs: Number(second["waiting"] ?? 0) * 1_000,
     given: settings["rpl_semi_sync_replica_enabled"] === "ON",
     active: settings["status:Rpl_semi_sync_replica_status"] === "ON",
   };
 }
 
+const ACCOUNT_LOCKED = 3118;
 const RECEIVER: Readonly<Record<string, Channel["receiver"]>> = { ON: "on", CONNECTING: "connecting" };
 
 function toChannel(row: ChannelRow): Channel {
@@ -204,6 +211,7 @@ function toChannel(row: ChannelRow): Channel {
     account: row.account,
     autoPosition: row.autoPosition === "1",
     tls: row.tls === "YES",
+    lockedOut: row.receiverNumber === ACCOUNT_LOCKED,
     receiverError: row.receiverNumber === 0 ? null : `${row.receiverError} (${row.receiverNumber})`,
     applierError: row.applierError || null,
   };

@@ -14,7 +14,7 @@ const ACKNOWLEDGEMENTS = `SELECT @@GLOBAL.rpl_semi_sync_source_enabled AS requir
  @@GLOBAL.rpl_semi_sync_source_wait_point AS point,
  @@GLOBAL.rpl_semi_sync_source_wait_no_replica AS unattended,
  @@GLOBAL.rpl_semi_sync_source_timeout AS timeout,
- @@GLOBAL.read_only AS closed,
+ @@GLOBAL.read_only AS closed, @@GLOBAL.offline_mode AS offline,
  (SELECT VARIABLE_VALUE FROM performance_schema.global_status
   WHERE VARIABLE_NAME = 'Rpl_semi_sync_source_clients') AS clients,
  (SELECT VARIABLE_VALUE FROM performance_schema.global_status
@@ -92,17 +92,29 @@ export async function open(
   if (term.ackCount === 0 && row["required"] === "1") {
     return fail("conflict", "this server requires acknowledgements, and nobody is recorded who gives them");
   }
-  if (row["closed"] === "1") {
-    const opened = await runAll(server, [
-      // The sender looks through the newest file for each follower's place; a new file is short.
-      "FLUSH BINARY LOGS",
-      // This clears super_read_only too; the other way round read_only would stay.
-      "SET GLOBAL read_only = OFF",
-    ]);
-    if (!opened.ok) return opened;
-  }
+  const opening = [
+    // The sender looks through the newest file for each follower's place; a new file is short. And
+    // `read_only = OFF` clears super_read_only too; the other way round read_only would stay.
+    ...(row["closed"] === "1" ? ["FLUSH BINARY LOGS", "SET GLOBAL read_only = OFF"] : []),
+    ...(row["offline"] === "1" ? ["SET GLOBAL offline_mode = OFF"] : []),
+  ];
+  const opened = await runAll(server, opening);
+  if (!opened.ok) return opened;
   const values = [term.epoch, term.clusterUid, term.opId, term.at];
   const written = await run(server, TERM, values, { timeoutMs });
+  return written.ok ? succeed(null) : written;
+}
+
+/**
+ * An acknowledgement that was lost on the way is made good by that of any later commit. The lock is given back
+ * first: a session whose commit waits would keep it even when it is killed. Written late it does no harm: a
+ * server that is no longer the primary is read-only.
+ */
+export async function nudge(server: Server, epoch: number, timeoutMs: number): Promise<Outcome<null>> {
+  const released = await run(server, "SELECT RELEASE_ALL_LOCKS() AS released");
+  if (!released.ok) return released;
+  const sql = "UPDATE ordinal.term SET opened = opened + 1 WHERE epoch = ?";
+  const written = await run(server, sql, [epoch], { timeoutMs });
   return written.ok ? succeed(null) : written;
 }
 

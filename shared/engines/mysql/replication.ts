@@ -19,8 +19,8 @@ const CHANNEL = `SELECT c.HOST AS host, c.PORT AS port, c.USER AS account, c.AUT
  JOIN performance_schema.replication_applier_configuration d USING (CHANNEL_NAME)
  WHERE c.CHANNEL_NAME = '' AND c.HOST <> ''`;
 
-/** Whatever it was before, it takes no writes from now on. */
-const CLOSE = "SET GLOBAL super_read_only = ON";
+/** Whatever it was before, it takes no writes from now on, and who reads from it may come in. */
+const CLOSE = ["SET GLOBAL super_read_only = ON", "SET GLOBAL offline_mode = OFF"];
 
 /** What may be changed while the applier runs. A lost source is tried again every 2 s, without end. */
 function receiverClauses({ host, port, account }: Peer): string {
@@ -43,7 +43,7 @@ export async function follow(
   // one that runs as it should is left running.
   const { applier, auto_position, delay } = channel.value;
   if (how === "full" && applier === "ON" && auto_position === "1" && delay === "0") {
-    const closed = await runAll(server, [CLOSE]);
+    const closed = await runAll(server, CLOSE);
     return closed.ok ? repoint(server, source, channel.value) : closed;
   }
   return how === "full" ? followFully(server, source, channel.value) : repoint(server, source, channel.value);
@@ -78,7 +78,7 @@ async function followFully(server: Server, source: Peer, channel: Row): Promise<
   }
   return runAll(server, [
     ...(channel["host"] === undefined ? [] : ["STOP REPLICA SQL_THREAD"]),
-    CLOSE,
+    ...CLOSE,
     `CHANGE REPLICATION SOURCE TO ${receiverClauses(source)}, SOURCE_AUTO_POSITION = 1, SOURCE_DELAY = 0`,
     "START REPLICA",
   ]);

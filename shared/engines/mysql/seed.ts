@@ -4,10 +4,11 @@
  * own; with our schema it was a copy or a primary before, and may hold acknowledged transactions.
  */
 import { type Failure, fail, type Outcome, succeed } from "../../model/outcome.ts";
+import type { Position } from "../../model/server.ts";
 import type { Peer } from "../../ports/engine.ts";
 import type { Row, Server } from "../../ports/server.ts";
 import { SURVEY, toSurvey } from "./observe.ts";
-import { run, runAll } from "./run.ts";
+import { readRow, run, runAll } from "./run.ts";
 import { accountLiteral, hostLiteral, passwordLiteral, portLiteral } from "./text.ts";
 
 /** The copy is complete; mysqld ends, and whoever started it (the kubelet) starts it again. */
@@ -21,11 +22,36 @@ const EMPTINESS = `${SURVEY}
  UNION ALL SELECT 'o', SCHEMA_NAME FROM information_schema.schemata WHERE SCHEMA_NAME = 'ordinal'
  UNION ALL SELECT 'r', STATE FROM performance_schema.clone_status WHERE STATE = 'In Progress'`;
 
-export async function seed(server: Server, donor: Peer, timeoutMs: number): Promise<Outcome<null>> {
+/** Read-only and nobody waiting, so that what it has executed is all that it will ever have. */
+const COVERED = `SELECT GTID_SUBSET(@@GLOBAL.gtid_executed, ?) AS covered, @@GLOBAL.read_only AS closed,
+ (SELECT VARIABLE_VALUE FROM performance_schema.global_status
+  WHERE VARIABLE_NAME = 'Rpl_semi_sync_source_wait_sessions') AS waiters`;
+
+/** Everything on it is on the primary, or was copied from it to where every member has it. */
+async function replaceable(server: Server, covered: Position): Promise<Outcome<null>> {
+  const row = await readRow(server, COVERED, [covered]);
+  if (!row.ok) return row;
+  const { covered: all, closed, waiters } = row.value;
+  if (closed !== "1" || (waiters ?? "0") !== "0")
+    return fail("conflict", "this server still takes writes, or commits wait on it");
+  return all === "1" ? succeed(null) : fail("conflict", "this server holds transactions that nobody else has");
+}
+
+async function empty(server: Server): Promise<Outcome<null>> {
   const held = await run(server, EMPTINESS);
   if (!held.ok) return held;
-  const objection = whyNot(held.value);
-  if (objection !== null) return objection;
+  return whyNot(held.value) ?? succeed(null);
+}
+
+/** `covered`: see the step `Seed`; null asks for an empty server. */
+export async function seed(
+  server: Server,
+  donor: Peer,
+  timeoutMs: number,
+  covered: Position | null,
+): Promise<Outcome<null>> {
+  const permitted = await (covered === null ? empty(server) : replaceable(server, covered));
+  if (!permitted.ok) return permitted;
   const host = hostLiteral(donor.host);
   const port = portLiteral(donor.port);
   const ready = await runAll(server, [

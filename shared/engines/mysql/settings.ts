@@ -61,9 +61,19 @@ export const SETTINGS: readonly Setting[] = [
   {
     // A restarted server requires nothing until it is armed, and on a replica the applier itself would wait.
     // On a primary the running value is the business of arming alone: switching it off answers OK to
-    // every commit that waits.
+    // every commit that waits. A primary that resumes by itself must come back with it in force.
     name: "rpl_semi_sync_source_enabled",
-    want: ({ role }) => ({ scope: role === "primary" ? "persist-only" : "persist", value: "OFF" }),
+    want: (desired) =>
+      desired.role === "primary"
+        ? { scope: "persist-only", value: resumesArmed(desired) ? "ON" : "OFF" }
+        : { scope: "persist", value: "OFF" },
+  },
+  {
+    name: "rpl_semi_sync_source_wait_for_replica_count",
+    want: (desired) =>
+      resumesArmed(desired)
+        ? { scope: "persist-only", value: String(desired.ackCount) }
+        : { scope: "reset", value: "" },
   },
   // ON throws away what was received and acknowledged, but not yet executed, at every start.
   persistOnly("relay_log_recovery", "OFF"),
@@ -71,14 +81,20 @@ export const SETTINGS: readonly Setting[] = [
   persistOnly("skip_replica_start", "ON"),
   {
     // A restarted primary stays closed until Ordinal knows that it still is the primary. With a single
-    // member nobody else could be, and nobody would open it again.
+    // member nobody else could be, and nobody would open it again; and one that resumes by itself is opened
+    // by its ackers: no commit of it is answered without them.
     name: "super_read_only",
-    want: ({ role, ackCount }) => {
-      if (role !== "primary") return { scope: "persist", value: "ON" };
-      return ackCount === 0 ? { scope: "reset", value: "" } : { scope: "persist-only", value: "ON" };
+    want: (desired) => {
+      if (desired.role !== "primary") return { scope: "persist", value: "ON" };
+      if (desired.ackCount === 0 || desired.resumes) return { scope: "reset", value: "" };
+      return { scope: "persist-only", value: "ON" };
     },
   },
 ];
+
+function resumesArmed({ role, resumes, ackCount }: DesiredMember): boolean {
+  return role === "primary" && resumes && ackCount > 0;
+}
 
 function serverId(desired: DesiredMember, facts: ServerFacts): string {
   const current = facts.settings["server_id"] ?? "0";

@@ -8,6 +8,7 @@ import type { ConnectOptions, Server, Servers } from "../../../shared/ports/serv
 import type { SimClock } from "../clock.ts";
 import type { Network, SimServer } from "./server.ts";
 import { Session } from "./session.ts";
+import { offlineRefusal } from "./statements/change-of-primary.ts";
 
 const CONNECT_MS = 1;
 
@@ -39,6 +40,8 @@ export function createFleet(clock: SimClock, exited: Network["exited"]): Fleet {
     const user = server.data.users.get(account);
     if (user?.password !== password) return fail("refused", `Access denied for ${account}`, { code: 1045 });
     if (user.locked) return fail("refused", `Account ${account} is locked`, { code: 3118 });
+    const offline = offlineRefusal(server, account);
+    if (offline !== null) return fail("transient", offline.message, { code: offline.code });
     return succeed(new Session(server, account, queryTimeoutMs));
   }
 
@@ -50,7 +53,7 @@ export function createFleet(clock: SimClock, exited: Network["exited"]): Fleet {
     }
     await clock.sleep(CONNECT_MS);
     if (server === undefined || !server.running) {
-      return fail("transient", `connecting to ${options.host}: connection refused`);
+      return fail("transient", `connecting to ${options.host}: connection refused`, { closed: true });
     }
     if (options.authority !== null && options.authority !== server.volume.authority) {
       return fail(

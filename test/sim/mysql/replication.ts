@@ -7,6 +7,7 @@
 import { Gtids } from "./gtids.ts";
 import { acknowledge } from "./semisync.ts";
 import type { Dump, SimServer } from "./server.ts";
+import { offlineRefusal } from "./statements/change-of-primary.ts";
 import type { Transaction } from "./volume.ts";
 
 const NETWORK_MS = 1;
@@ -89,6 +90,8 @@ function objection(replica: SimServer, source: SimServer | null): Receiver["erro
   const user = source.data.users.get(channel.user);
   if (user?.password !== channel.password) return { number: 1045, message: "Access denied" };
   if (user.locked) return { number: 3118, message: "Account is locked" };
+  const offline = offlineRefusal(source, channel.user);
+  if (offline !== null) return { number: offline.code, message: offline.message };
   if (!user.grants?.has("REPLICATION SLAVE ON *.*")) return { number: 1227, message: "no REPLICATION SLAVE" };
   if (source.variable("server_id") === replica.variable("server_id")) {
     return { number: 13117, message: "equal MySQL server ids" };

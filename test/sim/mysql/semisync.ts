@@ -8,6 +8,7 @@ import type { SimServer } from "./server.ts";
 export interface Ack {
   /** Place in the binary log. */
   readonly place: number;
+  readonly sinceMs: number;
   readonly release: () => void;
 }
 
@@ -27,6 +28,7 @@ export function semiSyncWait(server: SimServer, place: number): Promise<void> {
   return new Promise((resolve) => {
     const ack: Ack = {
       place,
+      sinceMs: server.clock.now(),
       release() {
         ackWaiters.delete(ack);
         resolve();

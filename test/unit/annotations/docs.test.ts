@@ -65,6 +65,8 @@ test("conditions.md explains every phase", () => {
     Degraded: true,
     Adopting: true,
     Reopening: true,
+    FailingOver: true,
+    SwitchingOver: true,
     Blocked: true,
     Paused: true,
     Releasing: true,

@@ -36,7 +36,8 @@ export const state: State = {
   },
   pending: null,
   op: null,
-  wakeAt: null,
+  failovers: [],
+  unproven: [],
 };
 
 export function condition(more: Partial<Condition> = {}): Condition {

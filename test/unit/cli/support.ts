@@ -115,7 +115,7 @@ export const adopting: StatefulSet = set("crm", {
       phase: "Adopting",
       established: null,
       pending: { primary: { ordinal: 0, serverUuid: "uuid-0" }, ackers: [], ackCount: 1, open: false },
-      op: { id: "adopt-1", kind: "adopt", step: "Prepare", startedAt: "2026-11-23T10:04:18.000Z" },
+      op: { id: "adopt-1", kind: "adopt", step: "Prepare", startedAt: "2026-11-23T10:04:18.000Z" , target: null },
     }),
     [ANNOTATION.conditions]: encodeConditions([
       condition({ status: "False", reason: "Adopting", message: "1 of 3 members in place." }),

@@ -132,7 +132,7 @@ describe("standing", () => {
           exitCode: 1,
         };
         const pod = before.pod === null ? null : { ...before.pod, containers: [crashed] };
-        return { ...before, pod, server: { kind: "unreachable", reason: "x" } };
+        return { ...before, pod, server: { kind: "unreachable", reason: "x", closed: false } };
       }),
       "its container is not running (CrashLoopBackOff, exit code 1)",
     ],
@@ -199,7 +199,7 @@ describe("a replica that", () => {
   });
 
   test("does not acknowledge though recorded is switched on; one that is not recorded, off", () => {
-    const off = { required: false, count: 1, clients: 0, waiters: 0, given: false, active: false };
+    const off = { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false };
     expect(
       stepsOfKind(deciding(placed(3, server(1, replicaFacts(1, { acks: off })))), "Acknowledge"),
     ).toEqual([{ kind: "Acknowledge", ordinal: 1, on: true }]);
@@ -278,7 +278,7 @@ describe("the ackers", () => {
 
 describe("the primary", () => {
   const closed = (more: Partial<ServerFacts> = {}): Change => {
-    const acks = { required: false, count: 1, clients: 2, waiters: 0, given: false, active: false };
+    const acks = { required: false, count: 1, clients: 2, waiters: 0, waitingMs: 0, given: false, active: false };
     return server(0, primaryFacts(3, { readOnly: true, acks, ...more }));
   };
 
@@ -303,9 +303,9 @@ describe("the primary", () => {
       epoch: 2,
       phase: "Establishing",
       pending: { ...config(3), open: false },
-      op: { id: "reopen-2", kind: "reopen", step: "Establish", startedAt: new Date(NOW_MS).toISOString() },
+      op: { id: "reopen-2", kind: "reopen", step: "Establish", startedAt: new Date(NOW_MS).toISOString(), target: null },
     });
-    const nobody = { required: false, count: 1, clients: 0, waiters: 0, given: false, active: false };
+    const nobody = { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false };
     const stopped = server(
       1,
       replicaFacts(1, { channel: channelTo(0, { receiver: "off", applier: "off" }) }),
@@ -340,7 +340,7 @@ describe("the primary", () => {
   });
 
   test("whose acknowledgements were switched off or settings were changed is set right", () => {
-    const acks = { required: false, count: 1, clients: 2, waiters: 0, given: false, active: false };
+    const acks = { required: false, count: 1, clients: 2, waiters: 0, waitingMs: 0, given: false, active: false };
     expect(serverSteps(deciding(placed(3, server(0, primaryFacts(3, { acks })))))).toEqual([
       { kind: "Arm", ordinal: 0, ackCount: 1 },
     ]);

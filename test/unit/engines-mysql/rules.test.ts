@@ -30,13 +30,15 @@ function facts(
     startedAtMs: 0,
     nowMs: 0,
     readOnly: false,
+    offline: false,
+    archived: [],
     executed: `${UUID}:1-8`,
     received: `${UUID}:1-8`,
     purged: "",
     channel: null,
     applyingSinceMs: null,
     followers: 0,
-    acks: { required: false, count: 0, clients: 0, waiters: 0, given: false, active: false },
+    acks: { required: false, count: 0, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false },
     seeding: { kind: "none", percent: 0, error: null },
     terms: [],
     survey: { schemas: [] },
@@ -52,13 +54,13 @@ const CHANNEL: NonNullable<ServerFacts["channel"]> = {
   applier: "on",
   account: "ordinal_repl_1",
   autoPosition: true,
-  tls: true,
+  tls: true, lockedOut: false,
   receiverError: null,
   applierError: null,
 };
 
 function desired(more: Partial<DesiredMember> = {}): DesiredMember {
-  return { ordinal: 0, role: "primary", ackCount: 1, ordinals: [0, 1], takenNumbers: [], ...more };
+  return { ordinal: 0, role: "primary", ackCount: 1, resumes: false, ordinals: [0, 1], takenNumbers: [], ...more };
 }
 
 /** What the server says after all that was missing was done. */

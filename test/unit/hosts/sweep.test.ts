@@ -33,9 +33,9 @@ function annotated(more: Record<string, string>): StatefulSet {
   return set({ annotations: { ...set().annotations, ...more } });
 }
 
-function stateWith(wakeAt: string | null): string {
-  const fields = { epoch: 1, established: null, pending: null, op: null, wakeAt } as const;
-  return encodeState({ v: 1, seq: 1, clusterUid: "uid-1", phase: "Steady", ...fields });
+function steadyState(): string {
+  const fields = { epoch: 1, established: null, pending: null, op: null } as const;
+  return encodeState({ v: 1, seq: 1, clusterUid: "uid-1", phase: "Steady", ...fields, failovers: [], unproven: [] });
 }
 
 function seenAs(before: StatefulSet, lookedAtMs = NOW_MS): ReadonlyMap<string, Seen> {
@@ -50,15 +50,13 @@ describe("a cluster that was looked at just now and is the same object still", (
   const phase = (word: string) => annotated({ [ANNOTATION.phase]: word });
   const state = (text: string) => annotated({ [ANNOTATION.state]: text });
   test.each<[string, StatefulSet, string[]]>([
-    ["is left alone while it is healthy", state(stateWith(null)), []],
+    ["is left alone while it is healthy", state(steadyState()), []],
     ["is left alone while it is paused", phase("Paused"), []],
     ["is left alone while it is blocked", phase("Blocked"), []],
     ["is looked at while it is being adopted", phase("Adopting"), ["unsettled"]],
     ["is looked at while it is degraded", phase("Degraded"), ["unsettled"]],
     ["is looked at before its first phase", set({ annotations: asked }), ["unsettled"]],
     ["is looked at in a phase nobody knows", phase("Dancing"), ["unsettled"]],
-    ["is looked at when its time has come", state(stateWith("2026-11-23T10:00:00.000Z")), ["due"]],
-    ["is left alone before its time", state(stateWith("2026-11-23T10:00:00.001Z")), []],
     ["is left alone with a broken state", state("{"), []],
   ])("%s", (_name, subject, expected) => {
     expect(reasons([subject], seenAs(subject))).toEqual(expected);
@@ -67,7 +65,7 @@ describe("a cluster that was looked at just now and is the same object still", (
 
 describe("a healthy cluster that was looked at just now", () => {
   const paused = annotated({ [ANNOTATION.pause]: "true" });
-  const recorded = annotated({ [ANNOTATION.state]: stateWith(null) });
+  const recorded = annotated({ [ANNOTATION.state]: steadyState() });
   test.each<[string, StatefulSet, string[]]>([
     ["is looked at when its replicas changed", set({ generation: 2 }), ["wish changed"]],
     ["is looked at when a wish changed", paused, ["wish changed"]],

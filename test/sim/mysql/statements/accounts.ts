@@ -2,6 +2,7 @@
 import { Refused } from "../server.ts";
 import type { Session } from "../session.ts";
 import type { Data, User } from "../volume.ts";
+import { killApplier } from "./change-of-primary.ts";
 import type { Statement } from "./statement.ts";
 
 function changeUser(data: Data, name: string, change: Partial<User>): void {
@@ -94,6 +95,7 @@ export const ACCOUNT_STATEMENTS: readonly Statement[] = [
       const { sessions, dumps } = session.process;
       const dump = [...dumps][Number(id) - DUMP_IDS];
       const victim = [...sessions].find((other) => other.id === Number(id));
+      if (killApplier(session, Number(id))) return;
       if (dump === undefined && victim === undefined) throw new Refused(1094, `Unknown thread id: ${id}`);
       dump?.end();
       victim?.lose();

@@ -6,6 +6,7 @@
 import type { Row, Value } from "../../../../shared/ports/server.ts";
 import type { Session } from "../session.ts";
 import { ACCOUNT_STATEMENTS } from "./accounts.ts";
+import { CHANGE_STATEMENTS } from "./change-of-primary.ts";
 import { CLONE_STATEMENTS } from "./clone.ts";
 import { READ_STATEMENTS } from "./reading.ts";
 import { REPLICATION_STATEMENTS } from "./replication.ts";
@@ -18,6 +19,7 @@ const STATEMENTS: readonly Statement[] = [
   ...SETTING_STATEMENTS,
   ...ACCOUNT_STATEMENTS,
   ...REPLICATION_STATEMENTS,
+  ...CHANGE_STATEMENTS,
   ...CLONE_STATEMENTS,
 ];
 

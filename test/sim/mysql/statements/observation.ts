@@ -15,6 +15,8 @@ export function observed(session: Session, query: string): string | null | undef
       return process.receiver === null ? "0" : "1";
     case "SELECT SERVICE_STATE FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = ''":
       return process.receiver?.state ?? "OFF";
+    case "SELECT MAX(PROCESSLIST_TIME) FROM performance_schema.threads WHERE PROCESSLIST_STATE = 'Waiting for semi-sync ACK from replica'":
+      return longestWait(session);
     case "SELECT COUNT(*) FROM performance_schema.threads WHERE PROCESSLIST_COMMAND IN (…)":
       return String(process.dumps.size);
     default:
@@ -29,6 +31,12 @@ export function observed(session: Session, query: string): string | null | undef
       if (shape.startsWith("SELECT JSON_OBJECT('state', STATE, 'error'")) return seeding(session);
       return undefined;
   }
+}
+
+/** Whole seconds, as the process list counts them. */
+function longestWait({ server, process }: Session): string | null {
+  const since = [...process.ackWaiters].map((ack) => ack.sinceMs);
+  return since.length === 0 ? null : String(Math.floor((server.clock.now() - Math.min(...since)) / 1000));
 }
 
 function status({ server, process }: Session, name: string): string | undefined {

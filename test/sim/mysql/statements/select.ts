@@ -8,6 +8,10 @@ import type { Session } from "../session.ts";
 import { asNumber } from "../variables.ts";
 import { observed } from "./observation.ts";
 
+const APPLYING =
+  "(SELECT COUNT(*) FROM performance_schema.replication_applier_status_by_worker w " +
+  "WHERE w.CHANNEL_NAME = c.CHANNEL_NAME AND w.APPLYING_TRANSACTION <> '')";
+
 /** Splits at commas that are not inside brackets or quotes. */
 export function splitTop(text: string): readonly string[] {
   const parts: string[] = [];
@@ -55,6 +59,9 @@ async function evaluate(
   if (variable === "gtid_executed") return server.data.executed.print();
   if (variable === "gtid_purged") return server.data.purged.print();
   if (variable !== undefined) return asNumber(server.variable(variable) ?? "");
+  if (expression === "RELEASE_ALL_LOCKS()") return releaseLocks(session);
+  if (expression === "GTID_SUBSET(@@GLOBAL.gtid_executed, ?)")
+    return Gtids.parse(String(values[0])).contains(server.data.executed) ? "1" : "0";
   if (expression === "VERSION()") return server.variable("version") ?? "";
   if (expression === "GET_LOCK(?, ?)") {
     const [name = "", seconds] = values;
@@ -75,6 +82,16 @@ async function evaluate(
   return undefined;
 }
 
+function releaseLocks({ process, ...session }: Session): string {
+  let count = 0;
+  for (const [name, holder] of process.locks) {
+    if (holder.id !== session.id) continue;
+    process.locks.delete(name);
+    count += 1;
+  }
+  return String(count);
+}
+
 /** Columns of the default channel. */
 export function channelColumns(session: Session, columns: string): Row {
   const { server, process } = session;
@@ -88,6 +105,9 @@ export function channelColumns(session: Session, columns: string): Row {
     "s.SERVICE_STATE": process.receiver?.state ?? "OFF",
     "a.SERVICE_STATE": process.applier ? "ON" : "OFF",
     "d.DESIRED_DELAY": "0",
+    "@@GLOBAL.read_only": asNumber(server.variable("read_only") ?? ""),
+    "s.RECEIVED_TRANSACTION_SET": server.volume.received.print(),
+    [APPLYING]: process.applying === null ? "0" : "1",
     "GTID_SUBSET(s.RECEIVED_TRANSACTION_SET, @@GLOBAL.gtid_executed)": server.data.executed.contains(
       server.volume.received,
     )

@@ -3,6 +3,7 @@ import { releaseWaiters } from "../semisync.ts";
 import { Refused } from "../server.ts";
 import type { Session } from "../session.ts";
 import { PLUGIN_VARIABLES, RESTART_ONLY } from "../variables.ts";
+import { goOffline } from "./change-of-primary.ts";
 import type { Statement } from "./statement.ts";
 
 async function setRunning(session: Session, name: string, value: string): Promise<void> {
@@ -17,6 +18,7 @@ async function setRunning(session: Session, name: string, value: string): Promis
     if (!free) throw new Refused(1205, "Lock wait timeout exceeded");
   }
   globals.set(name, value);
+  if (name === "offline_mode" && value === "ON") goOffline(server);
   if (name === "super_read_only" && value === "ON") globals.set("read_only", "ON");
   if (name === "read_only" && value === "OFF") globals.set("super_read_only", "OFF");
   if (name.startsWith("rpl_semi_sync_source")) releaseWaiters(server);
@@ -40,6 +42,7 @@ export const SETTING_STATEMENTS: readonly Statement[] = [
     pattern: /^SET (GLOBAL|PERSIST|PERSIST_ONLY) (\w+) = '?([^']*)'?$/,
     run: async (session, [, scope, name = "", value = ""]) => {
       session.need("SYSTEM_VARIABLES_ADMIN");
+      if (name === "offline_mode") session.need("CONNECTION_ADMIN");
       if (scope === "PERSIST_ONLY") session.need("PERSIST_RO_VARIABLES_ADMIN");
       if (session.server.variable(name) === undefined) throw new Refused(1193, `Unknown variable '${name}'`);
       if (scope !== "PERSIST_ONLY") await setRunning(session, name, value);

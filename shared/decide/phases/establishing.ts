@@ -1,0 +1,75 @@
+/**
+ * It is recorded who is to be the primary: that one is promoted, armed and opened, the others follow it, and
+ * with its term row acknowledged it is established. The same after a failover, a switchover and a restart.
+ */
+import type { Ready } from "../../annotations/conditions.ts";
+import type { EventReason, Problem } from "../../model/condition.ts";
+import type { Decision } from "../../model/decision.ts";
+import type { State } from "../../model/state.ts";
+import { compose, patience } from "../compose.ts";
+import { establish } from "../plan/establish.ts";
+import { placeMembers } from "../plan/members.ts";
+import { routingTracks } from "../plan/routing.ts";
+import { joiningAcker } from "../plan/steady.ts";
+import type { Situation } from "../situation.ts";
+import { phaseOf } from "./revoking.ts";
+
+/** A receiver connects within some milliseconds. */
+const AT_ONCE_MS = 20;
+
+function completion({ state, primary }: Situation): EventReason {
+  const { op } = state;
+  if (op?.kind === "switchover")
+    return op.target === primary.ordinal ? "SwitchoverCompleted" : "SwitchoverAbandoned";
+  if (op?.kind === "failover" || op?.kind === "reconstruct") return "FailoverCompleted";
+  return "PrimaryReopened";
+}
+
+/** Routed in the same breath: nobody has to wait for another look (INV-7: the term row stands). */
+function done(situation: Situation, base: { phase: ReturnType<typeof phaseOf>; problems: readonly Problem[]; ready: Ready }, state: State): Decision {
+  const { observed, nowMs, primary } = situation;
+  const message = `${primary.member.podName} takes writes in epoch ${state.epoch}.`;
+  const established: Situation = { ...situation, state, config: state.established ?? situation.config };
+  return compose(observed, nowMs, {
+    ...base,
+    ready: { status: "True", reason: base.phase, message },
+    why: message,
+    state,
+    happenings: [{ reason: completion(situation), message }],
+    tracks: routingTracks(established),
+    lookAgainMs: 0,
+  });
+}
+
+/** Too few of those that were there are recorded: whoever follows by now is, and may acknowledge then. */
+function extended({ state }: Situation, acker: { readonly ordinal: number; readonly serverUuid: string }): State {
+  const { pending } = state;
+  if (pending === null) return state;
+  return { ...state, pending: { ...pending, ackers: [...pending.ackers, acker] } };
+}
+
+export function establishing(situation: Situation, problems: readonly Problem[]): Decision {
+  const { observed, nowMs, primary, state } = situation;
+  const phase = phaseOf(state);
+  const { podName } = primary.member;
+  const message = `${podName} is being established as the primary of epoch ${state.epoch}.`;
+  const base = { phase, problems, ready: { status: "False", reason: phase, message } as const };
+  const next = establish(situation);
+  if (next.kind === "done") return done(situation, base, next.state);
+  if (next.kind === "record")
+    return compose(observed, nowMs, { ...base, why: `opening ${podName}`, state: next.state, lookAgainMs: 0 });
+  const places = placeMembers(situation);
+  if (next.kind === "steps") {
+    const why = `establishing ${podName}`;
+    return compose(observed, nowMs, { ...base, why, tracks: [next.steps, ...places], lookAgainMs: AT_ONCE_MS });
+  }
+  const acker = joiningAcker(situation);
+  if (acker !== null) {
+    const why = `${observed.set.name}-${acker.ordinal} follows and is counted on from now on`;
+    return compose(observed, nowMs, { ...base, why, state: extended(situation, acker), lookAgainMs: 0 });
+  }
+  // Replicas reconnect by themselves; those whose threads stopped are started again.
+  const why = `waiting for ${next.needed} acknowledging replicas (${next.connected} now)`;
+  const lookAgainMs = places.length > 0 ? AT_ONCE_MS : Math.max(AT_ONCE_MS, patience(observed, nowMs, "Ready") / 4);
+  return compose(observed, nowMs, { ...base, why, tracks: places, lookAgainMs });
+}

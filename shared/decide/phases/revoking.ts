@@ -1,0 +1,150 @@
+/**
+ * An epoch is claimed and nobody is its primary yet: the acknowledgers are taken from the old one, or it hands
+ * over, until it is certain who holds everything; that one is recorded, and only then is anything opened.
+ */
+import type { Ready } from "../../annotations/conditions.ts";
+import type { Phase, Problem } from "../../model/condition.ts";
+import type { Decision } from "../../model/decision.ts";
+import type { State } from "../../model/state.ts";
+import { compose, SOON_MS } from "../compose.ts";
+import { type Election, elect, type Quorum, quorumOf } from "../plan/elect.ts";
+import { revokeTracks } from "../plan/failover.ts";
+import { abandonState, demoteTracks, isOverdue } from "../plan/switchover.ts";
+import type { Happening } from "../report.ts";
+import type { Situation } from "../situation.ts";
+
+/** A statement that stops a receiver takes some milliseconds. */
+const AT_ONCE_MS = 20;
+
+interface Base {
+  readonly phase: Phase;
+  readonly problems: readonly Problem[];
+  readonly ready: Ready;
+}
+
+export function phaseOf({ op }: State): Phase {
+  if (op?.kind === "failover" || op?.kind === "reconstruct") return "FailingOver";
+  return op?.kind === "switchover" ? "SwitchingOver" : "Reopening";
+}
+
+function baseOf(situation: Situation, problems: readonly Problem[]): Base {
+  const { state, primary, observed } = situation;
+  const phase = phaseOf(state);
+  const doing = phase === "SwitchingOver" ? "handing over" : "being replaced";
+  const message = `${primary.member.podName} is ${doing}; ${observed.set.name} takes no writes until epoch ${state.epoch} is established.`;
+  return { phase, problems, ready: { status: "False", reason: phase, message } };
+}
+
+function elected(situation: Situation, base: Base, election: Extract<Election, { kind: "elected" }>): Decision {
+  const { observed, nowMs, state } = situation;
+  const { candidate, config, considered, why } = election;
+  const step = state.op === null ? null : { ...state.op, step: "Promote" };
+  const next: State = { ...state, phase: "Establishing", pending: { ...config, open: false }, op: step };
+  const message = `${candidate.member.podName} becomes the primary in epoch ${state.epoch}: ${why}.`;
+  return compose(observed, nowMs, {
+    ...base,
+    why: message,
+    state: next,
+    happenings: [{ reason: "PrimaryElected", message, considered }],
+    lookAgainMs: 0,
+  });
+}
+
+/** Too few copies, and a person has said that what only the others hold may be lost. */
+function acceptsLoss({ spec, state }: Situation, { revoked }: Quorum): boolean {
+  return spec.lossAcceptedEpoch === state.epoch && revoked.length > 0;
+}
+
+function withoutQuorum(situation: Situation, base: Base, quorum: Quorum): Decision {
+  const { observed, nowMs, state, primary } = situation;
+  const { revoked, missing } = quorum;
+  const away = [primary.member.podName, ...missing].join(", ");
+  const message = `${revoked.length} of the ${quorum.needed} copies that hold every acknowledged write are reached; bring back ${away}, or accept the loss with ordinal.dev/accept-data-loss=e${state.epoch}.`;
+  // While those that are there have yet to be stopped, nothing is missing.
+  const short = revoked.length + stopping(situation, quorum) < quorum.needed;
+  const problems: readonly Problem[] = short
+    ? [...base.problems, { code: "NoQuorum", message, blocks: false }]
+    : base.problems;
+  return compose(observed, nowMs, {
+    ...base,
+    problems,
+    why: short ? message : "taking the acknowledging replicas from the old primary",
+    tracks: revokeTracks(situation, quorum),
+    lookAgainMs: short ? SOON_MS : AT_ONCE_MS,
+  });
+}
+
+function stopping(situation: Situation, quorum: Quorum): number {
+  return revokeTracks(situation, quorum).flat().filter((step) => step.kind === "StopReceiving").length;
+}
+
+/** What could not be reached keeps its own transactions: they are not thrown away without a person. */
+function lossy(situation: Situation, election: Extract<Election, { kind: "elected" }>, base: Base): Decision {
+  const { observed, nowMs, state, config } = situation;
+  const known = new Set(situation.members.flatMap((view) => view.facts?.serverUuid ?? []));
+  const away = [config.primary, ...config.ackers].map((one) => one.serverUuid).filter((uuid) => !known.has(uuid));
+  const message = `A person accepted in epoch ${state.epoch} that acknowledged writes may be lost: ${election.why}.`;
+  const step = state.op === null ? null : { ...state.op, step: "Promote" };
+  const next: State = {
+    ...state,
+    phase: "Establishing",
+    pending: { ...election.config, open: false },
+    op: step,
+    unproven: [...new Set([...state.unproven, ...away])].slice(-8),
+  };
+  const happenings: readonly Happening[] = [
+    { reason: "DataLossAccepted", message, considered: election.considered },
+  ];
+  return compose(observed, nowMs, { ...base, why: message, state: next, happenings, lookAgainMs: 0 });
+}
+
+function electing(situation: Situation, base: Base, quorum: Quorum): Decision {
+  const { observed, nowMs } = situation;
+  const election = elect(situation, quorum, null);
+  if (election.kind === "elected") return elected(situation, base, election);
+  const message = `Nobody can be the primary: ${election.why}; compare the members and remove what does not belong.`;
+  return compose(observed, nowMs, {
+    ...base,
+    problems: [...base.problems, { code: "MembersDiverged", message, blocks: false }],
+    why: message,
+    lookAgainMs: SOON_MS,
+  });
+}
+
+/** The wanted member must hold everything; the pause of writes must not last. */
+function handingOver(situation: Situation, base: Base, quorum: Quorum): Decision {
+  const { observed, nowMs, state, primary } = situation;
+  const target = state.op?.target ?? null;
+  if (quorum.settled !== null) {
+    const election = elect(situation, quorum, target);
+    if (election.kind === "elected" && election.candidate.ordinal === target)
+      return elected(situation, base, election);
+  }
+  if (isOverdue(situation)) {
+    const message = `${primary.member.podName} could not hand over in time and stays the primary, in epoch ${state.epoch}.`;
+    return compose(observed, nowMs, {
+      ...base,
+      why: message,
+      state: abandonState(situation),
+      happenings: [{ reason: "SwitchoverAbandoned", message }],
+      lookAgainMs: 0,
+    });
+  }
+  return compose(observed, nowMs, {
+    ...base,
+    why: quorum.settled === null ? "the primary ends its writes" : "the next primary receives the last of them",
+    tracks: demoteTracks(situation),
+    lookAgainMs: AT_ONCE_MS,
+  });
+}
+
+export function revoking(situation: Situation, problems: readonly Problem[]): Decision {
+  const base = baseOf(situation, problems);
+  const quorum = quorumOf(situation);
+  if (situation.state.op?.kind === "switchover") return handingOver(situation, base, quorum);
+  if (quorum.reached) return electing(situation, base, quorum);
+  if (!acceptsLoss(situation, quorum)) return withoutQuorum(situation, base, quorum);
+  const election = elect(situation, quorum, null);
+  return election.kind === "elected" ? lossy(situation, election, base) : withoutQuorum(situation, base, quorum);
+}
+

@@ -1,0 +1,162 @@
+/**
+ * An established cluster: kept as it is, changed one thing at a time, and watched for the end of its primary.
+ */
+import type { Ready } from "../../annotations/conditions.ts";
+import { ANNOTATION } from "../../annotations/keys.ts";
+import type { Phase, Problem } from "../../model/condition.ts";
+import type { Decision } from "../../model/decision.ts";
+import type { Observed } from "../../model/observed.ts";
+import type { State } from "../../model/state.ts";
+import { compose, patience } from "../compose.ts";
+import { claimState, revokeTracks, type Suspicion, suspect } from "../plan/failover.ts";
+import { isCatchingUp } from "../plan/routing.ts";
+import { maintenance, needsReopening, nextChange, reopeningState } from "../plan/steady.ts";
+import { demoteTracks, requested, switchoverState } from "../plan/switchover.ts";
+import { type Situation, summary } from "../situation.ts";
+
+const MILD: ReadonlySet<Problem["code"]> = new Set(["NoSpareCopy", "Paused", "SwitchoverRefused"]);
+/** A replica that is behind gains on its primary by seconds, not by milliseconds. */
+const CATCH_UP_MS = 1_000;
+
+/** Whoever waits for Healthy may rely on all of it: ackers, labels and Services included. */
+function healthyOnceSettled({ set }: Observed, settled: boolean): Phase {
+  const before = (["Adopting", "Reopening", "FailingOver", "SwitchingOver", "Degraded"] as const).find(
+    (phase) => phase === set.annotations[ANNOTATION.phase],
+  );
+  return settled ? "Healthy" : (before ?? "Healthy");
+}
+
+function readiness(situation: Situation, first: Problem | undefined): Ready {
+  const { primary } = situation;
+  if (primary.standing.kind === "primary" && primary.facts?.readOnly === false)
+    return { status: "True", reason: first?.code ?? "Healthy", message: summary(situation) };
+  return {
+    status: "False",
+    reason: first?.code ?? "PrimaryReadOnly",
+    message: first?.message ?? summary(situation),
+  };
+}
+
+/** The epoch is claimed, and the first steps follow in the same breath. */
+export function claiming(
+  situation: Situation,
+  problems: readonly Problem[],
+  suspicion: Extract<Suspicion, { kind: "claim" }>,
+): Decision {
+  const { observed, nowMs, primary } = situation;
+  const state = claimState(situation, suspicion);
+  const gap = suspicion.unproven ? " It may hold acknowledged writes alone; what it has of its own is kept." : "";
+  const message = `${primary.member.podName} is given up in epoch ${state.epoch}: ${suspicion.why}.${gap}`;
+  const next: Situation = { ...situation, state };
+  return compose(observed, nowMs, {
+    phase: "FailingOver",
+    problems,
+    ready: { status: "False", reason: "FailingOver", message },
+    why: message,
+    state,
+    happenings: [{ reason: "FailoverStarted", message }],
+    tracks: revokeTracks(next, { revoked: [] }),
+    lookAgainMs: 0,
+  });
+}
+
+function reopen(situation: Situation, problems: readonly Problem[]): Decision {
+  const { observed, nowMs, primary, state } = situation;
+  const next = reopeningState(state, new Date(nowMs).toISOString());
+  const message = `${primary.member.podName} is read-only after a restart; establishing it again in epoch ${next.epoch}.`;
+  return compose(observed, nowMs, {
+    phase: "Reopening",
+    problems,
+    ready: readiness(situation, problems[0]),
+    why: message,
+    state: next,
+    happenings: [{ reason: "PrimaryReopening", message }],
+    lookAgainMs: 0,
+  });
+}
+
+function switchingOver(situation: Situation, problems: readonly Problem[], target: Situation["primary"]): Decision {
+  const { observed, nowMs, primary } = situation;
+  const state = switchoverState(situation, target);
+  const message = `${primary.member.podName} hands over to ${target.member.podName} in epoch ${state.epoch}, as asked.`;
+  return compose(observed, nowMs, {
+    phase: "SwitchingOver",
+    problems,
+    ready: { status: "False", reason: "SwitchingOver", message },
+    why: message,
+    state,
+    happenings: [{ reason: "SwitchoverStarted", message }],
+    tracks: demoteTracks({ ...situation, state }),
+    answered: [ANNOTATION.switchoverTo],
+    lookAgainMs: 0,
+  });
+}
+
+function keeping(situation: Situation, problems: readonly Problem[]): Decision {
+  const { observed, nowMs, state } = situation;
+  const serious = problems.filter((problem) => !MILD.has(problem.code));
+  const [first] = serious;
+  const change = nextChange(situation);
+  const tracks = maintenance(situation);
+  const catchingUp = isCatchingUp(situation);
+  const settled = change === null && tracks.length === 0 && !catchingUp;
+  const phase = first === undefined ? healthyOnceSettled(observed, settled) : ("Degraded" as const);
+  const base = { phase, problems, ready: readiness(situation, first) };
+  if (change !== null) {
+    const { reason, message, before } = change;
+    const next: State = { ...state, established: change.established };
+    const happenings = [{ reason, message }];
+    return compose(observed, nowMs, { ...base, why: message, state: next, happenings, before, lookAgainMs: 0 });
+  }
+  const awaited = problems.some((problem) => problem.code === "WaitingForMembers");
+  return compose(observed, nowMs, {
+    ...base,
+    why: summary(situation),
+    tracks,
+    lookAgainMs: awaited ? patience(observed, nowMs, "WaitingForMembers") : catchingUp ? CATCH_UP_MS : null,
+  });
+}
+
+/** Known and not to be acted on yet; replicas are kept in their places meanwhile. */
+export function waiting(
+  situation: Situation,
+  problems: readonly Problem[],
+  { problem, lookAgainMs }: Extract<Suspicion, { kind: "wait" }>,
+): Decision {
+  const { observed, nowMs, state } = situation;
+  const all = problem === null ? problems : [problem, ...problems];
+  const [first] = all;
+  const ready = readiness(situation, first);
+  return compose(observed, nowMs, {
+    phase: "Degraded",
+    problems: all,
+    ready,
+    why: first?.message ?? ready.message,
+    // While another configuration is being built nobody is placed or routed by the old one.
+    tracks: state.phase === "Steady" ? maintenance(situation) : [],
+    lookAgainMs,
+  });
+}
+
+/** Null when nothing speaks against the primary, or nobody else could be one. */
+export function givingUp(situation: Situation, problems: readonly Problem[]): Decision | null {
+  const suspicion = suspect(situation);
+  switch (suspicion.kind) {
+    case "none":
+      return null;
+    case "wait":
+      return waiting(situation, problems, suspicion);
+    case "claim":
+      return claiming(situation, problems, suspicion);
+  }
+}
+
+export function steady(situation: Situation, problems: readonly Problem[]): Decision {
+  const request = requested(situation);
+  const known = request.kind === "refused" ? [...problems, request.problem] : problems;
+  const given = givingUp(situation, known);
+  if (given !== null) return given;
+  if (needsReopening(situation)) return reopen(situation, known);
+  if (request.kind === "accepted") return switchingOver(situation, known, request.target);
+  return keeping(situation, known);
+}

@@ -1,0 +1,154 @@
+/**
+ * Who becomes the primary once the old one can be acknowledged by nobody. Pure arithmetic over what was read
+ * of members that have stopped receiving, so that nothing counted here can still change.
+ *
+ * INV-1: every acknowledged commit is held by W of the recorded ackers A, so |A| - W + 1 of them that were
+ * reached hold all of them together; so does the old primary itself, read-only and with nobody waiting.
+ */
+import type { Position } from "../../model/server.ts";
+import type { Config } from "../../model/state.ts";
+import { isAcker, type MemberView, type Situation } from "../situation.ts";
+import { holderOfLost } from "./evidence.ts";
+
+export interface Quorum {
+  /** Ackers that receive from nobody. */
+  readonly revoked: readonly MemberView[];
+  /** The old primary, when it can change no more. */
+  readonly settled: MemberView | null;
+  readonly needed: number;
+  readonly reached: boolean;
+  /** Pods of ackers that were not reached. */
+  readonly missing: readonly string[];
+}
+
+/** It receives from nobody, or has no source at all. */
+function isRevoked({ facts }: MemberView): boolean {
+  return facts !== null && (facts.channel === null || facts.channel.receiver === "off");
+}
+
+/** Read-only and nobody waiting: its transactions are final. What it lost, it does not speak for. */
+export function settledPrimary(situation: Situation): MemberView | null {
+  const { facts } = situation.primary;
+  if (facts === null || !facts.readOnly || facts.acks.waiters > 0) return null;
+  return holderOfLost(situation) === null ? situation.primary : null;
+}
+
+export function needed({ config }: Situation): number {
+  return config.ackers.length - config.ackCount + 1;
+}
+
+export function quorumOf(situation: Situation): Quorum {
+  const { members, config } = situation;
+  const revoked = members.filter((view) => isAcker(config, view) && isRevoked(view));
+  const settled = settledPrimary(situation);
+  const missing = config.ackers
+    .filter((acker) => !members.some((view) => view.facts?.serverUuid === acker.serverUuid))
+    .map((acker) => `${situation.observed.set.name}-${acker.ordinal}`);
+  const count = needed(situation);
+  return { revoked, settled, needed: count, missing, reached: settled !== null || revoked.length >= count };
+}
+
+export type Election =
+  | {
+      readonly kind: "elected";
+      readonly candidate: MemberView;
+      readonly config: Config;
+      readonly considered: readonly string[];
+      readonly why: string;
+    }
+  /** Nobody holds everything that the others hold, or nobody who does can be a primary. */
+  | { readonly kind: "none"; readonly why: string };
+
+function received({ facts }: MemberView): Position {
+  return facts?.received ?? "";
+}
+
+/**
+ * Transactions that one voter alone has and that no primary ever began: written on a replica by hand. With one
+ * voter there is nobody to compare with.
+ */
+function strays(situation: Situation, voters: readonly MemberView[]): ReadonlyMap<MemberView, Position> {
+  const { positions } = situation.rules;
+  const primaries = new Set([
+    situation.config.primary.serverUuid,
+    ...voters.flatMap((view) => view.facts?.terms.map((term) => term.serverUuid) ?? []),
+  ]);
+  const byHand = (view: MemberView) => [...primaries].reduce(positions.without, received(view));
+  return new Map(
+    voters.map((view) => {
+      const others = voters.filter((other) => other !== view).map(byHand);
+      return [view, others.length === 0 ? "" : positions.subtract(byHand(view), others.reduce(positions.union))];
+    }),
+  );
+}
+
+/** Applied everything first, then the old primary itself (nothing of it has to be thrown away), then by ordinal. */
+function preferred(situation: Situation, target: number | null, views: readonly MemberView[]): MemberView | undefined {
+  const { positions } = situation.rules;
+  const rank = (view: MemberView): number => {
+    if (view.ordinal === target) return 0;
+    if (view === situation.primary) return 1;
+    return positions.contains(view.facts?.executed ?? "", received(view)) ? 2 : 3;
+  };
+  return views.toSorted((a, b) => rank(a) - rank(b) || a.ordinal - b.ordinal)[0];
+}
+
+function canApply({ facts }: MemberView, situation: Situation): boolean {
+  if (facts === null || situation.rules.unsupported(facts) !== null) return false;
+  return facts.channel?.applierError == null || situation.rules.positions.contains(facts.executed, facts.received);
+}
+
+function describe(situation: Situation, view: MemberView): string {
+  const { positions } = situation.rules;
+  return `${view.member.podName}: ${positions.shorten(received(view), 90) || "nothing"}`;
+}
+
+/** Members that may acknowledge to the new primary: read-only, and with nothing that it lacks. */
+function ackersFor(situation: Situation, candidate: MemberView): Config["ackers"] {
+  const { positions } = situation.rules;
+  return situation.members.flatMap((view) => {
+    const { facts } = view;
+    if (view === candidate || facts === null || !facts.readOnly || facts.acks.waiters > 0) return [];
+    if (facts.seeding.kind === "running" || situation.rules.unsupported(facts) !== null) return [];
+    // An empty one is contained in everybody; it has yet to be seeded.
+    const member = isAcker(situation.config, view) || view === situation.primary;
+    if (!member || !positions.contains(received(candidate), facts.received)) return [];
+    return [{ ordinal: view.ordinal, serverUuid: facts.serverUuid }];
+  });
+}
+
+/** `target`: who shall be preferred among those who hold everything; null = nobody in particular. */
+export function elect(situation: Situation, { revoked, settled }: Quorum, target: number | null): Election {
+  const { positions } = situation.rules;
+  // Beside a settled primary nobody can receive anything that it does not hold, stopped or not.
+  const ackers = situation.members.filter((view) => isAcker(situation.config, view));
+  const voters = settled === null ? revoked : [settled, ...ackers];
+  const stray = strays(situation, voters);
+  const sound = voters.filter((view) => stray.get(view) === "");
+  const whole = sound.filter((view) =>
+    voters.every((other) => positions.contains(positions.union(received(view), stray.get(other) ?? ""), received(other))),
+  );
+  const considered = voters.map((view) => describe(situation, view));
+  if (whole.length === 0) {
+    return { kind: "none", why: `none of ${names(voters)} holds all that the others hold` };
+  }
+  const candidate = preferred(situation, target, whole.filter((view) => canApply(view, situation)));
+  if (candidate?.facts === undefined || candidate.facts === null) {
+    const [stuck] = whole;
+    const error = stuck?.facts?.channel?.applierError ?? "it cannot be managed";
+    return { kind: "none", why: `${stuck?.member.podName} alone holds everything and cannot execute it: ${error}` };
+  }
+  const config: Config = {
+    primary: { ordinal: candidate.ordinal, serverUuid: candidate.facts.serverUuid },
+    ackers: ackersFor(situation, candidate),
+    ackCount: situation.ackCountWanted,
+  };
+  const rejected = voters.filter((view) => !whole.includes(view));
+  const others = rejected.length === 0 ? "" : `; ${names(rejected)} lack some of it`;
+  const why = `${candidate.member.podName} holds everything that ${voters.length} reached members hold${others}`;
+  return { kind: "elected", candidate, config, considered, why };
+}
+
+function names(views: readonly MemberView[]): string {
+  return views.map((view) => view.member.podName).join(", ") || "nobody";
+}

@@ -1,0 +1,162 @@
+/**
+ * When the primary is given up, and how its acknowledgers are taken from it. Nothing is changed before the
+ * claim: a suspicion that comes to nothing leaves nothing stopped. From the claim on every executor of the
+ * epoch before fails its check (INV-10), and until the quorum is reached writes at worst stall.
+ */
+import { LABEL } from "../../annotations/keys.ts";
+import type { Problem } from "../../model/condition.ts";
+import type { State } from "../../model/state.ts";
+import type { Step, Track } from "../../model/step.ts";
+import { isAcker, type MemberView, type Situation } from "../situation.ts";
+import { needed, type Quorum } from "./elect.ts";
+import { type Evidence, evidence } from "./evidence.ts";
+import { seenOf } from "./routing.ts";
+
+/** Two probes this far apart before silence is taken for death. */
+const SILENCE_MS = 2_000;
+const DAY_MS = 86_400_000;
+/** After so many failovers within a day a person has to look. */
+const FAILOVERS_PER_DAY = 3;
+
+export type Suspicion =
+  | { readonly kind: "none" }
+  /** It is not time to act, or not for us to; `problem` says what stands in the way, beside what is known. */
+  | { readonly kind: "wait"; readonly problem: Problem | null; readonly lookAgainMs: number }
+  | { readonly kind: "claim"; readonly why: string; readonly unproven: boolean };
+
+function problem(situation: Situation, code: Problem["code"], message: string): Problem {
+  return { code, message, ordinal: situation.primary.ordinal, blocks: false };
+}
+
+/** How long it has been known that the primary does not answer; a clock that ran ahead counts as long ago. */
+function knownForMs({ observed, nowMs }: Situation): number {
+  const since = observed.conditions.find(({ type }) => type === "PrimaryUnreachable")?.lastTransitionAt;
+  if (since === undefined) return 0;
+  const ms = nowMs - Date.parse(since);
+  return ms < -SILENCE_MS ? Number.MAX_SAFE_INTEGER : Math.max(0, ms);
+}
+
+/** How long this evidence has to stand before anything is done. */
+function patienceMs({ spec }: Situation, found: Evidence): number {
+  switch (found.kind) {
+    case "silent":
+      return SILENCE_MS;
+    case "ended":
+      return found.orderly ? spec.gracefulWaitMs : 0;
+    default:
+      return 0;
+  }
+}
+
+/** Why a failover would not come to its end: too few hold what was acknowledged, or too few would acknowledge. */
+export function obstacle(situation: Situation): Problem | null {
+  const { config, members, primary, ackCountWanted } = situation;
+  const ackers = members.filter((view) => view !== primary && isAcker(config, view));
+  if (config.ackCount === 0 || ackers.length < needed(situation)) {
+    const away = config.ackers
+      .filter((acker) => !ackers.some((view) => view.facts?.serverUuid === acker.serverUuid))
+      .map((acker) => `${situation.observed.set.name}-${acker.ordinal}`);
+    const message = `${ackers.length} of the ${needed(situation)} copies that together hold every acknowledged write are reached; bring back ${[primary.member.podName, ...away].join(" or ")}.`;
+    return problem(situation, "NoQuorum", message);
+  }
+  // An empty server in the primary's place counts: it is seeded and acknowledges then.
+  const present = members.filter((view) => view.member.server.kind === "read").length;
+  if (present > ackCountWanted) return null;
+  const message = `${present} members are reached, and a new primary would need ${ackCountWanted} beside it to acknowledge its writes; bring back ${primary.member.podName}.`;
+  return problem(situation, "NoQuorum", message);
+}
+
+/** The pause since the last failover: doubled by each within a day, and endless after the third. */
+function cooldown({ state, spec, nowMs, observed }: Situation): Problem | null {
+  const recent = state.failovers.map(Date.parse).filter((at) => nowMs - at < DAY_MS);
+  const last = Math.max(...recent);
+  if (spec.failoverCooldownMs === 0 || recent.length === 0) return null;
+  const approve = `annotate ordinal.dev/approve=e${state.epoch + 1} to fail over at once`;
+  const told = (message: string): Problem => ({ code: "FailoverHeldBack", message, blocks: false });
+  if (recent.length >= FAILOVERS_PER_DAY)
+    return told(`${recent.length} failovers of ${observed.set.name} within a day: find out why, or ${approve}.`);
+  const untilMs = last + spec.failoverCooldownMs * 2 ** (recent.length - 1);
+  if (nowMs >= untilMs) return null;
+  return told(`The last failover was at ${new Date(last).toISOString()}; the next may begin at ${new Date(untilMs).toISOString()}, or ${approve}.`);
+}
+
+function heldBack(situation: Situation, why: string): Problem | null {
+  const { spec, state, primary } = situation;
+  if (spec.approvedEpoch === state.epoch + 1) return null;
+  if (spec.failover === "auto") return cooldown(situation);
+  const approve = `ordinal.dev/approve=e${state.epoch + 1}`;
+  return problem(
+    situation,
+    "FailoverAwaitsApproval",
+    `${primary.member.podName} would be failed over (${why}); annotate ${approve} to let it happen.`,
+  );
+}
+
+/** Looked again at while somebody waits for a pod, a person or a pause: the sweep comes every time. */
+const WATCH_MS = 1_000;
+
+/** Whether the primary of an established cluster is to be given up now. */
+export function suspect(situation: Situation): Suspicion {
+  const found = evidence(situation);
+  if (found.kind === "none" || situation.state.established === null) return { kind: "none" };
+  if (found.kind === "cut-off") return { kind: "wait", problem: null, lookAgainMs: WATCH_MS };
+  const leftMs = patienceMs(situation, found) - knownForMs(situation);
+  if (leftMs > 0) return { kind: "wait", problem: null, lookAgainMs: Math.min(leftMs, WATCH_MS) };
+  const stands = obstacle(situation) ?? heldBack(situation, found.text);
+  if (stands !== null) return { kind: "wait", problem: stands, lookAgainMs: WATCH_MS };
+  return { kind: "claim", why: found.text, unproven: found.kind === "ended" && found.orderly };
+}
+
+/** The newest that still fit; the oldest no longer matter within a day. */
+function appended<T>(list: readonly T[], more: readonly T[]): T[] {
+  return [...new Set([...list, ...more])].slice(-8);
+}
+
+/**
+ * One compare-and-swap makes the epoch ours. A configuration that was never opened is forgotten; one that was
+ * is the one whose ackers count, since before it was opened they held all that there was.
+ */
+export function claimState(situation: Situation, suspicion: Extract<Suspicion, { kind: "claim" }>): State {
+  const { state, config, nowMs } = situation;
+  const epoch = state.epoch + 1;
+  const at = new Date(nowMs).toISOString();
+  return {
+    ...state,
+    epoch,
+    phase: "Revoking",
+    pending: state.pending?.open === true ? state.pending : null,
+    op: { id: `failover-${epoch}`, kind: "failover", step: "Revoke", startedAt: at, target: null },
+    failovers: appended(state.failovers, [at]),
+    unproven: appended(state.unproven, suspicion.unproven ? [config.primary.serverUuid] : []),
+  };
+}
+
+/** Nobody new comes to the old primary by name. */
+export function withdrawRoute({ observed }: Situation): Track {
+  const { primary } = observed.services;
+  if (primary.kind !== "found" || primary.service.selector[LABEL.epoch] === NO_EPOCH) return [];
+  const { service } = primary;
+  const selector = { ...observed.set.matchLabels, [LABEL.role]: "primary", [LABEL.epoch]: NO_EPOCH };
+  return [
+    { kind: "EnsureService", role: "primary", name: service.name, seen: seenOf(service), selector },
+  ];
+}
+
+/** Of no pod: epochs are numbers. */
+const NO_EPOCH = "none";
+
+function isSettled({ facts }: MemberView): boolean {
+  return facts !== null && facts.readOnly && facts.acks.waiters === 0;
+}
+
+/** The old primary is put out of service as well as it goes, and its acknowledgers stop receiving from anybody. */
+export function revokeTracks(situation: Situation, { revoked }: Pick<Quorum, "revoked">): readonly Track[] {
+  const { members, config, primary } = situation;
+  const fence: readonly Step[] =
+    primary.facts === null || isSettled(primary) ? [] : [{ kind: "Fence", ordinal: primary.ordinal }];
+  const receiving = members.filter(
+    (view) => view !== primary && isAcker(config, view) && !revoked.includes(view),
+  );
+  const stops = receiving.map((view): Track => [{ kind: "StopReceiving", ordinal: view.ordinal }]);
+  return [withdrawRoute(situation), fence, ...stops].filter((track) => track.length > 0);
+}

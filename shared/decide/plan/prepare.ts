@@ -1,0 +1,45 @@
+/**
+ * What a member needs before it can take its place, whatever place that is, and from whom it can be copied.
+ */
+import type { DesiredMember } from "../../model/engine.ts";
+import type { Track } from "../../model/step.ts";
+import type { MemberView, Situation } from "../situation.ts";
+
+/** Copies of one donor at a time: MySQL allows no more ("Maximum allowed - 1", error 3634). */
+export type Donors = Set<number>;
+
+export function desiredMember(
+  situation: Situation,
+  view: MemberView,
+  role: DesiredMember["role"],
+): DesiredMember {
+  const others = situation.members.filter((other) => other.ordinal !== view.ordinal);
+  return {
+    ordinal: view.ordinal,
+    role,
+    // Until its ackers are recorded the primary is as before: it must come back from a restart by itself.
+    ackCount: situation.state.phase === "Adopting" ? 0 : situation.config.ackCount,
+    resumes: situation.spec.onRestart === "resume",
+    ordinals: situation.members.map((member) => member.ordinal),
+    takenNumbers: others.flatMap((other) =>
+      other.facts === null ? [] : [other.facts.settings["server_id"] ?? ""],
+    ),
+  };
+}
+
+export function prepareSteps(situation: Situation, view: MemberView, role: DesiredMember["role"]): Track {
+  if (view.facts === null) return [];
+  const preparations = situation.rules.preparations(view.facts, desiredMember(situation, view, role));
+  return preparations.map((preparation) => ({ kind: "Prepare", ordinal: view.ordinal, preparation }));
+}
+
+/** A replica that is up to date and not copied from at present; the primary only when there is none. */
+export function chooseDonor(situation: Situation, busy: Donors): number | null {
+  const replicas = situation.members.filter(
+    (view) => view.standing.kind === "following" && view.standing.lagMs <= situation.spec.maxLagMs,
+  );
+  const free = [...replicas, situation.primary].find(
+    (view) => view.facts !== null && !busy.has(view.ordinal),
+  );
+  return free?.ordinal ?? null;
+}

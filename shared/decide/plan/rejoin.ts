@@ -1,0 +1,60 @@
+/**
+ * How a member that was the primary, or was written to by hand, finds back into its place. What only it holds
+ * is first copied to where every member has it, then it is made anew from a copy (INV-9); what may have been
+ * acknowledged and is held by it alone is left for a person, archived or not.
+ */
+import type { Step, Track } from "../../model/step.ts";
+import type { MemberView, Situation, Standing } from "../situation.ts";
+import { chooseDonor, type Donors, prepareSteps } from "./prepare.ts";
+
+/** Out of service first; commits that wait are never answered then, and end with its process. */
+export function deposedSteps({ ordinal, facts }: MemberView, waiters: number): Track {
+  const stuck = facts?.offline === true && waiters > 0;
+  return [stuck ? { kind: "Restart", ordinal } : { kind: "Fence", ordinal }];
+}
+
+/** Whoever is counted on, now or in the configuration being built, is not touched. */
+function isCountedOn({ state }: Situation, { facts }: MemberView): boolean {
+  const counted = [state.established, state.pending].flatMap((config) =>
+    config === null ? [] : [config.primary, ...config.ackers],
+  );
+  return counted.some((one) => one.serverUuid === facts?.serverUuid);
+}
+
+function tell(
+  view: MemberView,
+  reason: "TailArchived" | "MemberRebuilding",
+  message: string,
+): Step {
+  const key = `${reason}|${view.facts?.serverUuid}|${message}`;
+  return { kind: "Event", type: "Warning", reason, message, key };
+}
+
+export function rebuildSteps(
+  situation: Situation,
+  view: MemberView,
+  standing: Extract<Standing, { kind: "errant" }>,
+  busy: Donors,
+): Track {
+  const { primary, state, rules } = situation;
+  const { facts, ordinal, member } = view;
+  if (facts === null || primary.facts === null || state.pending !== null) return [];
+  if (facts.channel !== null && facts.channel.receiver !== "off") return [{ kind: "StopReceiving", ordinal }];
+  const extra = rules.positions.shorten(standing.extra, 60);
+  if (!standing.archived) {
+    const beyond = primary.facts.executed;
+    const message = `What only ${member.podName} has (${extra}) is kept in ordinal.tail on ${primary.member.podName}.`;
+    return [{ kind: "ArchiveTail", ordinal, primary: primary.ordinal, beyond }, tell(view, "TailArchived", message)];
+  }
+  if (state.unproven.includes(facts.serverUuid) || isCountedOn(situation, view)) return [];
+  const donor = chooseDonor(situation, busy);
+  if (donor === null) return [];
+  busy.add(donor);
+  const covered = rules.positions.union(primary.facts.executed, standing.extra);
+  const message = `${member.podName} is made anew; what only it had (${extra}) is archived.`;
+  return [
+    ...prepareSteps(situation, view, "unseeded"),
+    tell(view, "MemberRebuilding", message),
+    { kind: "Seed", ordinal, donor, covered },
+  ];
+}

@@ -1,0 +1,68 @@
+/**
+ * A switchover: the primary is alive and hands over. It finishes the commits under way while its ackers are
+ * still there, takes no more, and when the wanted member has everything that member is made the primary by
+ * the same steps as after a failover. Until it is recorded who follows, the old primary can go on.
+ */
+import type { Problem } from "../../model/condition.ts";
+import type { State } from "../../model/state.ts";
+import type { Track } from "../../model/step.ts";
+import { isAcker, type MemberView, type Situation } from "../situation.ts";
+import { withdrawRoute } from "./failover.ts";
+
+/** A primary that is still not handed over after this long goes on being one. */
+const BUDGET_MS = 20_000;
+
+export type Request =
+  | { readonly kind: "none" }
+  | { readonly kind: "refused"; readonly problem: Problem }
+  | { readonly kind: "accepted"; readonly target: MemberView };
+
+function whyNot(situation: Situation, target: MemberView | undefined): string | null {
+  const { config, spec, primary } = situation;
+  if (target === undefined) return `it is no member of ${situation.observed.set.name}`;
+  if (target === primary) return "it is the primary already";
+  const { standing, facts } = target;
+  if (standing.kind !== "following") return `it is not a replica in good order (${standing.kind})`;
+  if (standing.lagMs > spec.maxLagMs) return `it is ${Math.round(standing.lagMs / 1000)} s behind`;
+  if (!isAcker(config, target) || facts?.acks.active !== true) return "it does not acknowledge commits";
+  return primary.facts?.readOnly === false ? null : `${primary.member.podName} takes no writes at present`;
+}
+
+export function requested(situation: Situation): Request {
+  const { spec, members } = situation;
+  if (spec.switchoverTo === null) return { kind: "none" };
+  const target = members.find((view) => view.member.podName === spec.switchoverTo);
+  const reason = whyNot(situation, target);
+  if (reason === null && target !== undefined) return { kind: "accepted", target };
+  const message = `${spec.switchoverTo.slice(0, 63)} cannot become the primary: ${reason}; name another member or remove ordinal.dev/switchover-to.`;
+  return { kind: "refused", problem: { code: "SwitchoverRefused", message, blocks: false } };
+}
+
+export function switchoverState({ state, nowMs }: Situation, target: MemberView): State {
+  const epoch = state.epoch + 1;
+  const at = new Date(nowMs).toISOString();
+  return {
+    ...state,
+    epoch,
+    phase: "Revoking",
+    op: { id: `switchover-${epoch}`, kind: "switchover", step: "Demote", startedAt: at, target: target.ordinal },
+  };
+}
+
+export function isOverdue({ state, nowMs }: Situation): boolean {
+  const spentMs = nowMs - Date.parse(state.op?.startedAt ?? "");
+  // A clock that stands before the beginning says nothing; one that is far before it will not catch up.
+  return spentMs > BUDGET_MS || spentMs < -BUDGET_MS;
+}
+
+export function demoteTracks(situation: Situation): readonly Track[] {
+  const { primary } = situation;
+  const demote: Track = primary.facts?.readOnly === false ? [{ kind: "Demote", ordinal: primary.ordinal }] : [];
+  return [withdrawRoute(situation), demote].filter((track) => track.length > 0);
+}
+
+/** Nothing was given away yet: the primary is established anew, which also ends the pause of its writes. */
+export function abandonState({ state, config }: Situation): State {
+  const step = state.op === null ? null : { ...state.op, step: "Establish" };
+  return { ...state, phase: "Establishing", pending: { ...config, open: false }, op: step };
+}
