@@ -34,6 +34,13 @@ export interface Term {
   readonly serverUuid: string;
 }
 
+/** A tail that is kept in the database, every transaction of it. */
+export interface Archive {
+  /** The server that held it. */
+  readonly serverUuid: string;
+  readonly gtids: Position;
+}
+
 export interface ServerFacts {
   readonly serverUuid: string;
   readonly version: string;
@@ -75,6 +82,8 @@ export interface ServerFacts {
     readonly error: string | null;
   };
   readonly terms: readonly Term[];
+  /** The newest of them, as this server has them. */
+  readonly archived: readonly Archive[];
   readonly survey: Survey | null;
   /** Engine-specific settings, plugins and accounts, for the engine's own rules only. */
   readonly settings: Readonly<Record<string, string>>;

@@ -5,12 +5,21 @@
 import type { EngineRules, Preparation } from "../model/engine.ts";
 import type { Outcome } from "../model/outcome.ts";
 import type { Position, ServerFacts } from "../model/server.ts";
-import type { Credentials, Server } from "./server.ts";
+import type { Credentials, LoggedTransaction, Server } from "./server.ts";
 
 export interface Peer {
   readonly host: string;
   readonly port: number;
   readonly account: Credentials;
+}
+
+/** What one server holds and a later primary does not: never acknowledged, and lost when it is seeded again. */
+export interface Tail {
+  /** Of the server that holds it. */
+  readonly serverUuid: string;
+  /** All of its transactions. */
+  readonly gtids: Position;
+  readonly transactions: readonly LoggedTransaction[];
 }
 
 /** Passwords by account; never part of a plan, a log line or a snapshot. */
@@ -49,6 +58,17 @@ export interface Engine {
    * writable and waits for `ackCount` acknowledgements, a replica comes back read-only and replicates.
    */
   handOver(server: Server, role: "primary" | "replica", ackCount: number): Promise<Outcome<null>>;
+  /**
+   * The transactions of this server that are not in `beyond`, from its logs; none is an empty tail. `refused`
+   * when its logs no longer hold all of them, and when there are too many to be kept in a table.
+   */
+  readTail(server: Server, beyond: Position): Promise<Outcome<Tail>>;
+  /** Writes a tail into the database itself. Succeeds when all of it was read back, and then says so in `archived`. */
+  keepTail(
+    primary: Server,
+    tail: Tail,
+    as: { readonly epoch: number; readonly clusterUid: string; readonly at: string },
+  ): Promise<Outcome<null>>;
   /** Takes the named lock on this session; `conflict` when somebody else holds it after `timeoutMs`. */
   lock(server: Server, name: string, timeoutMs: number): Promise<Outcome<null>>;
 }

@@ -80,6 +80,7 @@ export function facts(ordinal: number, more: Partial<ServerFacts> = {}): ServerF
     acks: { required: false, count: 1, clients: 0, waiters: 0, given: false, active: false },
     seeding: { kind: "none", percent: 0, error: null },
     terms: [],
+    archived: [],
     survey: { schemas: [] },
     settings: { server_id: String(ordinal + 1) },
     ...more,

@@ -12,6 +12,7 @@ import { REPLICATION_STATEMENTS } from "./replication.ts";
 import { selectColumns } from "./select.ts";
 import { SETTING_STATEMENTS } from "./settings.ts";
 import type { Statement } from "./statement.ts";
+import { TAIL_STATEMENTS } from "./tail.ts";
 
 const STATEMENTS: readonly Statement[] = [
   ...READ_STATEMENTS,
@@ -19,6 +20,7 @@ const STATEMENTS: readonly Statement[] = [
   ...ACCOUNT_STATEMENTS,
   ...REPLICATION_STATEMENTS,
   ...CLONE_STATEMENTS,
+  ...TAIL_STATEMENTS,
 ];
 
 export async function runStatement(
