@@ -103,8 +103,8 @@ function standingOfRead(
 
 /** The tail of a server is kept on the primary by the uuid of the server that it was read from. */
 function isArchived(rules: EngineRules, facts: ServerFacts, primary: ServerFacts, extra: string): boolean {
-  const kept = primary.archived.find((tail) => tail.serverUuid === facts.serverUuid);
-  return kept !== undefined && rules.positions.contains(kept.gtids, extra);
+  const kept = primary.archived.filter((tail) => tail.serverUuid === facts.serverUuid);
+  return rules.positions.contains(kept.map((tail) => tail.gtids).reduce(rules.positions.union, ""), extra);
 }
 
 /** It was the primary once, and is not as harmless as a replica. */

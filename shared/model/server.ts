@@ -36,6 +36,13 @@ export interface Term {
   readonly serverUuid: string;
 }
 
+/** A tail that is kept in the database, every transaction of it. */
+export interface Archive {
+  /** The server that held it. */
+  readonly serverUuid: string;
+  readonly gtids: Position;
+}
+
 export interface ServerFacts {
   readonly serverUuid: string;
   readonly version: string;
@@ -81,8 +88,8 @@ export interface ServerFacts {
     readonly error: string | null;
   };
   readonly terms: readonly Term[];
-  /** Transactions that only one server had, kept in this database before that server was rebuilt. */
-  readonly archived: readonly { readonly serverUuid: string; readonly gtids: Position }[];
+  /** The newest of them, as this server has them. */
+  readonly archived: readonly Archive[];
   readonly survey: Survey | null;
   /** Engine-specific settings, plugins and accounts, for the engine's own rules only. */
   readonly settings: Readonly<Record<string, string>>;

@@ -5,7 +5,7 @@
 import type { EngineRules, Preparation } from "../model/engine.ts";
 import type { Outcome } from "../model/outcome.ts";
 import type { Position, ServerFacts } from "../model/server.ts";
-import type { Credentials, Server } from "./server.ts";
+import type { Credentials, LoggedTransaction, Server } from "./server.ts";
 
 export interface Peer {
   readonly host: string;
@@ -13,17 +13,19 @@ export interface Peer {
   readonly account: Credentials;
 }
 
+/** What one server holds and a later primary does not: never acknowledged, and lost when it is seeded again. */
+export interface Tail {
+  /** Of the server that holds it. */
+  readonly serverUuid: string;
+  /** All of its transactions. */
+  readonly gtids: Position;
+  readonly transactions: readonly LoggedTransaction[];
+}
+
 /** Passwords by account; never part of a plan, a log line or a snapshot. */
 export interface Accounts {
   readonly control: Credentials;
   replication(ordinal: number): Credentials;
-}
-
-/** What a server has beyond a position, each transaction as a small log of its own. */
-export interface Tail {
-  readonly serverUuid: string;
-  readonly gtids: Position;
-  readonly transactions: readonly { readonly gtid: string; readonly events: Uint8Array }[];
 }
 
 export interface Engine {
@@ -48,14 +50,6 @@ export interface Engine {
   stopReceiving(server: Server): Promise<Outcome<null>>;
   /** Waits until all that was received is executed, then forgets the source. Never opens the server. */
   promote(server: Server, timeoutMs: number): Promise<Outcome<null>>;
-  /** The transactions that only this server has; `refused` when they are more than can be kept. */
-  readTail(server: Server, beyond: Position): Promise<Outcome<Tail>>;
-  /** Keeps them in the primary's database, each once however often this is repeated. */
-  keepTail(
-    primary: Server,
-    tail: Tail,
-    place: { readonly epoch: number; readonly clusterUid: string; readonly at: string },
-  ): Promise<Outcome<null>>;
   /** Ends the server, which whoever started it starts again. `conflict` while it could answer an application. */
   restart(server: Server): Promise<Outcome<null>>;
   /** Commits a small change, not under the lock: a commit that waits would keep it. */
@@ -76,6 +70,17 @@ export interface Engine {
    * writable and waits for `ackCount` acknowledgements, a replica comes back read-only and replicates.
    */
   handOver(server: Server, role: "primary" | "replica", ackCount: number): Promise<Outcome<null>>;
+  /**
+   * The transactions of this server that are not in `beyond`, from its logs; none is an empty tail. `refused`
+   * when its logs no longer hold all of them, and when there are too many to be kept in a table.
+   */
+  readTail(server: Server, beyond: Position): Promise<Outcome<Tail>>;
+  /** Writes a tail into the database itself. Succeeds when all of it was read back, and then says so in `archived`. */
+  keepTail(
+    primary: Server,
+    tail: Tail,
+    as: { readonly epoch: number; readonly clusterUid: string; readonly at: string },
+  ): Promise<Outcome<null>>;
   /** Takes the named lock on this session; `conflict` when somebody else holds it after `timeoutMs`. */
   lock(server: Server, name: string, timeoutMs: number): Promise<Outcome<null>>;
 }

@@ -3,10 +3,19 @@
  * and with it the lock that the session held.
  */
 import type { Outcome } from "../model/outcome.ts";
+import type { Position } from "../model/server.ts";
 
-export type Value = string | number | bigint | null;
+export type Value = string | number | bigint | Uint8Array | null;
 /** Column name as selected -> text (numbers and dates come as text, so that no digit is lost). */
 export type Row = Readonly<Record<string, string | null>>;
+
+/** One transaction as a server logged it. */
+export interface LoggedTransaction {
+  /** Its own position, e.g. a single GTID. */
+  readonly gtid: string;
+  /** A complete little log file with nothing else in it, which the server's own tools read. */
+  readonly events: Uint8Array;
+}
 
 export interface Server {
   /**
@@ -19,6 +28,15 @@ export interface Server {
     values?: readonly Value[],
     options?: { readonly timeoutMs?: number },
   ): Promise<Outcome<readonly Row[]>>;
+  /**
+   * Every transaction in the server's own logs that is not in `except`, in their order, over a connection of
+   * its own that is opened by the same rules as this one. `refused` when they take more than `bytesMax`, and
+   * when the server no longer has some of them.
+   */
+  readLog(
+    except: Position,
+    limits: { readonly bytesMax: number; readonly timeoutMs: number },
+  ): Promise<Outcome<readonly LoggedTransaction[]>>;
   /** The certificate authority (PEM) that the server presented, to be pinned; null without TLS. */
   readonly authority: string | null;
   close(): Promise<void>;

@@ -195,7 +195,7 @@ describe.skipIf(kubeconfig === undefined)(
       const want = desired(ordinal, ordinal === 0 ? "primary" : "unseeded", ["1"]);
       const missing = mysql.rules.preparations(await factsOf(ordinal), want);
       expect(missing.map(({ kind }) => kind)).toEqual(
-        ordinal === 0 ? ["plugins", "settings", "accounts"] : ["plugins", "settings"],
+        ordinal === 0 ? ["plugins", "settings", "tables", "accounts"] : ["plugins", "settings"],
       );
       for (const preparation of missing) {
         await persist(ordinal, (server) => mysql.prepare(server, preparation, accounts));

@@ -86,6 +86,7 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
         call(READS.test(sql) ? null : sql.replaceAll(/\s+/g, " ").slice(0, 100), () =>
           server.query(sql, values, options),
         ),
+      readLog: (except, limits) => call(null, () => server.readLog(except, limits)),
       close() {
         sessions.delete(server);
         return server.close();

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { type Outcome, succeed } from "../../model/outcome.ts";
 import type { ConnectOptions, Server, Servers } from "../../ports/server.ts";
+import { readLog } from "./log.ts";
 import { openSession, type Session } from "./session.ts";
 
 /** A kept connection that nobody asked for during this time is closed. */
@@ -62,6 +63,8 @@ function asServer(
     authority: session.authority,
     query: (sql, values = [], more = {}) =>
       session.query(sql, values, more.timeoutMs ?? options.queryTimeoutMs),
+    // Whoever answers there must be the server that this session talks to.
+    readLog: (except, limits) => readLog({ ...options, authority: session.authority }, except, limits),
     close() {
       if (open && key !== null) giveBack(key, session);
       else if (open) session.close();

@@ -21,6 +21,8 @@ export interface Session {
   /** False once the connection was lost or given up. */
   alive(): boolean;
   query(sql: string, values: readonly Value[], timeoutMs: number): Promise<Outcome<readonly Row[]>>;
+  /** For a command that mysql2 does not know: its caller reads all that comes, and no statement may follow. */
+  takeStream(): TLSSocket;
   close(): void;
 }
 
@@ -67,6 +69,10 @@ export async function openSession(options: ConnectOptions): Promise<Outcome<Sess
     authority: options.authority ?? trust.authority,
     alive: () => state.alive,
     query: (sql, values, timeoutMs) => query(state, sql, values, timeoutMs),
+    takeStream() {
+      const { stream } = connection as unknown as Internals;
+      return stream.removeAllListeners("data");
+    },
     close: () => discard(state),
   });
 }
@@ -130,9 +136,14 @@ function query(
         error === null ? succeed(Array.isArray(rows) ? (rows as readonly Row[]) : []) : failed(state, error),
       );
     };
-    const bound = values.length === 0 ? {} : { values: [...values] };
+    const bound = values.length === 0 ? {} : { values: values.map(bindable) };
     state.connection.query<RowDataPacket[]>({ sql, ...bound, timeout: timeoutMs }, answer);
   });
+}
+
+/** mysql2 writes a Buffer as a hexadecimal literal, and any other array of bytes as a list of numbers. */
+function bindable(value: Value): string | number | bigint | Buffer | null {
+  return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value;
 }
 
 function failed(state: ConnectionState, error: QueryError): Outcome<never> {

@@ -1,12 +1,13 @@
 /**
- * The accounts that Ordinal makes for itself on the primary, with each privilege and what it is for, and
- * the schema with the witness table. They replicate like any other change. What was granted, and for which
- * password, is written into the account's own attribute as the last act, so that a run which was cut off
- * is seen and repeated, and a finished one changes nothing. The control account cannot write user data.
+ * The accounts that Ordinal makes for itself on the primary, with each privilege and what it is for. They
+ * replicate like any other change. What was granted, and for which password, is written into the account's
+ * own attribute as the last act, so that a run which was cut off is seen and repeated, and a finished one
+ * changes nothing. The control account cannot write user data.
  */
 import { type Outcome, succeed } from "../../model/outcome.ts";
 import type { Accounts } from "../../ports/engine.ts";
 import type { Credentials, Server } from "../../ports/server.ts";
+import { sha256 } from "./digest.ts";
 import { runAll } from "./run.ts";
 import { accountLiteral, passwordLiteral } from "./text.ts";
 
@@ -55,18 +56,9 @@ const CONTROL_GRANTS: readonly {
   { privileges: "SELECT", on: "performance_schema.*" },
   // INSTALL PLUGIN.
   { privileges: "INSERT", on: "mysql.plugin" },
-  // The witness table; CREATE for a later version of it.
+  // The witness table and kept tails; CREATE for tables of a later version.
   { privileges: "CREATE, SELECT, INSERT, UPDATE", on: "ordinal.*" },
 ];
-
-/** One row for each epoch; its commit proves that the new configuration acknowledges (INV-7). */
-const TERM_TABLE = `CREATE TABLE IF NOT EXISTS ordinal.term (
- epoch BIGINT UNSIGNED NOT NULL PRIMARY KEY,
- cluster_uid VARCHAR(64) NOT NULL,
- server_uuid VARCHAR(36) NOT NULL,
- op_id VARCHAR(64) NOT NULL,
- at VARCHAR(32) NOT NULL,
- opened INT UNSIGNED NOT NULL DEFAULT 1)`;
 
 /** True when the attribute says that all of this version was granted. */
 export function isGranted(attribute: string | undefined): boolean {
@@ -91,10 +83,7 @@ function marker(attribute: string | null | undefined): Marker | null {
  * account attributes; it tells whether the account was made for another password.
  */
 async function fingerprint(password: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`ordinal:${password}`));
-  return [...new Uint8Array(digest).subarray(0, 16)]
-    .map((byte) => byte.toString(16).padStart(2, "0"))
-    .join("");
+  return (await sha256(new TextEncoder().encode(`ordinal:${password}`))).slice(0, 32);
 }
 
 export async function prepareAccounts(
@@ -131,9 +120,8 @@ function accountStatements(
   const attribute = JSON.stringify({ ordinal: mark });
   const login = `${account} IDENTIFIED WITH caching_sha2_password BY`;
   const terms = "REQUIRE SSL PASSWORD EXPIRE NEVER";
-  // The witness table comes before the account whose marker promises it.
   const grants = control
-    ? ["CREATE DATABASE IF NOT EXISTS ordinal", TERM_TABLE, ...controlGrants(account)]
+    ? controlGrants(account)
     : [`GRANT REPLICATION SLAVE, BACKUP_ADMIN ON *.* TO ${account}`];
   return [
     // Nobody can log in with it until everything is granted: the next run, after one that was cut off, would

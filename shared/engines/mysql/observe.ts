@@ -6,7 +6,7 @@
  * seen as data and cannot hide behind an old, small position. Never reads a password hash.
  */
 import { type Outcome, succeed } from "../../model/outcome.ts";
-import type { Channel, ServerFacts, Survey, Term } from "../../model/server.ts";
+import type { Archive, Channel, ServerFacts, Survey, Term } from "../../model/server.ts";
 import type { Row, Server } from "../../ports/server.ts";
 import { CONTROL_ACCOUNT, REPLICATION_PREFIX } from "./accounts.ts";
 import { gtidSets } from "./gtid.ts";
@@ -99,6 +99,9 @@ const SECOND = `SELECT @@GLOBAL.gtid_executed AS executed, @@GLOBAL.gtid_purged 
   OR LEFT(USER, ${REPLICATION_PREFIX.length}) = '${REPLICATION_PREFIX}')) AS accounts`;
 const TERMS = `(SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch, 'clusterUid', cluster_uid,
  'serverUuid', server_uuid)) FROM (SELECT * FROM ordinal.term ORDER BY epoch DESC LIMIT 32) t) AS terms`;
+/** The newest only: what is looked for is what a server of now holds. */
+const ARCHIVED = `(SELECT JSON_ARRAYAGG(JSON_OBJECT('serverUuid', server_uuid, 'gtids', gtids))
+ FROM (SELECT server_uuid, gtids FROM ordinal.archive ORDER BY epoch DESC LIMIT 32) a) AS archived`;
 const SEEDING = `(SELECT JSON_OBJECT('state', STATE, 'error', CONCAT(ERROR_MESSAGE, ' (', ERROR_NO, ')'),
  'percent', (SELECT FLOOR(100 * SUM(DATA) / NULLIF(SUM(ESTIMATE), 0)) FROM performance_schema.clone_progress))
  FROM performance_schema.clone_status LIMIT 1) AS seeding`;
@@ -141,6 +144,7 @@ export async function observe(
   const channels = parse<readonly ChannelRow[]>(first.value["channels"], []);
   const parts = [SECOND];
   if (settings["table:term"] !== undefined) parts.push(TERMS);
+  if (settings["table:archive"] !== undefined) parts.push(ARCHIVED);
   // The plugin brings this variable and the two tables together.
   if (settings["clone_valid_donor_list"] !== undefined) parts.push(SEEDING);
   const second = await readRow(server, parts.join(",\n "));
@@ -181,7 +185,7 @@ function toFacts(settings: Settings, channels: readonly ChannelRow[], second: Ro
     acks: toAcks(settings, second),
     seeding: toSeeding(parse<SeedingRow | null>(second["seeding"], null)),
     terms: parse<readonly Term[]>(second["terms"], []),
-    archived: [],
+    archived: parse<readonly Archive[]>(second["archived"], []),
     survey: null,
     settings,
   };

@@ -8,6 +8,7 @@ import type { Accounts } from "../../ports/engine.ts";
 import type { Server } from "../../ports/server.ts";
 import { prepareAccounts } from "./accounts.ts";
 import { readRow, run, runAll } from "./run.ts";
+import { tableStatements } from "./schema.ts";
 import { settingStatement } from "./settings.ts";
 
 export function prepare(
@@ -26,6 +27,8 @@ export function prepare(
         server,
         Object.entries(parameters).map(([name, change]) => settingStatement(name, change)),
       );
+    case "tables":
+      return runAll(server, tableStatements((parameters["names"] ?? "").split(",")));
     case "accounts":
       return prepareAccounts(
         server,

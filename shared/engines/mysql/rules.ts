@@ -6,6 +6,7 @@ import type { DesiredMember, EngineRules, Preparation } from "../../model/engine
 import type { ServerFacts } from "../../model/server.ts";
 import { accountNames, isGranted } from "./accounts.ts";
 import { gtidSets } from "./gtid.ts";
+import { TABLE_NAMES } from "./schema.ts";
 import { missingSettings } from "./settings.ts";
 
 /** The first long-term release with the words SOURCE and REPLICA everywhere, and the oldest in support. */
@@ -90,6 +91,7 @@ function preparations(facts: ServerFacts, desired: DesiredMember): readonly Prep
     ...gtidStages(facts),
     ...missingPlugins(facts),
     ...settings(facts, desired),
+    ...missingTables(facts, desired),
     ...missingAccounts(facts, desired),
   ];
 }
@@ -137,12 +139,20 @@ function settings(facts: ServerFacts, desired: DesiredMember): readonly Preparat
 }
 
 /** They are made on the primary and replicate from there; a read-only one has to be opened first. */
+function missingTables(facts: ServerFacts, desired: DesiredMember): readonly Preparation[] {
+  if (desired.role !== "primary" || facts.readOnly) return [];
+  const missing = TABLE_NAMES.filter((name) => facts.settings[`table:${name}`] === undefined);
+  if (missing.length === 0) return [];
+  const text = `Create tables: ${missing.map((name) => `ordinal.${name}`).join(", ")}`;
+  return [{ kind: "tables", text, parameters: { names: missing.join(",") } }];
+}
+
+/** The same is true of accounts. */
 function missingAccounts(facts: ServerFacts, desired: DesiredMember): readonly Preparation[] {
   if (desired.role !== "primary" || facts.readOnly) return [];
   const names = [accountNames.control, ...desired.ordinals.map(accountNames.replication)];
   const missing = names.filter((name) => !isGranted(facts.settings[`account:${name}`]));
-  const table = facts.settings["table:term"] !== undefined;
-  if (missing.length === 0 && table) return [];
+  if (missing.length === 0) return [];
   const text = `Create accounts: ${missing.join(", ")}`;
   return [{ kind: "accounts", text, parameters: { ordinals: desired.ordinals.join(",") } }];
 }

@@ -29,6 +29,13 @@ export class Gtids {
     return this.#numbers.get(uuid)?.has(number) ?? false;
   }
 
+  /** The part that this server began. */
+  of(uuid: string): Gtids {
+    const part = new Gtids();
+    for (const number of this.#numbers.get(uuid) ?? []) part.add({ uuid, number });
+    return part;
+  }
+
   contains(part: Gtids): boolean {
     return [...part.#numbers].every(([uuid, numbers]) =>
       [...numbers].every((number) => this.has({ uuid, number })),

@@ -4,7 +4,8 @@
  * acknowledgement (facts L5): then they go when the wait ends.
  */
 import { fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
-import type { Row, Server, Value } from "../../../shared/ports/server.ts";
+import type { LoggedTransaction, Row, Server, Value } from "../../../shared/ports/server.ts";
+import { readBinlog } from "./binlog.ts";
 import { Lost, type Process, Refused, type SimServer } from "./server.ts";
 import { runStatement } from "./statements/index.ts";
 import type { User } from "./volume.ts";
@@ -106,6 +107,22 @@ export class Session implements Server {
   #watchIdle(): void {
     if (this.waitTimeoutMs === null || this.#ended) return;
     this.#forgetIdle = this.server.clock.after(this.waitTimeoutMs, () => this.lose());
+  }
+
+  /** The connection of its own is not modelled: it lives and dies with this one. */
+  async readLog(
+    except: string,
+    limits: { readonly bytesMax: number; readonly timeoutMs: number },
+  ): Promise<Outcome<readonly LoggedTransaction[]>> {
+    await this.server.clock.sleep(STATEMENT_MS);
+    if (this.#ended) return fail("transient", `the connection to ${this.server.name} is lost`);
+    try {
+      this.need("REPLICATION SLAVE");
+      return readBinlog(this.server, except, limits.bytesMax);
+    } catch (error) {
+      if (error instanceof Refused) return fail("refused", error.message, { code: error.code });
+      throw error;
+    }
   }
 
   /** Waits until the condition holds; false when the time is up first. Ends with the session. */

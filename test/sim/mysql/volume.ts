@@ -27,6 +27,23 @@ export interface TermRow {
   readonly opened: number;
 }
 
+export interface TailRow {
+  readonly epoch: number;
+  readonly serverUuid: string;
+  readonly gtid: string;
+  readonly part: number;
+  readonly parts: number;
+  /** SHA-256 of what was kept, hexadecimal. */
+  readonly digest: string;
+}
+
+export interface ArchiveRow {
+  readonly epoch: number;
+  readonly serverUuid: string;
+  readonly clusterUid: string;
+  readonly gtids: string;
+}
+
 export interface ChannelConfig {
   readonly host: string;
   readonly port: number;
@@ -45,6 +62,9 @@ export interface Data {
   readonly tables: Set<string>;
   readonly rows: Set<string>;
   readonly terms: Map<number, TermRow>;
+  /** By primary key. */
+  readonly tail: Map<string, TailRow>;
+  readonly archive: Map<string, ArchiveRow>;
   executed: Gtids;
   purged: Gtids;
   binlog: Transaction[];
@@ -83,6 +103,8 @@ export function freshVolume(serverUuid: string, part: VolumePart): Volume {
     tables: new Set(part.tables ?? []),
     rows: new Set(),
     terms: new Map(),
+    tail: new Map(),
+    archive: new Map(),
     executed: new Gtids(),
     purged: new Gtids(),
     binlog: [],
@@ -115,6 +137,8 @@ export function copyData(donor: Data): Data {
     tables: new Set(donor.tables),
     rows: new Set(donor.rows),
     terms: new Map(donor.terms),
+    tail: new Map(donor.tail),
+    archive: new Map(donor.archive),
     executed: donor.executed.copy(),
     purged: donor.executed.copy(),
     binlog: [],
@@ -133,6 +157,8 @@ export function fingerprint(volume: Volume): string {
     [...data.tables],
     [...data.rows],
     [...data.terms],
+    [...data.tail],
+    [...data.archive],
     data.executed.print(),
     data.purged.print(),
     data.channel,

@@ -1,6 +1,7 @@
 /** The rules of MySQL as tables: who is refused and why, what counts as empty, and what is prepared when. */
 import { describe, expect, test } from "vitest";
 import { rules } from "../../../shared/engines/mysql/rules.ts";
+import { TABLE_NAMES } from "../../../shared/engines/mysql/schema.ts";
 import { missingSettings, SETTINGS, settingStatement } from "../../../shared/engines/mysql/settings.ts";
 import type { DesiredMember } from "../../../shared/model/engine.ts";
 import type { ServerFacts } from "../../../shared/model/server.ts";
@@ -31,7 +32,6 @@ function facts(
     nowMs: 0,
     readOnly: false,
     offline: false,
-    archived: [],
     executed: `${UUID}:1-8`,
     received: `${UUID}:1-8`,
     purged: "",
@@ -41,6 +41,7 @@ function facts(
     acks: { required: false, count: 0, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false },
     seeding: { kind: "none", percent: 0, error: null },
     terms: [],
+    archived: [],
     survey: { schemas: [] },
     settings: { ...FRESH, ...settings },
     ...more,
@@ -82,7 +83,7 @@ function prepared(want: DesiredMember, start: ServerFacts = facts()): ServerFact
   for (const name of ["ordinal", "ordinal_repl_0", "ordinal_repl_1"]) {
     settings[`account:${name}`] = '{"ordinal": {"grants": 1, "password": "x"}}';
   }
-  settings["table:term"] = "present";
+  for (const table of TABLE_NAMES) settings[`table:${table}`] = "present";
   return { ...start, settings };
 }
 
@@ -148,7 +149,7 @@ describe("as empty as its image made it", () => {
 
 describe("what is prepared", () => {
   test.each([
-    ["a primary", desired(), ["plugins", "settings", "accounts"]],
+    ["a primary", desired(), ["plugins", "settings", "tables", "accounts"]],
     ["an unseeded member", desired({ role: "unseeded", ordinal: 1 }), ["plugins", "settings"]],
     ["a replica", desired({ role: "replica", ordinal: 1 }), ["plugins", "settings"]],
   ])("%s, and then nothing more", (_, want, expected) => {
@@ -156,7 +157,20 @@ describe("what is prepared", () => {
     expect(kinds(prepared(want), want)).toEqual([]);
   });
 
-  test("a closed primary gets its accounts after it was opened", () => {
+  test("a cluster of a version that had fewer tables gets the others, and nothing else", () => {
+    const have = prepared(desired());
+    const { "table:tail": _, "table:archive": __, ...older } = have.settings;
+    expect(rules.preparations({ ...have, settings: older }, desired())).toEqual([
+      {
+        kind: "tables",
+        text: "Create tables: ordinal.tail, ordinal.archive",
+        parameters: { names: "tail,archive" },
+      },
+    ]);
+    expect(kinds({ ...have, settings: older, readOnly: true }, desired())).toEqual([]);
+  });
+
+  test("a closed primary gets its tables and accounts after it was opened", () => {
     expect(kinds(facts({ readOnly: true }), desired())).toEqual(["plugins", "settings"]);
   });
 

@@ -1,4 +1,4 @@
-/** Accounts, our schema and its witness table, and ending the sessions of others. */
+/** Accounts, our schema and its tables, and ending the sessions of others. */
 import { Refused } from "../server.ts";
 import type { Session } from "../session.ts";
 import type { Data, User } from "../volume.ts";
@@ -69,10 +69,10 @@ export const ACCOUNT_STATEMENTS: readonly Statement[] = [
     },
   },
   {
-    pattern: /^CREATE TABLE IF NOT EXISTS ordinal\.term \(/,
-    run: async (session) => {
+    pattern: /^CREATE TABLE IF NOT EXISTS (ordinal\.(?:term|tail|archive)) \(/,
+    run: async (session, [, table = ""]) => {
       session.need("CREATE", "ordinal.*", 1142);
-      await session.write((data) => void data.tables.add("ordinal.term"));
+      await session.write((data) => void data.tables.add(table));
     },
   },
   {

@@ -13,6 +13,7 @@ import { REPLICATION_STATEMENTS } from "./replication.ts";
 import { selectColumns } from "./select.ts";
 import { SETTING_STATEMENTS } from "./settings.ts";
 import type { Statement } from "./statement.ts";
+import { TAIL_STATEMENTS } from "./tail.ts";
 
 const STATEMENTS: readonly Statement[] = [
   ...READ_STATEMENTS,
@@ -21,6 +22,7 @@ const STATEMENTS: readonly Statement[] = [
   ...REPLICATION_STATEMENTS,
   ...CHANGE_STATEMENTS,
   ...CLONE_STATEMENTS,
+  ...TAIL_STATEMENTS,
 ];
 
 export async function runStatement(

@@ -28,6 +28,8 @@ export function observed(session: Session, query: string): string | null | undef
       if (shape.startsWith("SELECT JSON_OBJECTAGG(CONCAT('account:', USER), ATTRIBUTE)"))
         return accounts(session);
       if (shape.startsWith("SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch")) return terms(session);
+      if (shape.startsWith("SELECT JSON_ARRAYAGG(JSON_OBJECT('serverUuid', server_uuid, 'gtids', gtids))"))
+        return archived(session);
       if (shape.startsWith("SELECT JSON_OBJECT('state', STATE, 'error'")) return seeding(session);
       return undefined;
   }
@@ -76,7 +78,10 @@ function flags(session: Session, query: string): Record<string, string> {
   for (const name of listed(query, "persisted_variables")) {
     add(`persisted:${name}`, server.volume.persisted.get(name));
   }
-  if (server.data.tables.has("ordinal.term")) found["table:term"] = "present";
+  for (const table of server.data.tables) {
+    const [, ours] = /^ordinal\.(.+)$/.exec(table) ?? [];
+    if (ours !== undefined) found[`table:${ours}`] = "present";
+  }
   found["now"] = (server.clock.now() / 1000).toFixed(6);
   return found;
 }
@@ -124,6 +129,13 @@ function terms({ server }: Session): string | null {
     serverUuid,
   }));
   return JSON.stringify(rows.sort((a, b) => b.epoch - a.epoch));
+}
+
+function archived({ server }: Session): string | null {
+  const rows = [...server.data.archive.values()].sort((a, b) => b.epoch - a.epoch);
+  return rows.length === 0
+    ? null
+    : JSON.stringify(rows.map(({ serverUuid, gtids }) => ({ serverUuid, gtids })));
 }
 
 function seeding({ server }: Session): string | null {

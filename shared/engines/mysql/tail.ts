@@ -1,0 +1,186 @@
+/**
+ * Errant tails: transactions that only one server holds, read from its binary logs before it is seeded
+ * again, and kept as rows of the primary, so that every volume and every later copy has them. The row in
+ * `ordinal.archive` is written last, after everything was read back: it alone says that a tail is kept
+ * (INV-9). Nothing here decides what is errant, and nothing is ever deleted.
+ */
+import { fail, type Outcome, succeed } from "../../model/outcome.ts";
+import type { Position } from "../../model/server.ts";
+import type { Tail } from "../../ports/engine.ts";
+import type { Server, Value } from "../../ports/server.ts";
+import { sha256 } from "./digest.ts";
+import { gtidSets } from "./gtid.ts";
+import { readRow, run } from "./run.ts";
+
+/** A longer tail is not the rest of an interrupted primary; what becomes of it is for a person to say. */
+const TRANSACTIONS_MAX = 10_000;
+const BYTES_MAX = 64 * 1_048_576;
+const READ_TIMEOUT_MS = 20_000;
+
+/** One statement carries twice as much as text, which fits into a max_allowed_packet of 1 MiB. */
+const STATEMENT_BYTES_MAX = 256 * 1_024;
+const STATEMENT_ROWS_MAX = 500;
+
+const CHARS_SHOWN = 120;
+
+export async function readTail(server: Server, beyond: Position): Promise<Outcome<Tail>> {
+  const read = await readRow(
+    server,
+    "SELECT @@GLOBAL.server_uuid AS uuid, @@GLOBAL.gtid_executed AS executed",
+  );
+  if (!read.ok) return read;
+  const executed = read.value["executed"] ?? "";
+  const missing = gtidSets.subtract(executed, beyond);
+  const count = gtidSets.count(missing);
+  if (count > TRANSACTIONS_MAX) return tooMany(count);
+  // The server refuses to send when it is told of more of its own transactions than it has.
+  const shared = gtidSets.subtract(executed, missing);
+  const logged = await server.readLog(shared, { bytesMax: BYTES_MAX, timeoutMs: READ_TIMEOUT_MS });
+  if (!logged.ok) return logged;
+  const found = setOf(logged.value.map(({ gtid }) => gtid));
+  if (!gtidSets.contains(found, missing)) {
+    const lost = gtidSets.shorten(gtidSets.subtract(missing, found), CHARS_SHOWN);
+    return fail("refused", `the binary logs of this server lack transactions that it executed: ${lost}`);
+  }
+  // A commit that waits for an acknowledgement is logged and not executed yet; others may have it already.
+  const gtids = gtidSets.subtract(found, beyond);
+  const transactions =
+    gtids === found ? logged.value : logged.value.filter(({ gtid }) => !gtidSets.contains(beyond, gtid));
+  if (transactions.length > TRANSACTIONS_MAX) return tooMany(BigInt(transactions.length));
+  return succeed({ serverUuid: read.value["uuid"] ?? "", gtids, transactions });
+}
+
+function tooMany(count: bigint): Outcome<never> {
+  return fail(
+    "refused",
+    `only this server holds ${count} transactions; at most ${TRANSACTIONS_MAX} are kept in a table`,
+  );
+}
+
+function setOf(gtids: readonly string[]): Position {
+  return gtidSets.union(gtids.join(","), "");
+}
+
+interface Part {
+  readonly gtid: string;
+  readonly part: number;
+  readonly parts: number;
+  readonly events: Uint8Array<ArrayBuffer>;
+}
+
+function split({ transactions }: Tail): readonly Part[] {
+  return transactions.flatMap(({ gtid, events }) => {
+    const parts = Math.max(1, Math.ceil(events.length / STATEMENT_BYTES_MAX));
+    return Array.from({ length: parts }, (_, at) => ({
+      gtid,
+      part: at + 1,
+      parts,
+      events: new Uint8Array(events.slice(at * STATEMENT_BYTES_MAX, (at + 1) * STATEMENT_BYTES_MAX)),
+    }));
+  });
+}
+
+interface Place {
+  readonly epoch: number;
+  readonly serverUuid: string;
+}
+
+export async function keepTail(
+  primary: Server,
+  tail: Tail,
+  as: { readonly epoch: number; readonly clusterUid: string; readonly at: string },
+): Promise<Outcome<null>> {
+  if (tail.transactions.length === 0) return succeed(null);
+  const place: Place = { epoch: as.epoch, serverUuid: tail.serverUuid };
+  const parts = split(tail);
+  const before = await keptDigests(primary, place);
+  if (!before.ok) return before;
+  for (const statement of inStatements(parts.filter((part) => !before.value.has(keyOf(part))))) {
+    const written = await insert(primary, place, statement);
+    if (!written.ok) return written;
+  }
+  const after = await keptDigests(primary, place);
+  if (!after.ok) return after;
+  for (const part of parts) {
+    if (after.value.get(keyOf(part)) === (await sha256(part.events))) continue;
+    return fail("refused", `ordinal.tail holds something else as ${part.gtid} of epoch ${as.epoch}`);
+  }
+  return declareKept(primary, tail, as);
+}
+
+function keyOf({ gtid, part, parts }: Omit<Part, "events">): string {
+  return `${gtid} ${part}/${parts}`;
+}
+
+/** What the table holds of this server in this epoch, by digest: the bytes themselves stay where they are. */
+async function keptDigests(primary: Server, place: Place): Promise<Outcome<ReadonlyMap<string, string>>> {
+  const rows = await run(
+    primary,
+    `SELECT gtid, part, parts, SHA2(events, 256) AS digest FROM ordinal.tail
+     WHERE epoch = ? AND server_uuid = ?`,
+    [place.epoch, place.serverUuid],
+  );
+  if (!rows.ok) return rows;
+  return succeed(
+    new Map(
+      rows.value.map(({ gtid, part, parts, digest }) => [
+        keyOf({ gtid: gtid ?? "", part: Number(part), parts: Number(parts) }),
+        digest ?? "",
+      ]),
+    ),
+  );
+}
+
+function inStatements(parts: readonly Part[]): readonly (readonly Part[])[] {
+  const statements: Part[][] = [];
+  let room = 0;
+  for (const part of parts) {
+    let last = statements.at(-1);
+    if (last === undefined || part.events.length > room || last.length >= STATEMENT_ROWS_MAX) {
+      last = [];
+      statements.push(last);
+      room = STATEMENT_BYTES_MAX;
+    }
+    last.push(part);
+    room -= part.events.length;
+  }
+  return statements;
+}
+
+/** A row that is there already stays as it is; whatever else is wrong with one is an error. */
+function insert(primary: Server, place: Place, parts: readonly Part[]): Promise<Outcome<unknown>> {
+  const sql = `INSERT INTO ordinal.tail (epoch, server_uuid, gtid, part, parts, events)
+   VALUES ${parts.map(() => "(?, ?, ?, ?, ?, ?)").join(", ")} ON DUPLICATE KEY UPDATE epoch = epoch`;
+  const values = parts.flatMap(({ gtid, part, parts: all, events }): Value[] => [
+    place.epoch,
+    place.serverUuid,
+    gtid,
+    part,
+    all,
+    events,
+  ]);
+  return run(primary, sql, values);
+}
+
+/** The last act. A tail of this epoch that has grown since, by a commit that was still waiting, is widened. */
+async function declareKept(
+  primary: Server,
+  tail: Tail,
+  as: { readonly epoch: number; readonly clusterUid: string; readonly at: string },
+): Promise<Outcome<null>> {
+  const read = await readRow(
+    primary,
+    "SELECT gtids FROM ordinal.archive WHERE epoch = ? AND server_uuid = ?",
+    [as.epoch, tail.serverUuid],
+  );
+  if (!read.ok) return read;
+  const have = read.value["gtids"] ?? "";
+  if (gtidSets.contains(have, tail.gtids)) return succeed(null);
+  const written = await run(
+    primary,
+    `INSERT INTO ordinal.archive (epoch, server_uuid, cluster_uid, at, gtids) VALUES (?, ?, ?, ?, ?)
+     ON DUPLICATE KEY UPDATE cluster_uid = VALUES(cluster_uid), at = VALUES(at), gtids = VALUES(gtids)`,
+    [as.epoch, tail.serverUuid, as.clusterUid, as.at, gtidSets.union(have, tail.gtids)],
+  );
+  return written.ok ? succeed(null) : written;
+}

@@ -1,0 +1,43 @@
+/**
+ * Reading a simulated server's binary log from a position on. A transaction's events are a text that names
+ * it, as long as the real ones of a small row.
+ */
+import { fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
+import type { LoggedTransaction } from "../../../shared/ports/server.ts";
+import { Gtids } from "./gtids.ts";
+import type { SimServer } from "./server.ts";
+import type { Transaction } from "./volume.ts";
+
+const EVENTS_BYTES = 400;
+/** The number for whatever keeps a source from sending its binary log. */
+const SOURCE_FATAL = 1236;
+
+function eventsOf({ gtid, at }: Transaction): Uint8Array {
+  return new TextEncoder().encode(`binlog of ${gtid.uuid}:${gtid.number} at ${at}`.padEnd(EVENTS_BYTES));
+}
+
+export function readBinlog(
+  server: SimServer,
+  except: string,
+  bytesMax: number,
+): Outcome<readonly LoggedTransaction[]> {
+  const have = Gtids.parse(except);
+  if (!have.contains(server.data.purged)) {
+    return fail("refused", "the source purged required binary logs", { code: SOURCE_FATAL });
+  }
+  if (!server.data.executed.contains(have.of(server.volume.serverUuid))) {
+    return fail("refused", "the replica has more GTIDs of the source than the source", {
+      code: SOURCE_FATAL,
+    });
+  }
+  const wanted = server.data.binlog.filter(({ gtid }) => !have.has(gtid));
+  if (wanted.length * EVENTS_BYTES > bytesMax) {
+    return fail("refused", `the transactions take more than ${bytesMax} bytes`);
+  }
+  return succeed(
+    wanted.map((transaction) => ({
+      gtid: `${transaction.gtid.uuid}:${transaction.gtid.number}`,
+      events: eventsOf(transaction),
+    })),
+  );
+}
