@@ -1,5 +1,8 @@
 /** An application that writes all the time: what was answered OK must be found on every member afterwards. */
+import { modelOf } from "./kube/watching.ts";
+import type { SimServer } from "./mysql/server.ts";
 import type { Session } from "./mysql/session.ts";
+import { REF } from "./ref.ts";
 import type { World } from "./world.ts";
 
 export interface Client {
@@ -12,8 +15,24 @@ export interface Client {
 
 const EVERY_MS = 40;
 
-/** Writes to one member, one row after the other, over one connection for as long as it lives. */
-export function startClient(world: World, ordinal: number): Client {
+/** The server that the primary's Service leads to now; null while it leads nowhere. */
+export function routedServer(world: World): SimServer | null {
+  const service = world.sim.raw("Service", { ...REF, name: `${REF.name}-primary` });
+  if (service === null) return null;
+  const { selector } = modelOf("Service", service);
+  const chosen = world.kubelet.servers.find((server) => {
+    const json = world.sim.raw("Pod", { ...REF, name: server.name });
+    const pod = json && modelOf("Pod", json);
+    return pod?.ready === true && Object.entries(selector).every(([key, value]) => pod.labels[key] === value);
+  });
+  return chosen ?? null;
+}
+
+/**
+ * Writes one row after the other, over one connection for as long as it lives: to one member, or to whichever
+ * the primary's Service leads to when it connects.
+ */
+export function startClient(world: World, to: number | "service"): Client {
   const acknowledged: string[] = [];
   const failed: string[] = [];
   const state = { longestMs: 0, running: true };
@@ -23,8 +42,8 @@ export function startClient(world: World, ordinal: number): Client {
     for (let number = 1; state.running; number += 1) {
       const beganMs = world.clock.now();
       if (session === null || session.ended) {
-        const server = world.kubelet.server(ordinal);
-        const opened = server.running ? world.fleet.login(server, "app", "app") : null;
+        const server = to === "service" ? routedServer(world) : world.kubelet.server(to);
+        const opened = server?.running === true ? world.fleet.login(server, "app", "app") : null;
         session = opened?.ok === true ? opened.value : null;
       }
       const row = `written-${number}`;

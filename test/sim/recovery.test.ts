@@ -6,9 +6,13 @@ import type { Plan } from "./instance.ts";
 import { withoutNewest } from "./mysql/gtids.ts";
 import { createWorld, type World } from "./world.ts";
 
+const WISH = { "ordinal.dev/engine": "mysql", "ordinal.dev/credentials": "mysql-root" };
+
 async function established(replicas: number): Promise<{ world: World; client: Client }> {
   const orders = { tables: ["shop.orders"], rows: 10 };
-  const world = createWorld({ members: [orders, ...Array(replicas - 1).fill({})] });
+  // What a restarted primary comes to is looked at here, so nobody takes its place meanwhile.
+  const annotations = { ...WISH, "ordinal.dev/failover": "manual" };
+  const world = createWorld({ members: [orders, ...Array(replicas - 1).fill({})], annotations });
   await world.settle();
   const client = startClient(world, 0);
   await world.clock.pass(500);
