@@ -14,7 +14,11 @@ import type { Credentials, Server, Servers } from "../ports/server.ts";
 
 /** A pod of the network answers within milliseconds or not at all. */
 const CONNECT_TIMEOUT_MS = 2_000;
+/** A look asks little, and whoever does not answer it holds up everything else. */
+const LOOK_TIMEOUT_MS = 2_000;
 const QUERY_TIMEOUT_MS = 5_000;
+/** Enough for one that has come back, and little for the others to wait for one that has not. */
+const IMPATIENT_MS = 250;
 
 export interface Access {
   /** The account that the user gave; null when the Secret cannot be used. */
@@ -53,6 +57,8 @@ export interface Contact {
   readonly access: Access;
   /** Shown by the server to people who look at its sessions. */
   readonly attributes: Readonly<Record<string, string>>;
+  /** Ordinals of members that kept this pass waiting before: they are not waited for as long again. */
+  readonly impatient: ReadonlySet<number>;
 }
 
 /** 1045: access denied. Before our account exists, or on a member that is yet to be seeded, it is not there. */
@@ -65,6 +71,10 @@ export async function connectMember(
   fresh: boolean,
 ): Promise<Outcome<Server>> {
   const { access, servers, engine, attributes } = contact;
+  const impatient = !fresh && contact.impatient.has(member.ordinal);
+  const limits = impatient
+    ? { connectTimeoutMs: IMPATIENT_MS, queryTimeoutMs: IMPATIENT_MS }
+    : { connectTimeoutMs: CONNECT_TIMEOUT_MS, queryTimeoutMs: fresh ? QUERY_TIMEOUT_MS : LOOK_TIMEOUT_MS };
   const host = member.pod?.ip;
   if (host === null || host === undefined) return fail("transient", "its pod has no address yet");
   const candidates = [access.accounts?.control, access.user].filter(
@@ -77,8 +87,7 @@ export async function connectMember(
       port: engine.rules.port,
       credentials,
       authority: member.claim?.annotations[ANNOTATION.serverAuthority] ?? null,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      queryTimeoutMs: QUERY_TIMEOUT_MS,
+      ...limits,
       attributes,
       fresh,
     });

@@ -39,6 +39,8 @@ export interface Looking {
   /** From an earlier full look; null = look fully. */
   readonly surroundings: Surroundings | null;
   readonly refusal: string | null;
+  /** Ordinals of members that did not answer an earlier look of this pass. */
+  readonly impatient: ReadonlySet<number>;
 }
 
 export interface Observation {
@@ -135,7 +137,8 @@ export async function observe(looking: Looking, set: StatefulSet): Promise<Outco
     user: userCredentials(user),
     accounts: accounts === null || accountsSeen.kind !== "found" ? null : accountsOf(engine, accounts),
   };
-  const contact: Contact = { servers, engine, access, attributes: looking.attributes };
+  const { attributes, impatient } = looking;
+  const contact: Contact = { servers, engine, access, attributes, impatient };
   const { frames, surplus } = frameMembers(set, pods.value, claims);
   const valid = state.kind === "valid" ? state.state : null;
   const members = mayContact({ wish, state }, claims)

@@ -8,6 +8,7 @@ import { describeStep, execute, type Halt, type Run } from "../execute/index.ts"
 import type { ClusterRef } from "../model/cluster.ts";
 import type { Phase } from "../model/condition.ts";
 import type { StatefulSet } from "../model/kube.ts";
+import type { Observed } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import type { Surroundings } from "../observe/cluster.ts";
 import { observe } from "../observe/index.ts";
@@ -67,12 +68,21 @@ type Turn =
       readonly message: string;
       /** What was carried out, to notice a plan that is carried out again and again. */
       readonly plan: string | null;
+      /** Ordinals of members that did not answer. */
+      readonly silent: ReadonlySet<number>;
     };
 
 type Again = Extract<Turn, { kind: "again" }>;
 
 function again(message: string, more: Partial<Omit<Again, "kind" | "message">> = {}): Turn {
-  return { kind: "again", afterMs: 0, refusal: null, conflict: false, plan: null, ...more, message };
+  const none = { afterMs: 0, refusal: null, conflict: false, plan: null, silent: NOBODY };
+  return { kind: "again", ...none, ...more, message };
+}
+
+const NOBODY: ReadonlySet<number> = new Set();
+
+function silentIn({ members }: Observed): ReadonlySet<number> {
+  return new Set(members.filter(({ server }) => server.kind === "unreachable").map(({ ordinal }) => ordinal));
 }
 
 function isOurs(set: StatefulSet): boolean {
@@ -118,10 +128,28 @@ function failed(request: PassRequest, message: string, phase: Phase | null): Tur
   };
 }
 
+interface Attempt {
+  readonly first: boolean;
+  readonly refusal: string | null;
+  readonly impatient: ReadonlySet<number>;
+}
+
+/** One look and what follows from it. */
 async function turn(
   context: ReconcileContext,
   request: PassRequest,
-  attempt: { readonly first: boolean; readonly refusal: string | null },
+  attempt: Attempt,
+): Promise<Turn> {
+  const looked = await lookAndAct(context, request, attempt);
+  return looked.kind === "again" && looked.silent === NOBODY
+    ? { ...looked, silent: attempt.impatient }
+    : looked;
+}
+
+async function lookAndAct(
+  context: ReconcileContext,
+  request: PassRequest,
+  attempt: Attempt,
 ): Promise<Turn> {
   const { ref } = request;
   const end = (result: Omit<PassResult, "ref">): Turn => ({ kind: "end", result: { ref, ...result } });
@@ -150,7 +178,10 @@ async function turn(
   const attributes = { program_name: component };
   const surroundings = attempt.first ? request.memory : null;
   const looked = await observe(
-    { kube, servers, engine, attributes, surroundings, refusal: attempt.refusal },
+    {
+      ...{ kube, servers, engine, attributes, surroundings },
+      ...{ refusal: attempt.refusal, impatient: attempt.impatient },
+    },
     set.value,
   );
   if (!looked.ok) return failed(request, looked.failure.message, null);
@@ -159,15 +190,16 @@ async function turn(
   const idle = decision.prelude.length === 0 && decision.tracks.length === 0;
   // Memory may only ever lead to "nothing to do".
   const { phase, why: message, lookAgainMs } = decision;
-  if (!idle && !observed.full) return again(message);
+  const silent = silentIn(observed);
+  if (!idle && !observed.full) return again(message, { silent });
   if (!idle) {
     const run = await execute({ ...context, contact, observed }, decision);
     const [halt] = run.halts;
     if (halt !== undefined) return haltedTurn(request, run, halt, phase);
-    if (attempt.refusal === null) return again(message, { plan: JSON.stringify(decision.tracks) });
+    if (attempt.refusal === null) return again(message, { plan: JSON.stringify(decision.tracks), silent });
   }
   if (attempt.refusal !== null) return failed(request, attempt.refusal, phase);
-  if (lookAgainMs !== null) return again(message, { afterMs: lookAgainMs });
+  if (lookAgainMs !== null) return again(message, { afterMs: lookAgainMs, silent });
   const outcome = phase === "Blocked" ? "blocked" : "settled";
   return end({ outcome, lookAgainMs: null, phase, memory: looked.value.surroundings, message });
 }
@@ -187,7 +219,7 @@ export async function reconcile(context: ReconcileContext, request: PassRequest)
   let conflicts = 0;
   let repeats = 0;
   let lastPlan: string | null = null;
-  let attempt: { first: boolean; refusal: string | null } = { first: true, refusal: null };
+  let attempt: Attempt = { first: true, refusal: null, impatient: NOBODY };
   for (;;) {
     const next = await turn(context, request, attempt);
     if (next.kind === "end") return next.result;
@@ -207,6 +239,6 @@ export async function reconcile(context: ReconcileContext, request: PassRequest)
       };
     }
     if (pauseMs > 0) await context.clock.sleep(pauseMs);
-    attempt = { first: false, refusal: next.refusal };
+    attempt = { first: false, refusal: next.refusal, impatient: next.silent };
   }
 }

@@ -14,6 +14,8 @@ export interface Client {
 }
 
 const EVERY_MS = 40;
+/** Where minutes pass: what is written is looked through at every step. */
+export const SELDOM_MS = 250;
 
 /** The server that the primary's Service leads to now; null while it leads nowhere. */
 export function routedServer(world: World): SimServer | null {
@@ -32,7 +34,7 @@ export function routedServer(world: World): SimServer | null {
  * Writes one row after the other, over one connection for as long as it lives: to one member, or to whichever
  * the primary's Service leads to when it connects.
  */
-export function startClient(world: World, to: number | "service"): Client {
+export function startClient(world: World, to: number | "service", everyMs: number = EVERY_MS): Client {
   const acknowledged: string[] = [];
   const failed: string[] = [];
   const state = { longestMs: 0, running: true };
@@ -50,7 +52,7 @@ export function startClient(world: World, to: number | "service"): Client {
       const written = await session?.query("INSERT INTO shop.orders VALUES (?)", [row]);
       (written?.ok === true ? acknowledged : failed).push(row);
       state.longestMs = Math.max(state.longestMs, world.clock.now() - beganMs);
-      await world.clock.sleep(EVERY_MS);
+      await world.clock.sleep(everyMs);
     }
   }
 

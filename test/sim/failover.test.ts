@@ -1,6 +1,6 @@
 /** A primary that dies, hands over or is forgotten, with an application writing through the primary's Service. */
 import { describe, expect, test } from "vitest";
-import { type Client, startClient } from "./client.ts";
+import { type Client, SELDOM_MS, startClient } from "./client.ts";
 import { endState, eventReasons, recordedState } from "./end-state.ts";
 import { createWorld, type World, type WorldOptions } from "./world.ts";
 
@@ -13,7 +13,7 @@ async function established(
   const orders = { tables: ["shop.orders"], rows: 10 };
   const world = createWorld({ members: [orders, ...Array(replicas - 1).fill({})], ...more });
   await world.settle();
-  const client = startClient(world, "service");
+  const client = startClient(world, "service", SELDOM_MS);
   await world.clock.pass(500);
   return { world, client };
 }
@@ -32,6 +32,16 @@ async function ended(world: World, client: Client): Promise<void> {
   }
 }
 
+/** Looks, for so long: where somebody is missing it never comes to rest. */
+async function looks(world: World, ms: number): Promise<void> {
+  const untilMs = world.clock.now() + ms;
+  while (world.clock.now() < untilMs) {
+    const { result } = world.pass();
+    const { lookAgainMs } = await world.clock.run(result);
+    await world.clock.pass(Math.min(lookAgainMs ?? 1_000, 5_000));
+  }
+}
+
 function primaryOf(world: World): number | undefined {
   return recordedState(world)?.established?.primary.ordinal;
 }
@@ -44,7 +54,7 @@ describe("a primary that is killed", () => {
     expect(recordedState(world)).toMatchObject({ epoch: 2, phase: "Steady", pending: null, op: null });
     expect(primaryOf(world)).not.toBe(0);
     expect(recordedState(world)?.established?.ackers).toHaveLength(replicas - 1);
-    expect(client.acknowledged.length).toBeGreaterThan(100);
+    expect(client.acknowledged.length).toBeGreaterThan(20);
     expect(client.longestMs).toBeLessThan(1_000);
     const reasons = await eventReasons(world);
     for (const reason of ["FailoverStarted", "PrimaryElected", "FailoverCompleted"])
@@ -63,7 +73,7 @@ describe("a primary that is killed", () => {
     const { world, client } = await established(3);
     world.fleet.cut("function", "mysql-2");
     world.kubelet.kill(0);
-    await world.settle();
+    await looks(world, 30_000);
     expect(primaryOf(world)).toBe(0);
     world.fleet.mend("function", "mysql-2");
     await ended(world, client);
@@ -120,11 +130,11 @@ describe("a switchover", () => {
     world.pass();
     await world.clock.pass(30);
     world.fleet.cut("function", "mysql-2");
-    await world.settle();
+    await looks(world, 40_000);
     world.fleet.mend("function", "mysql-2");
     world.fleet.mend("mysql-2", "mysql-0");
     await ended(world, client);
-    expect(client.acknowledged.length).toBeGreaterThan(100);
+    expect(client.acknowledged.length).toBeGreaterThan(20);
   });
 });
 
@@ -132,15 +142,14 @@ describe("a failover that a person has to approve", () => {
   test("waits, and goes on with the epoch's approval", async () => {
     const annotations = { ...WISH, "ordinal.dev/failover": "manual", "ordinal.dev/approve": "e1" };
     const { world, client } = await established(3, { annotations });
-    world.kubelet.kill(0);
-    world.fleet.cut("function", "mysql-0");
-    await world.settle();
+    for (const from of ["function", "mysql-1", "mysql-2"]) world.fleet.cut(from, "mysql-0");
+    await looks(world, 15_000);
     expect(primaryOf(world)).toBe(0);
     expect(world.annotation("ordinal.dev/conditions")).toContain("ordinal.dev/approve=e2");
     world.annotate({ "ordinal.dev/approve": "e2" });
-    await world.settle();
+    await looks(world, 15_000);
     expect(primaryOf(world)).not.toBe(0);
-    world.fleet.mend("function", "mysql-0");
+    for (const from of ["function", "mysql-1", "mysql-2"]) world.fleet.mend(from, "mysql-0");
     await ended(world, client);
   });
 });
@@ -176,14 +185,7 @@ describe("what was recorded is gone", () => {
     world.annotate({ "ordinal.dev/state": null });
     world.fleet.cut("function", "mysql-0");
     world.kubelet.kill(0);
-    await world.clock.run(
-      (async () => {
-        for (let look = 0; look < 40; look += 1) {
-          await world.settling();
-          await world.clock.sleep(3_000);
-        }
-      })(),
-    );
+    await looks(world, 90_000);
     expect(primaryOf(world)).not.toBe(0);
     world.fleet.mend("function", "mysql-0");
     await ended(world, client);

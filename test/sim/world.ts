@@ -51,7 +51,9 @@ export interface World {
   readonly chance: () => number;
   /** Passwords made so far: a second Secret for one would be seen here. */
   readonly passwords: { made: number };
-  /** Changes the wish, as `kubectl annotate` does. */
+  /** Texts that a person has put in the place of the state; undefined = took it away. */
+  readonly tampered: Set<string | undefined>;
+  /** Changes annotations, as `kubectl annotate` does. */
   annotate(annotations: Readonly<Record<string, string | null>>): void;
   /** One pass, by an instance of its own. */
   pass(plan?: Plan): { readonly instance: Instance; readonly result: Promise<PassResult> };
@@ -184,7 +186,10 @@ export function createWorld(options: WorldOptions): World {
     kubelet,
     chance,
     passwords,
+    tampered: new Set(),
     annotate(changes) {
+      const text = changes["ordinal.dev/state"];
+      if (text !== undefined) world.tampered.add(text ?? undefined);
       sim.put("StatefulSet", REF, { metadata: { annotations: changes } });
     },
     pass,

@@ -6,7 +6,7 @@ import type { Ready } from "../../annotations/conditions.ts";
 import type { Phase, Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { State } from "../../model/state.ts";
-import { compose, SOON_MS } from "../compose.ts";
+import { compose } from "../compose.ts";
 import { type Election, elect, type Quorum, quorumOf } from "../plan/elect.ts";
 import { revokeTracks } from "../plan/failover.ts";
 import { abandonState, demoteTracks, isOverdue } from "../plan/switchover.ts";
@@ -70,7 +70,8 @@ function withoutQuorum(situation: Situation, base: Base, quorum: Quorum): Decisi
     problems,
     why: short ? message : "taking the acknowledging replicas from the old primary",
     tracks: revokeTracks(situation, quorum),
-    lookAgainMs: short ? SOON_MS : AT_ONCE_MS,
+    // Who is missing comes back with an event, or is found by the next sweep.
+    lookAgainMs: short ? null : AT_ONCE_MS,
   });
 }
 
@@ -107,7 +108,7 @@ function electing(situation: Situation, base: Base, quorum: Quorum): Decision {
     ...base,
     problems: [...base.problems, { code: "MembersDiverged", message, blocks: false }],
     why: message,
-    lookAgainMs: SOON_MS,
+    lookAgainMs: null,
   });
 }
 

@@ -21,7 +21,7 @@ const FAILOVERS_PER_DAY = 3;
 export type Suspicion =
   | { readonly kind: "none" }
   /** It is not time to act, or not for us to; `problem` says what stands in the way, beside what is known. */
-  | { readonly kind: "wait"; readonly problem: Problem | null; readonly lookAgainMs: number }
+  | { readonly kind: "wait"; readonly problem: Problem | null; readonly lookAgainMs: number | null }
   | { readonly kind: "claim"; readonly why: string; readonly unproven: boolean };
 
 function problem(situation: Situation, code: Problem["code"], message: string): Problem {
@@ -92,18 +92,18 @@ function heldBack(situation: Situation, why: string): Problem | null {
   );
 }
 
-/** Looked again at while somebody waits for a pod, a person or a pause: the sweep comes every time. */
+/** While only time is waited for. What waits for a pod or a person is looked at by every sweep and event. */
 const WATCH_MS = 1_000;
 
 /** Whether the primary of an established cluster is to be given up now. */
 export function suspect(situation: Situation): Suspicion {
   const found = evidence(situation);
   if (found.kind === "none" || situation.state.established === null) return { kind: "none" };
-  if (found.kind === "cut-off") return { kind: "wait", problem: null, lookAgainMs: WATCH_MS };
+  if (found.kind === "cut-off") return { kind: "wait", problem: null, lookAgainMs: null };
   const leftMs = patienceMs(situation, found) - knownForMs(situation);
   if (leftMs > 0) return { kind: "wait", problem: null, lookAgainMs: Math.min(leftMs, WATCH_MS) };
   const stands = obstacle(situation) ?? heldBack(situation, found.text);
-  if (stands !== null) return { kind: "wait", problem: stands, lookAgainMs: WATCH_MS };
+  if (stands !== null) return { kind: "wait", problem: stands, lookAgainMs: null };
   return { kind: "claim", why: found.text, unproven: found.kind === "ended" && found.orderly };
 }
 

@@ -113,6 +113,9 @@ export const SURVEY = `SELECT DISTINCT 'd' AS kind, x.name AS name FROM (
  UNION ALL SELECT EVENT_SCHEMA FROM information_schema.events) x
  WHERE x.name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', 'ordinal')`;
 
+/** It looks at every table that there is. */
+const SURVEY_TIMEOUT_MS = 15_000;
+
 /** The server does not know the table: it is not a MySQL of our time. */
 const NO_SUCH_TABLE = 1146;
 
@@ -152,7 +155,7 @@ export async function observe(
   Object.assign(settings, parse<Settings>(second.value["accounts"], {}));
   const facts = toFacts(settings, channels, second.value);
   if (!options.survey) return succeed(facts);
-  const survey = await run(server, SURVEY);
+  const survey = await run(server, SURVEY, [], { timeoutMs: SURVEY_TIMEOUT_MS });
   return survey.ok ? succeed({ ...facts, survey: toSurvey(survey.value) }) : survey;
 }
 
