@@ -64,20 +64,28 @@ export interface Contact {
 /** 1045: access denied. Before our account exists, or on a member that is yet to be seeded, it is not there. */
 const ACCESS_DENIED = 1045;
 
-/** Connects as our account where it exists, else as the user's. `fresh`: a session of its own, never shared. */
+/**
+ * - `look`: as our account where it exists, else as the user's; the connection may be one that was kept.
+ * - `act`: the same, in a session of its own.
+ * - `administer`: in a session of its own as the user's account, for what our account may not give to itself.
+ */
+export type Purpose = "look" | "act" | "administer";
+
 export async function connectMember(
   contact: Contact,
   member: Member,
-  fresh: boolean,
+  purpose: Purpose,
 ): Promise<Outcome<Server>> {
   const { access, servers, engine, attributes } = contact;
+  const fresh = purpose !== "look";
   const impatient = !fresh && contact.impatient.has(member.ordinal);
   const limits = impatient
     ? { connectTimeoutMs: IMPATIENT_MS, queryTimeoutMs: IMPATIENT_MS }
     : { connectTimeoutMs: CONNECT_TIMEOUT_MS, queryTimeoutMs: fresh ? QUERY_TIMEOUT_MS : LOOK_TIMEOUT_MS };
   const host = member.pod?.ip;
   if (host === null || host === undefined) return fail("transient", "its pod has no address yet");
-  const candidates = [access.accounts?.control, access.user].filter(
+  const ours = access.accounts?.control;
+  const candidates = (purpose === "administer" ? [access.user, ours] : [ours, access.user]).filter(
     (one) => one !== null && one !== undefined,
   );
   let answer: Outcome<Server> = fail("refused", "there is no account to log in with");

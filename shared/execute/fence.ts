@@ -4,7 +4,7 @@
  * replaced; two that run at once take turns (INV-10).
  */
 
-import { type Contact, connectMember } from "../access/index.ts";
+import { type Contact, connectMember, type Purpose } from "../access/index.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Member } from "../model/observed.ts";
@@ -35,8 +35,12 @@ export async function intentStands(kube: Kube, recorded: StatefulSet): Promise<O
 }
 
 /** Opens a session of its own on a member and takes the cluster's lock there. The caller closes it. */
-export async function openFenced(fence: Fence, member: Member): Promise<Outcome<Server>> {
-  const connected = await connectMember(fence.contact, member, true);
+export async function openFenced(
+  fence: Fence,
+  member: Member,
+  purpose: Purpose,
+): Promise<Outcome<Server>> {
+  const connected = await connectMember(fence.contact, member, purpose);
   if (!connected.ok) return connected;
   const locked = await fence.contact.engine.lock(
     connected.value,

@@ -2,7 +2,7 @@
  * Steps on database servers. Each runs in a fenced session and can be repeated; consecutive steps on one
  * member share a session, and the recorded intent is read again before each of them.
  */
-import { connectMember } from "../access/index.ts";
+import { connectMember, type Purpose } from "../access/index.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Member } from "../model/observed.ts";
 import { fail, type Outcome, succeed, unreachable } from "../model/outcome.ts";
@@ -19,24 +19,26 @@ const NUDGE_TIMEOUT_MS = 2_000;
 /** Sessions of one track, by ordinal. */
 export class Sessions {
   readonly fence: Fence;
-  readonly #open = new Map<number, Server>();
+  readonly #open = new Map<number, { readonly server: Server; readonly purpose: Purpose }>();
 
   constructor(fence: Fence) {
     this.fence = fence;
   }
 
-  async on(member: Member): Promise<Outcome<Server>> {
+  async on(member: Member, purpose: Purpose = "act"): Promise<Outcome<Server>> {
     const present = this.#open.get(member.ordinal);
-    if (present !== undefined) return succeed(present);
-    const opened = await openFenced(this.fence, member);
-    if (opened.ok) this.#open.set(member.ordinal, opened.value);
+    if (present !== undefined && present.purpose === purpose) return succeed(present.server);
+    // Two sessions of one track would wait for each other's lock.
+    await this.drop(member.ordinal);
+    const opened = await openFenced(this.fence, member, purpose);
+    if (opened.ok) this.#open.set(member.ordinal, { server: opened.value, purpose });
     return opened;
   }
 
   async drop(ordinal: number): Promise<void> {
-    const server = this.#open.get(ordinal);
+    const present = this.#open.get(ordinal);
     this.#open.delete(ordinal);
-    await server?.close();
+    await present?.server.close();
   }
 
   async closeAll(): Promise<void> {
@@ -84,7 +86,8 @@ export async function runServerStep(scene: ServerScene, step: ServerStep): Promi
   if (step.kind === "AwaitHolders") return awaitHolders(scene, step);
   const member = memberAt(scene, target(step));
   if (!member.ok) return member;
-  const session = await scene.sessions.on(member.value);
+  const administers = step.kind === "Prepare" && step.preparation.asAdministrator === true;
+  const session = await scene.sessions.on(member.value, administers ? "administer" : "act");
   if (!session.ok) return session;
   // After the lock, so that whoever held it before us has written what it did.
   const stands = await intentStands(scene.fence.kube, scene.recorded);
@@ -168,7 +171,7 @@ async function archiveTail(
   if (!primary.ok) return primary;
   const tail = await contact.engine.readTail(server, step.beyond);
   if (!tail.ok) return tail;
-  const keeper = await connectMember(contact, primary.value, true);
+  const keeper = await connectMember(contact, primary.value, "act");
   if (!keeper.ok) return keeper;
   try {
     return await contact.engine.keepTail(keeper.value, tail.value, { epoch, clusterUid, at: scene.now() });

@@ -39,6 +39,8 @@ export interface Preparation {
   /** For people: what will be done. */
   readonly text: string;
   readonly parameters: Readonly<Record<string, string>>;
+  /** It takes rights that our own account does not have, or changes that account. */
+  readonly asAdministrator?: true;
 }
 
 export interface EngineRules {

@@ -35,6 +35,12 @@ export interface StatefulSet extends ObjectMeta {
   }[];
 }
 
+export interface Termination {
+  readonly exitCode: number;
+  readonly startedAtMs: number;
+  readonly finishedAtMs: number;
+}
+
 export interface ContainerStatus {
   readonly name: string;
   readonly running: boolean;
@@ -42,6 +48,8 @@ export interface ContainerStatus {
   /** e.g. `CrashLoopBackOff`; null while it runs. */
   readonly reason: string | null;
   readonly exitCode: number | null;
+  /** The process that ended last, also while another one runs; instants as milliseconds since 1970, by its node's clock. */
+  readonly ended: Termination | null;
 }
 
 export interface Pod extends ObjectMeta {

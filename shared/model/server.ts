@@ -16,6 +16,11 @@ export interface Channel {
   readonly account: string;
   readonly autoPosition: boolean;
   readonly tls: boolean;
+  /**
+   * How the source ended the last stream: `orderly` when it said so, as a server that is being stopped does, `cut`
+   * when the connection just broke; null while it is connected, or when nothing is known.
+   */
+  readonly sourceLeft: "orderly" | "cut" | null;
   /** The source knows its account and lets nobody in with it. */
   readonly lockedOut: boolean;
   /** The server's own words; null while nothing is wrong. */

@@ -44,6 +44,11 @@ export const stateSchema = z.strictObject({
   /** The configuration being built; `open` from just before its primary is made writable. */
   pending: configSchema.extend({ open: z.boolean() }).nullable(),
   op: operationSchema.nullable(),
+  /**
+   * When the process of the primary of `pending`, else of `established`, was started, milliseconds since 1970 by
+   * its own clock: tells whether it is the one whose end the kubelet reports.
+   */
+  primaryStartedAtMs: z.number().int().nullable().default(null),
   /** When the last failovers were begun, for the pauses between them. */
   failovers: z.array(instant).max(8).default([]),
   /**

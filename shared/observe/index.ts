@@ -70,7 +70,7 @@ async function readServer(
 ): Promise<ServerObservation> {
   const member: Member = { ...frame, server: { kind: "absent" } };
   if (frame.pod === null || frame.pod.ip === null) return { kind: "absent" };
-  const connected = await connectMember(contact, member, false);
+  const connected = await connectMember(contact, member, "look");
   if (!connected.ok) {
     const { kind, message, closed = false } = connected.failure;
     const account = (contact.access.accounts?.control ?? contact.access.user)?.username ?? "(none)";

@@ -48,6 +48,7 @@ const state: fc.Arbitrary<State> = fc.record({
       target: fc.option(ordinal),
     }),
   ),
+  primaryStartedAtMs: fc.option(fc.nat()),
   failovers: fc.array(instant, { maxLength: 8 }),
   unproven: fc.array(uuid, { maxLength: 8 }),
 });

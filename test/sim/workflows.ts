@@ -59,6 +59,33 @@ export const WORKFLOWS: readonly Workflow[] = [
       return world;
     },
   },
+  {
+    name: "a primary that died",
+    effectsMin: 30,
+    async due(seed) {
+      const world = await established(seed, 3);
+      world.kubelet.kill(0);
+      return world;
+    },
+  },
+  {
+    name: "a switchover",
+    effectsMin: 25,
+    async due(seed) {
+      const world = await established(seed, 3);
+      world.annotate({ "ordinal.dev/switchover-to": "mysql-2" });
+      return world;
+    },
+  },
+  {
+    name: "a lost record",
+    effectsMin: 10,
+    async due(seed) {
+      const world = await established(seed, 3);
+      world.annotate({ "ordinal.dev/state": null });
+      return world;
+    },
+  },
   { name: "release", effectsMin: 12, due: (seed) => releasing(seed, "keep") },
   { name: "release with its Services", effectsMin: 15, due: (seed) => releasing(seed, "remove") },
 ];

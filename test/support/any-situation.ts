@@ -134,6 +134,7 @@ const recordedState: fc.Arbitrary<State> = fc
         target: fc.option(ordinal),
       }),
     ),
+    primaryStartedAtMs: fc.option(fc.constant(NOW_MS - 3_600_000)),
     failovers: fc.array(fc.constantFrom(NOW_MS - 60_000, NOW_MS - 7_200_000), { maxLength: 4 }).map((list) =>
       list.map((at) => new Date(at).toISOString()),
     ),

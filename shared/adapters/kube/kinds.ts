@@ -16,6 +16,7 @@ import type {
   Secret,
   Service,
   StatefulSet,
+  Termination,
 } from "../../model/kube.ts";
 import { type Outcome, succeed } from "../../model/outcome.ts";
 import { type Subject, unreadable } from "./failures.ts";
@@ -96,7 +97,20 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
     })),
   }));
 
-const terminatedSchema = z.object({ reason: z.string().optional(), exitCode: z.number().optional() });
+const terminatedSchema = z.object({
+  reason: z.string().optional(),
+  exitCode: z.number().optional(),
+  startedAt: z.string().nullish(),
+  finishedAt: z.string().nullish(),
+});
+
+/** Null without all three: half of it could be taken for another process's end. */
+function terminationOf(ended: z.infer<typeof terminatedSchema> | undefined): Termination | null {
+  const startedAtMs = Date.parse(ended?.startedAt ?? "");
+  const finishedAtMs = Date.parse(ended?.finishedAt ?? "");
+  if (ended?.exitCode === undefined || Number.isNaN(startedAtMs) || Number.isNaN(finishedAtMs)) return null;
+  return { exitCode: ended.exitCode, startedAtMs, finishedAtMs };
+}
 
 const containerStatusSchema = z
   .object({
@@ -114,9 +128,16 @@ const containerStatusSchema = z
   .transform(({ name, restartCount, state, lastState }): ContainerStatus => {
     const running = state.running !== undefined;
     // A container that waits for its next start has its exit code in the state before.
-    const ended = running ? undefined : (state.terminated ?? lastState.terminated);
+    const last = state.terminated ?? lastState.terminated;
     const reason = running ? undefined : (state.waiting ?? state.terminated)?.reason;
-    return { name, running, restartCount, reason: reason ?? null, exitCode: ended?.exitCode ?? null };
+    return {
+      name,
+      running,
+      restartCount,
+      reason: reason ?? null,
+      exitCode: running ? null : (last?.exitCode ?? null),
+      ended: terminationOf(last),
+    };
   });
 
 const podSchema: z.ZodType<Pod> = z

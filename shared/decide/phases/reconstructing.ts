@@ -53,7 +53,7 @@ function carefulConfig(members: readonly Member[], primary: Member, serverUuid: 
   return { primary: { ordinal: primary.ordinal, serverUuid }, ackers, ackCount: ackers.length > 0 ? 1 : 0 };
 }
 
-function stateFor(observed: Observed, epoch: number, at: string, rest: Pick<State, "phase" | "established" | "pending">): State {
+function stateFor(observed: Observed, epoch: number, at: string, rest: Pick<State, "phase" | "established" | "pending" | "primaryStartedAtMs">): State {
   return {
     v: STATE_VERSION,
     seq: 1,
@@ -81,7 +81,10 @@ function withPrimary(observed: Observed, primary: Member, epoch: number, at: str
     ),
   );
   const pending = { ...careful, ackers: following, ackCount: ackCountFor(observed.set.replicas), open: false };
-  const state = stateFor(observed, epoch, at, { phase: "Establishing", established: careful, pending });
+  const state = stateFor(observed, epoch, at, {
+    ...{ phase: "Establishing", established: careful, pending },
+    primaryStartedAtMs: factsOf(primary)?.startedAtMs ?? null,
+  });
   return { kind: "state", state, message: `${primary.podName} was the last primary and is there` };
 }
 
@@ -89,7 +92,10 @@ function withPrimary(observed: Observed, primary: Member, epoch: number, at: str
 function withoutPrimary(observed: Observed, primary: Member, epoch: number, at: string): Next {
   const serverUuid = primary.claim?.annotations[ANNOTATION.serverUuid] ?? "";
   const established = carefulConfig(observed.members, primary, serverUuid);
-  const state = stateFor(observed, epoch, at, { phase: "Revoking", established, pending: null });
+  const state = stateFor(observed, epoch, at, {
+    ...{ phase: "Revoking", established, pending: null },
+    primaryStartedAtMs: null,
+  });
   return { kind: "state", state, message: `${primary.podName} was the last primary and is away, all others are there` };
 }
 

@@ -39,7 +39,13 @@ function elected(situation: Situation, base: Base, election: Extract<Election, {
   const { observed, nowMs, state } = situation;
   const { candidate, config, considered, why } = election;
   const step = state.op === null ? null : { ...state.op, step: "Promote" };
-  const next: State = { ...state, phase: "Establishing", pending: { ...config, open: false }, op: step };
+  const next: State = {
+    ...state,
+    phase: "Establishing",
+    pending: { ...config, open: false },
+    primaryStartedAtMs: candidate.facts?.startedAtMs ?? null,
+    op: step,
+  };
   const message = `${candidate.member.podName} becomes the primary in epoch ${state.epoch}: ${why}.`;
   return compose(observed, nowMs, {
     ...base,
@@ -90,6 +96,7 @@ function lossy(situation: Situation, election: Extract<Election, { kind: "electe
     ...state,
     phase: "Establishing",
     pending: { ...election.config, open: false },
+    primaryStartedAtMs: election.candidate.facts?.startedAtMs ?? null,
     op: step,
     unproven: [...new Set([...state.unproven, ...away])].slice(-8),
   };

@@ -61,8 +61,8 @@ export function claiming(
 }
 
 function reopen(situation: Situation, problems: readonly Problem[]): Decision {
-  const { observed, nowMs, primary, state } = situation;
-  const next = reopeningState(state, new Date(nowMs).toISOString());
+  const { observed, nowMs, primary } = situation;
+  const next = reopeningState(situation);
   const message = `${primary.member.podName} is read-only after a restart; establishing it again in epoch ${next.epoch}.`;
   return compose(observed, nowMs, {
     phase: "Reopening",

@@ -120,6 +120,7 @@ export function adoptionState(
       open: false,
     },
     op: { id: `adopt-${epoch}`, kind: "adopt", step: "Prepare", startedAt: at, target: null },
+    primaryStartedAtMs: chosen.startedAtMs,
     failovers: previous?.failovers ?? [],
     unproven: previous?.unproven ?? [],
   };

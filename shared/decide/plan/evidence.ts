@@ -2,6 +2,7 @@
  * What speaks for the primary being gone, from one snapshot. It only ever decides how soon something is done:
  * safety rests on taking its acknowledgers away, so a wrong guess costs availability and never data.
  */
+import type { Termination } from "../../model/kube.ts";
 import { isAcker, type MemberView, type Situation, silence } from "../situation.ts";
 
 export type Evidence =
@@ -23,17 +24,52 @@ function receives({ facts }: MemberView, serverUuid: string): boolean {
   return facts?.channel?.receiver === "on" && facts.channel.sourceUuid === serverUuid;
 }
 
-function endedText({ primary: { member } }: Situation): { text: string; orderly: boolean } | null {
-  const { pod } = member;
+interface End {
+  readonly orderly: boolean;
+  readonly text: string;
+}
+
+/** Clocks of one node, of which one counts whole seconds. */
+const SLACK_MS = 1_500;
+
+/** The kubelet tells of the very process that was the primary, and not of one that was started after it. */
+function isOfPrimary(ended: Termination, primaryStartedAtMs: number | null): boolean {
+  return (
+    primaryStartedAtMs !== null &&
+    ended.startedAtMs <= primaryStartedAtMs + SLACK_MS &&
+    ended.finishedAtMs >= primaryStartedAtMs - SLACK_MS
+  );
+}
+
+/**
+ * Its replicas know how the stream ended: a server that is being stopped tells them so as one of the last things
+ * that it does (measured), one that was killed does not.
+ */
+function toldByReplicas({ members, config }: Situation): "orderly" | "cut" | null {
+  const told = members.flatMap(({ facts }) =>
+    facts?.channel?.sourceUuid === config.primary.serverUuid ? [facts.channel.sourceLeft] : [],
+  );
+  if (told.includes("orderly")) return "orderly";
+  return told.length > 0 && told.every((one) => one === "cut") ? "cut" : null;
+}
+
+/** Null while its process may be running. Where nothing is known of how it ended, it may have been in good order. */
+function endOf(situation: Situation): End | null {
+  const { primary, state } = situation;
+  const { pod, server } = primary.member;
   if (pod === null) return { text: "its pod is gone", orderly: true };
-  const stopped = pod.containers.find((container) => !container.running);
-  if (stopped === undefined) return pod.phase === "Running" ? null : { text: `its pod is ${pod.phase}`, orderly: true };
-  // A new pod that has yet to start says nothing about how the one before it ended.
-  if (stopped.exitCode === null) return { text: "its pod is starting", orderly: true };
-  return {
-    text: `container terminated, exit code ${stopped.exitCode}`,
-    orderly: stopped.exitCode === 0 || pod.deleting,
-  };
+  if (pod.deleting) return { text: "its pod is being deleted", orderly: true };
+  const known = pod.containers
+    .map(({ ended }) => ended)
+    .find((ended) => ended !== null && isOfPrimary(ended, state.primaryStartedAtMs));
+  if (known !== undefined && known !== null)
+    return { text: `container terminated, exit code ${known.exitCode}`, orderly: known.exitCode === 0 };
+  const closed = server.kind === "unreachable" && server.closed;
+  if (closed && toldByReplicas(situation) === "cut")
+    return { text: "its process ended, and its replicas lost it at once", orderly: false };
+  if (closed) return { text: "nothing listens in its pod, and it is not known how it ended", orderly: true };
+  const stopped = pod.phase !== "Running" || pod.containers.some((container) => !container.running);
+  return stopped ? { text: `its pod is not running (${silence(primary.member)})`, orderly: true } : null;
 }
 
 /**
@@ -64,7 +100,7 @@ export function evidence(situation: Situation): Evidence {
   }
   if (member.server.kind === "denied")
     return { kind: "cut-off", text: `it refuses account ${member.server.account}` };
-  const ended = endedText(situation);
+  const ended = endOf(situation);
   if (ended !== null) return { kind: "ended", ...ended };
   const witness = members.find((view) => receives(view, config.primary.serverUuid));
   if (witness !== undefined)

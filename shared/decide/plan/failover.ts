@@ -94,6 +94,7 @@ function heldBack(situation: Situation, why: string): Problem | null {
 
 /** While only time is waited for. What waits for a pod or a person is looked at by every sweep and event. */
 const WATCH_MS = 1_000;
+const SOON_MS = 100;
 
 /** Whether the primary of an established cluster is to be given up now. */
 export function suspect(situation: Situation): Suspicion {
@@ -101,7 +102,9 @@ export function suspect(situation: Situation): Suspicion {
   if (found.kind === "none" || situation.state.established === null) return { kind: "none" };
   if (found.kind === "cut-off") return { kind: "wait", problem: null, lookAgainMs: null };
   const leftMs = patienceMs(situation, found) - knownForMs(situation);
-  if (leftMs > 0) return { kind: "wait", problem: null, lookAgainMs: Math.min(leftMs, WATCH_MS) };
+  // Within a second or two it is known from the kubelet or its replicas how it ended.
+  const soon = knownForMs(situation) < SILENCE_MS ? SOON_MS : WATCH_MS;
+  if (leftMs > 0) return { kind: "wait", problem: null, lookAgainMs: Math.min(leftMs, soon) };
   const stands = obstacle(situation) ?? heldBack(situation, found.text);
   if (stands !== null) return { kind: "wait", problem: stands, lookAgainMs: null };
   return { kind: "claim", why: found.text, unproven: found.kind === "ended" && found.orderly };

@@ -140,15 +140,17 @@ export function needsReopening({ primary }: Situation): boolean {
   return primary.standing.kind === "primary" && primary.facts?.readOnly === true;
 }
 
-export function reopeningState(state: State, at: string): State {
+export function reopeningState({ state, primary, nowMs }: Situation): State {
   const epoch = state.epoch + 1;
   const { established } = state;
   if (established === null) return state;
+  const at = new Date(nowMs).toISOString();
   return {
     ...state,
     epoch,
     phase: "Establishing",
     pending: { ...established, open: false },
+    primaryStartedAtMs: primary.facts?.startedAtMs ?? null,
     op: { id: `reopen-${epoch}`, kind: "reopen", step: "Establish", startedAt: at, target: null },
   };
 }

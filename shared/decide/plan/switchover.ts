@@ -62,7 +62,8 @@ export function demoteTracks(situation: Situation): readonly Track[] {
 }
 
 /** Nothing was given away yet: the primary is established anew, which also ends the pause of its writes. */
-export function abandonState({ state, config }: Situation): State {
+export function abandonState({ state, config, primary }: Situation): State {
   const step = state.op === null ? null : { ...state.op, step: "Establish" };
-  return { ...state, phase: "Establishing", pending: { ...config, open: false }, op: step };
+  const primaryStartedAtMs = primary.facts?.startedAtMs ?? state.primaryStartedAtMs;
+  return { ...state, phase: "Establishing", pending: { ...config, open: false }, primaryStartedAtMs, op: step };
 }

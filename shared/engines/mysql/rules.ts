@@ -154,7 +154,8 @@ function missingAccounts(facts: ServerFacts, desired: DesiredMember): readonly P
   const missing = names.filter((name) => !isGranted(facts.settings[`account:${name}`]));
   if (missing.length === 0) return [];
   const text = `Create accounts: ${missing.join(", ")}`;
-  return [{ kind: "accounts", text, parameters: { ordinals: desired.ordinals.join(",") } }];
+  const parameters = { ordinals: desired.ordinals.join(",") };
+  return [{ kind: "accounts", text, parameters, asAdministrator: true }];
 }
 
 export const rules: EngineRules = {

@@ -36,6 +36,7 @@ export const state: State = {
   },
   pending: null,
   op: null,
+  primaryStartedAtMs: 1_700_000_000_000,
   failovers: [],
   unproven: [],
 };

@@ -55,7 +55,7 @@ const CHANNEL: NonNullable<ServerFacts["channel"]> = {
   applier: "on",
   account: "ordinal_repl_1",
   autoPosition: true,
-  tls: true, lockedOut: false,
+  tls: true, sourceLeft: null, lockedOut: false,
   receiverError: null,
   applierError: null,
 };

@@ -102,11 +102,12 @@ function channels({ server, process }: Session, query: string): string | null {
     receiverError: receiver?.error?.message ?? "",
     received: server.volume.received.print(),
     applier: process.applier ? "ON" : "OFF",
+    sourceLeft: receiver?.state === "ON" ? null : process.sourceLeft,
     applierError: null,
     applyingSince: process.applying === null ? null : process.applying.at / 1000,
   };
   const row: Record<string, unknown> = {};
-  for (const [, key = ""] of query.matchAll(/'(\w+)', (?:[csa]\.|COALESCE|\(SELECT MIN)/g)) {
+  for (const [, key = ""] of query.matchAll(/'(\w+)', (?:[csa]\.|COALESCE|IF\(|\(SELECT MIN)/g)) {
     if (!(key in known)) throw new Error(`not a column of a channel: ${key}`);
     row[key] = known[key];
   }
