@@ -102,7 +102,7 @@ function channels({ server, process }: Session, query: string): string | null {
     receiverError: receiver?.error?.message ?? "",
     received: server.volume.received.print(),
     applier: process.applier ? "ON" : "OFF",
-    applierError: null,
+    applierError: process.applierError,
     applyingSince: process.applying === null ? null : process.applying.at / 1000,
   };
   const row: Record<string, unknown> = {};
