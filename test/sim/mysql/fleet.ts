@@ -31,7 +31,7 @@ export function createFleet(clock: SimClock, exited: Network["exited"]): Fleet {
   const byAddress = new Map<string, SimServer>();
   const byHost = new Map<string, SimServer>();
   const routes = createRoutes(clock);
-  const witness: Witness = { committed() {}, discarding() {}, acted() {} };
+  const witness: Witness = { committed() {}, discarding() {} };
 
   function admit(
     server: SimServer,

@@ -170,6 +170,7 @@ function createDump(ends: Ends): Dump {
 
   const dump: Dump = {
     replica,
+    replicaUuid: replica.volume.serverUuid,
     account: replica.data.channel?.user ?? "",
     semiSync,
     send(transaction) {

@@ -15,6 +15,8 @@ import type { Data, Transaction, Volume } from "./volume.ts";
 /** How a receiver hangs on this server. */
 export interface Dump {
   readonly replica: SimServer;
+  /** Of its volume when it came. */
+  readonly replicaUuid: string;
   readonly account: string;
   readonly semiSync: boolean;
   /** The source has something new for it. */
@@ -26,7 +28,7 @@ export interface Dump {
 }
 
 export interface Process {
-  readonly startedAtMs: number;
+  startedAtMs: number;
   readonly globals: Map<string, string>;
   readonly sessions: Set<Session>;
   readonly dumps: Set<Dump>;
@@ -50,8 +52,6 @@ export interface Witness {
   committed(server: SimServer, transaction: Transaction, acks: number): void;
   /** All of a server's data, or part of its relay log, is about to be thrown away. */
   discarding(server: SimServer, what: "relay log" | "data", donor: SimServer | null): void;
-  /** A statement of a function that changes something is about to run. */
-  acted(session: Session, sql: string): void;
 }
 
 /** The network as a server meets it. */
