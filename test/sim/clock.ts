@@ -11,6 +11,8 @@ export interface SimClock extends Clock {
   run<T>(work: Promise<T>): Promise<T>;
   /** Lets so much time pass. */
   pass(ms: number): Promise<void>;
+  /** Called after each step of the world, when everybody waits again; what it throws ends the run. */
+  afterEach(look: () => void): void;
 }
 
 interface Timer {
@@ -23,6 +25,7 @@ const RUN_MAX_MS = 4 * 3_600_000;
 
 export function createSimClock(startMs: number): SimClock {
   let nowMs = startMs;
+  let look: () => void = () => {};
   const timers: Timer[] = [];
 
   function after(ms: number, act: () => void): () => void {
@@ -48,6 +51,7 @@ export function createSimClock(startMs: number): SimClock {
     const limitMs = nowMs + RUN_MAX_MS;
     for (;;) {
       await idle();
+      look();
       if (done) return watched;
       const next = timers.shift();
       if (next === undefined) throw new Error("everybody waits for something that never comes");
@@ -58,7 +62,16 @@ export function createSimClock(startMs: number): SimClock {
   }
 
   const sleep = (ms: number): Promise<void> => new Promise((resolve) => void after(ms, resolve));
-  return { now: () => nowMs, sleep, after, run, pass: (ms) => run(sleep(ms)) };
+  return {
+    now: () => nowMs,
+    sleep,
+    after,
+    run,
+    pass: (ms) => run(sleep(ms)),
+    afterEach(chosen) {
+      look = chosen;
+    },
+  };
 }
 
 /** Numbers in [0, 1) from a seed (mulberry32), so that a failure can be replayed. */

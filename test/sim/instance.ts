@@ -3,10 +3,13 @@
  * that an hour has passed meanwhile. An effect is a change of an object or a statement that changes something;
  * a killed instance does nothing more, whatever it still had in mind, and its connections are gone.
  */
+import { ANNOTATION } from "../../shared/annotations/keys.ts";
+import type { Kind, StatefulSet } from "../../shared/model/kube.ts";
 import type { Outcome } from "../../shared/model/outcome.ts";
 import type { Kube } from "../../shared/ports/kube.ts";
 import type { Server, Servers } from "../../shared/ports/server.ts";
 import type { SimClock } from "./clock.ts";
+import { Session } from "./mysql/session.ts";
 
 export class Killed extends Error {}
 
@@ -22,6 +25,22 @@ export interface Plan {
   readonly freeze?: (call: number) => number | null;
   /** Called before each call of a port: lets others go first, milliseconds. */
   readonly delay?: () => number;
+  /** Called before each call of a port with its number; true ends the instance there. */
+  readonly kill?: (call: number) => boolean;
+  /** How far its clock is ahead, milliseconds. */
+  readonly skewMs?: () => number;
+  /** Told of each effect just before it, with what the instance knew. */
+  readonly onEffect?: (effect: Effect) => void;
+}
+
+export interface Effect {
+  readonly text: string;
+  /** The server that is changed; null for an object. */
+  readonly server: string | null;
+  /** It holds the cluster's lock there, and has read the recorded intent after taking it. */
+  readonly fenced: boolean;
+  /** The recorded epoch that it read last. */
+  readonly epoch: number | null;
 }
 
 export interface Instance {
@@ -31,6 +50,16 @@ export interface Instance {
   /** Effects that were begun after the instance had been frozen and had woken again. */
   readonly afterThaw: readonly { readonly text: string; readonly answer: string }[];
   readonly calls: number;
+  /** Effects that were answered with success. */
+  readonly achieved: readonly string[];
+  readonly dead: boolean;
+}
+
+const NOWHERE = { server: null, lockedAt: null };
+
+function epochOf(state: string | undefined): number | null {
+  const epoch = /"epoch":(\d+)/.exec(state ?? "")?.[1];
+  return epoch === undefined ? null : Number(epoch);
 }
 
 const READS = /^\s*(?:SELECT|SET SESSION)\b/;
@@ -39,9 +68,12 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
   const effects: string[] = [];
   const afterThaw: { text: string; answer: string }[] = [];
   const sessions = new Set<Server>();
+  const achieved: string[] = [];
   let calls = 0;
   let dead = false;
   let thawed = false;
+  /** The call by which the intent was read last, and its epoch. */
+  let intent: { readonly call: number; readonly epoch: number | null } = { call: 0, epoch: null };
 
   function die(): never {
     dead = true;
@@ -49,9 +81,14 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
     throw new Killed("the instance was killed");
   }
 
-  async function call<T>(effect: string | null, act: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  async function call<T>(
+    effect: string | null,
+    act: () => Promise<Outcome<T>>,
+    on: { readonly server: string | null; readonly lockedAt: number | null } = NOWHERE,
+  ): Promise<Outcome<T>> {
     if (dead) throw new Killed("the instance was killed");
     calls += 1;
+    if (plan.kill?.(calls) === true) die();
     const pauseMs = plan.delay?.() ?? 0;
     if (pauseMs > 0) await clock.sleep(pauseMs);
     const frozenMs = plan.freeze?.(calls) ?? null;
@@ -62,6 +99,8 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
     if (dead) throw new Killed("the instance was killed");
     if (effect === null) return act();
     plan.inspect?.();
+    const fenced = on.lockedAt !== null && intent.call > on.lockedAt;
+    plan.onEffect?.({ text: effect, server: on.server, fenced, epoch: intent.epoch });
     effects.push(effect);
     const cut = plan.cut?.(effects.length, effect) ?? null;
     if (cut === "before") die();
@@ -73,6 +112,7 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
     }
     const answer = await answering;
     if (cut === "after") die();
+    if (answer.ok) achieved.push(effect);
     if (thawed) afterThaw.push({ text: effect, answer: answer.ok ? "ok" : answer.failure.kind });
     if (dead) throw new Killed("the instance was killed");
     return answer;
@@ -80,12 +120,19 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
 
   function guarded(server: Server): Server {
     sessions.add(server);
+    const name = server instanceof Session ? server.server.name : "a server";
+    let lockedAt: number | null = null;
     return {
       authority: server.authority,
-      query: (sql, values, options) =>
-        call(READS.test(sql) ? null : sql.replaceAll(/\s+/g, " ").slice(0, 100), () =>
-          server.query(sql, values, options),
-        ),
+      async query(sql, values, options) {
+        const effect = READS.test(sql) ? null : sql.replaceAll(/\s+/g, " ").slice(0, 100);
+        const act = () => server.query(sql, values, options);
+        const answer = await call(effect, act, { server: name, lockedAt });
+        if (sql.startsWith("SELECT GET_LOCK(") && answer.ok && answer.value[0]?.["mine"] === "1")
+          lockedAt = calls;
+        if (sql.startsWith("SELECT RELEASE_ALL_LOCKS")) lockedAt = null;
+        return answer;
+      },
       readLog: (except, limits) => call(null, () => server.readLog(except, limits)),
       close() {
         sessions.delete(server);
@@ -94,11 +141,20 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
     };
   }
 
+  function noteIntent(kind: Kind, answer: Outcome<unknown>): void {
+    if (kind !== "StatefulSet" || !answer.ok) return;
+    intent = { call: calls, epoch: epochOf((answer.value as StatefulSet).annotations[ANNOTATION.state]) };
+  }
+
   return {
     effects,
     afterThaw,
+    achieved,
     get calls() {
       return calls;
+    },
+    get dead() {
+      return dead;
     },
     servers: {
       async connect(options) {
@@ -110,10 +166,18 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
       },
     },
     kube: {
-      read: (kind, ref) => call(null, () => kube.read(kind, ref)),
+      async read(kind, ref) {
+        const answer = await call(null, () => kube.read(kind, ref));
+        noteIntent(kind, answer);
+        return answer;
+      },
       list: (kind, options) => call(null, () => kube.list(kind, options)),
       create: (kind, manifest) => call(`create ${kind} ${manifest.name}`, () => kube.create(kind, manifest)),
-      patch: (kind, ref, patch) => call(`patch ${kind} ${ref.name}`, () => kube.patch(kind, ref, patch)),
+      async patch(kind, ref, patch) {
+        const answer = await call(`patch ${kind} ${ref.name}`, () => kube.patch(kind, ref, patch));
+        noteIntent(kind, answer);
+        return answer;
+      },
       remove: (kind, ref) => call(`remove ${kind} ${ref.name}`, () => kube.remove(kind, ref)),
     },
   };

@@ -1,44 +1,106 @@
 /**
  * What must be true of the world at every moment, seen from outside: looked at before every effect of every
- * instance, so that a run that ends well by chance is no excuse. The numbers are those of docs/invariants.md.
+ * instance (and by scenarios after every step of the world), and told at once of commits and of data that is
+ * thrown away; so that a run that ends well by chance is no excuse. The numbers are those of docs/invariants.md.
+ * Nothing here asks the code under test what it thinks.
  */
+import { LABEL } from "../../shared/annotations/keys.ts";
 import type { Config, State } from "../../shared/model/state.ts";
-import { recordedState } from "./end-state.ts";
-import { modelOf } from "./kube/watching.ts";
+import type { Effect } from "./instance.ts";
+import { type Json, part } from "./kube/store.ts";
+import { Gtids } from "./mysql/gtids.ts";
 import type { SimServer } from "./mysql/server.ts";
+import type { Transaction } from "./mysql/volume.ts";
 import { REF } from "./ref.ts";
 import type { World } from "./world.ts";
 
-class Violation extends Error {}
+export class Violation extends Error {}
 
 function require(holds: boolean, what: string): void {
   if (!holds) throw new Violation(what);
 }
 
-function serverOf(world: World, uuid: string): SimServer | undefined {
-  return world.kubelet.servers.find((server) => server.running && server.volume.serverUuid === uuid);
+export interface Inspector {
+  /** All that can be seen at this moment. */
+  (): void;
+  readonly effect: (effect: Effect) => void;
+  /** Somebody changed the annotations by hand: what they say need not go on from what they said. */
+  tampered(): void;
+  /** Somebody changed this server by hand: it is judged again when it has been put right. */
+  drifted(server: SimServer): void;
+  readonly facts: Facts;
+  /** The first thing that was wrong where nobody could be told by throwing. */
+  readonly violation: string | null;
+}
+
+export interface Facts {
+  /** Rows whose commits were acknowledged by as many replicas as a commit has to be. */
+  readonly proven: ReadonlyMap<string, Transaction>;
+  /** Rows that were answered, or released, with fewer: a graceful stop, or semi-sync switched off by hand. */
+  readonly unproven: ReadonlyMap<string, Transaction>;
+  /** By epoch: the server whose term row was acknowledged. */
+  readonly terms: ReadonlyMap<number, string>;
+  /** The server of the newest acknowledged term row; null before the first. */
+  primaryUuid(): string | null;
+}
+
+type Seen = Omit<World, "inspector">;
+
+interface Memory {
+  readonly proven: Map<string, Transaction>;
+  readonly unproven: Map<string, Transaction>;
+  readonly terms: Map<number, string>;
+  readonly openedIn: Map<number, string>;
+  readonly drifted: Set<SimServer>;
+  termMax: number;
+  epoch: number;
+  seq: number;
+}
+
+function serverOf(world: Seen, uuid: string): SimServer | undefined {
+  return world.kubelet.servers.find((server) => server.volume.serverUuid === uuid);
+}
+
+/** What is held by a disk, executed or not. */
+function holds({ data, volume }: SimServer, row: string): boolean {
+  return (
+    data.rows.has(row) ||
+    volume.relay.some(({ mark }) => mark !== null && "row" in mark && mark.row === row) ||
+    data.binlog.some(({ mark }) => mark !== null && "row" in mark && mark.row === row)
+  );
+}
+
+function rowOf({ mark }: Transaction): string | null {
+  return mark !== null && "row" in mark ? mark.row : null;
 }
 
 /** At most the recorded primary takes writes, of those that belong to the cluster. */
-function oneWritable(world: World, config: Config): void {
+function oneWritable(world: Seen, memory: Memory, config: Config): void {
   for (const { serverUuid, ordinal } of config.ackers) {
     const server = serverOf(world, serverUuid);
-    require(server?.variable("read_only") !== "OFF", `INV-2: the replica mysql-${ordinal} takes writes`);
+    if (server === undefined || !server.running || memory.drifted.has(server)) continue;
+    require(server.variable("read_only") !== "OFF", `INV-2: the replica mysql-${ordinal} takes writes`);
   }
 }
 
 /** Recorded is a superset of what acknowledges, and no more is recorded than is waited for. */
-function ackersRecorded(world: World, state: State): void {
-  const configs = [state.established, state.pending].filter((config) => config !== null);
-  const primary = serverOf(world, configs[0]?.primary.serverUuid ?? "");
-  if (primary === undefined) return;
-  const known = new Set(configs.flatMap((config) => config.ackers.map((acker) => acker.serverUuid)));
-  for (const { semiSync, replica } of primary.process.dumps) {
-    if (semiSync)
-      require(known.has(replica.volume.serverUuid), `INV-3: ${replica.name} acknowledges unrecorded`);
+function ackersRecorded(world: Seen, memory: Memory, { established, pending, phase }: State): void {
+  const configs = [established, pending].filter((config) => config !== null);
+  for (const { primary: { serverUuid } } of configs) {
+    const primary = serverOf(world, serverUuid);
+    if (primary === undefined || !primary.running) continue;
+    for (const { semiSync, replica, replicaUuid } of primary.process.dumps) {
+      const known = configs.some(
+        (config) =>
+          config.primary.serverUuid === serverUuid &&
+          config.ackers.some((acker) => acker.serverUuid === replicaUuid),
+      );
+      require(!semiSync || known, `INV-3: ${replica.name} acknowledges to ${primary.name} unrecorded`);
+    }
   }
-  const { established, pending } = state;
-  if (established === null || pending !== null || established.ackCount === 0) return;
+  if (established === null || pending !== null || phase !== "Steady" || established.ackCount === 0) return;
+  const primary = serverOf(world, established.primary.serverUuid);
+  if (primary === undefined || !primary.running || memory.drifted.has(primary)) return;
   if (primary.variable("read_only") === "ON") return;
   const armed = primary.variable("rpl_semi_sync_source_enabled") === "ON";
   const count = Number(primary.variable("rpl_semi_sync_source_wait_for_replica_count"));
@@ -46,41 +108,189 @@ function ackersRecorded(world: World, state: State): void {
     count >= established.ackCount, `INV-3: ${established.ackCount} recorded, ${count} waited for`);
 }
 
-/** Traffic goes only to an epoch whose term row is there. */
-function routedToTerm(world: World, state: State): void {
+/** Traffic goes only to an epoch whose term row was acknowledged. */
+function routedToTerm(world: Seen, { terms }: Memory): void {
   const json = world.sim.raw("Service", { ...REF, name: `${REF.name}-primary` });
-  if (json === null || state.established === null) return;
-  const epoch = modelOf("Service", json).selector["ordinal.dev/epoch"];
-  const server = serverOf(world, state.established.primary.serverUuid);
-  // `none` is of no pod: the Service leads nowhere while a primary is being replaced.
-  if (epoch === undefined || epoch === "none" || server === undefined) return;
-  require(server.data.terms.has(Number(epoch)), `INV-7: epoch ${epoch} is routed to without its term row`);
+  if (json === null) return;
+  const epoch = part(part(json, "spec"), "selector")[LABEL.epoch];
+  if (epoch === undefined || !/^\d+$/.test(String(epoch))) return;
+  require(terms.has(Number(epoch)), `INV-7: epoch ${epoch} is routed to without its term row`);
 }
 
-export function createInspector(world: World): () => void {
-  let epoch = 0;
-  let seq = 0;
-  return () => {
-    let state: State | null = null;
+export function createInspector(world: Seen): Inspector {
+  const memory: Memory = {
+    proven: new Map(),
+    unproven: new Map(),
+    terms: new Map(),
+    openedIn: new Map(),
+    drifted: new Set(),
+    termMax: 0,
+    epoch: 0,
+    seq: 0,
+  };
+  let violation: string | null = null;
+  const records = createRecords(world);
+  const first = records.state();
+  if (first?.established != null) {
+    memory.terms.set(first.epoch, first.established.primary.serverUuid);
+    memory.termMax = first.epoch;
+  }
+
+  /** Where an exception would only break off a simulated server. */
+  function guard(check: () => void): void {
     try {
-      state = recordedState(world);
-    } catch {
-      // A state that a test has spoilt says nothing.
+      check();
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      violation ??= error.message;
     }
-    const { uid } = modelOf("StatefulSet", world.sim.raw("StatefulSet", REF) ?? {});
-    if (state?.clusterUid !== uid) return;
+  }
+
+  function inspect(): void {
+    if (violation !== null) throw new Violation(violation);
+    const state = records.state();
+    if (state === null) return;
     // What a person put back or took away is no write of ours; the next one of ours is above it all.
-    const text = world.annotation("ordinal.dev/state");
-    if (world.tampered.has(text)) return;
-    const anew = state.epoch > epoch && state.seq <= seq;
-    require(anew || (state.epoch >= epoch && state.seq >= seq), `INV-4: epoch ${state.epoch} after ${epoch}`);
-    epoch = state.epoch;
-    seq = state.seq;
+    if (world.tampered.has(world.annotation("ordinal.dev/state"))) return;
+    const anew = state.epoch > memory.epoch;
+    require(anew ||
+      (state.epoch === memory.epoch && state.seq >= memory.seq), `INV-4: epoch ${state.epoch} after ${memory.epoch}, ${state.seq} after ${memory.seq}`);
+    memory.epoch = state.epoch;
+    memory.seq = state.seq;
     if (state.phase === "Released" || state.phase === "Releasing") return;
     const config = state.pending ?? state.established;
     if (config === null) return;
-    oneWritable(world, config);
-    ackersRecorded(world, state);
-    routedToTerm(world, state);
+    oneWritable(world, memory, config);
+    ackersRecorded(world, memory, state);
+    routedToTerm(world, memory);
+  }
+
+  watchCommits(world, memory, guard);
+  return Object.assign(inspect, {
+    effect: (effect: Effect) => judgeEffect(world, memory, effect),
+    tampered() {
+      memory.epoch = 0;
+      memory.seq = 0;
+    },
+    drifted: (server: SimServer) => void memory.drifted.add(server),
+    facts: {
+      proven: memory.proven,
+      unproven: memory.unproven,
+      terms: memory.terms,
+      primaryUuid: () => memory.terms.get(memory.termMax) ?? null,
+    },
+    get violation() {
+      return violation;
+    },
+  });
+}
+
+/** The recorded state, parsed once for each text. */
+function createRecords(world: Seen): { state(): State | null } {
+  let lastText: unknown = null;
+  let last: State | null = null;
+  return {
+    state() {
+      const metadata = part(world.sim.raw("StatefulSet", REF) ?? {}, "metadata");
+      const text = part(metadata, "annotations")["ordinal.dev/state"];
+      if (text !== lastText) {
+        lastText = text;
+        last = stateOf(text, metadata);
+      }
+      return last;
+    },
   };
+}
+
+/** Null for one that somebody has spoilt, or that is another cluster's. */
+function stateOf(text: unknown, metadata: Json): State | null {
+  try {
+    const state = JSON.parse(String(text)) as State | null;
+    return state?.clusterUid === metadata["uid"] && typeof state?.epoch === "number" ? state : null;
+  } catch {
+    return null;
+  }
+}
+
+/** These wait for acknowledgements, and a session that waits would keep its lock; each is harmless anywhere. */
+const UNFENCED = /^(?:UPDATE ordinal\.term SET opened|INSERT INTO ordinal\.(?:tail|archive) )/;
+const OPENS = /^SET GLOBAL read_only = OFF/;
+
+function judgeEffect(world: Seen, memory: Memory, { text, server, fenced, epoch }: Effect): void {
+  if (server === null) return;
+  require(fenced || UNFENCED.test(text), `INV-10: ${server}: ${text}: without having read the intent under the lock`);
+  if (!OPENS.test(text) || epoch === null) return;
+  const uuid = world.kubelet.servers.find(({ name }) => name === server)?.volume.serverUuid ?? "";
+  const before = memory.openedIn.get(epoch) ?? uuid;
+  require(before === uuid, `INV-2: two servers are opened in epoch ${epoch}`);
+  memory.openedIn.set(epoch, uuid);
+}
+
+function watchCommits(world: Seen, memory: Memory, guard: (check: () => void) => void): void {
+  const { witness } = world.fleet;
+  const primaryNow = (): SimServer | undefined => serverOf(world, memory.terms.get(memory.termMax) ?? "");
+  witness.committed = (server, transaction, acks) => {
+    const { mark } = transaction;
+    if (mark === null) return;
+    const wanted = Math.floor(world.kubelet.servers.length / 2);
+    if ("term" in mark) {
+      if (acks >= wanted) guard(() => beginTerm(memory, server, mark.term));
+      return;
+    }
+    if (acks < wanted) return void memory.unproven.set(mark.row, transaction);
+    memory.proven.set(mark.row, transaction);
+    const primary = primaryNow();
+    if (primary === undefined || primary === server) return;
+    guard(() =>
+      require(holds(primary, mark.row), `INV-2: ${server.name} acknowledges ${mark.row}, which the primary ${primary.name} lacks`),
+    );
+  };
+  witness.discarding = (server, what, donor) => {
+    guard(() => judgeDiscard(world, memory, { server, what, donor, primary: primaryNow() }));
+  };
+}
+
+/** The term row stands: whoever was answered OK before must find everything here. */
+function beginTerm(memory: Memory, server: SimServer, term: number): void {
+  memory.terms.set(term, server.volume.serverUuid);
+  if (term < memory.termMax) return;
+  memory.termMax = term;
+  for (const row of memory.proven.keys()) {
+    if (server.data.rows.has(row)) continue;
+    throw new Violation(`INV-1: ${row} was acknowledged and is not on ${server.name}, the primary of epoch ${term}`);
+  }
+}
+
+interface Discard {
+  readonly server: SimServer;
+  readonly what: "relay log" | "data";
+  readonly donor: SimServer | null;
+  readonly primary: SimServer | undefined;
+}
+
+function judgeDiscard(world: Seen, { proven }: Memory, { server, what, donor, primary }: Discard): void {
+  const { volume, data } = server;
+  const waiting = volume.relay.filter(({ gtid }) => !data.executed.has(gtid));
+  const relayed = waiting.flatMap((transaction) => rowOf(transaction) ?? []);
+  for (const row of relayed) {
+    const kept = (primary !== undefined && holds(primary, row)) || !proven.has(row);
+    require(kept, `INV-6: ${server.name} discards ${row}, received, acknowledged and not executed`);
+  }
+  if (what === "relay log" || donor === null) return;
+  const archived = archivedOf(world, volume.serverUuid);
+  const marked = [...data.binlog, ...waiting].filter((transaction) => rowOf(transaction) !== null);
+  for (const transaction of marked) {
+    const row = rowOf(transaction) ?? "";
+    const held = holds(donor, row) || (primary !== undefined && primary !== server && holds(primary, row));
+    require(held || !proven.has(row), `INV-9: ${server.name} is overwritten, which alone holds the acknowledged ${row}`);
+    require(held || archived.has(transaction.gtid), `INV-9: ${server.name} is overwritten and ${row} is archived nowhere`);
+  }
+}
+
+function archivedOf(world: Seen, serverUuid: string): Gtids {
+  const all = new Gtids();
+  for (const { data } of world.kubelet.servers) {
+    for (const row of data.archive.values()) if (row.serverUuid === serverUuid) all.join(Gtids.parse(row.gtids));
+  }
+  return all;
 }

@@ -3,27 +3,53 @@
  * kubelet that starts servers, reports on them and starts them again. The second and third restart within ten
  * minutes wait 10 and 20 s, whatever the exit code (facts L10).
  */
-import type { ObjectRef, StatefulSet } from "../../shared/model/kube.ts";
+import type { ObjectRef, StatefulSet, Termination } from "../../shared/model/kube.ts";
 import type { SimClock } from "./clock.ts";
-import { putClaim, putPod, reportPod } from "./kube/actors.ts";
+import { beginDeletion, putClaim, putPod, reportPod } from "./kube/actors.ts";
 import type { SimKube } from "./kube/api-server.ts";
 import type { Fleet } from "./mysql/fleet.ts";
+import { startReceiver } from "./mysql/replication.ts";
+import { goOffline } from "./mysql/statements/change-of-primary.ts";
 import { SimServer } from "./mysql/server.ts";
-import { freshVolume, type Volume, type VolumePart } from "./mysql/volume.ts";
+import { copyVolume, freshVolume, type Volume, type VolumePart } from "./mysql/volume.ts";
 
 const START_MS = 1_200;
 const ANSWER_MS = 1_300;
 const BACKOFF_STEP_MS = 10_000;
 const BACKOFF_WINDOW_MS = 600_000;
+/** A readiness probe that fails three times, and one that succeeds. */
+const UNREADY_MS = 9_000;
+const READY_AGAIN_MS = 1_000;
+/** The node controller's patience with a kubelet that is silent. */
+const NODE_SILENT_MS = 40_000;
+/** What a hook before the end takes. */
+const HOOK_MS = 300;
 
 interface Slot {
   readonly server: SimServer;
   readonly ref: ObjectRef;
   address: string;
   restarts: number;
+  startedAtMs: number;
+  /** The process that ended last in this pod. */
+  ended: Termination | null;
   exits: number[];
   /** Counts pods, so that what was meant for an earlier one comes to nothing. */
   generation: number;
+  /** Its node is gone: nobody reports on it and nothing of it is started or ended. */
+  nodeGone: boolean;
+  /** Instead of another start. */
+  onEnd: (() => void) | null;
+}
+
+/** A member as it runs, to begin another world with. */
+export interface RunningMember {
+  readonly volume: Volume;
+  readonly address: string;
+  readonly globals: ReadonlyMap<string, string>;
+  readonly startedAtMs: number;
+  readonly applies: boolean;
+  readonly receives: boolean;
 }
 
 export interface Kubelet {
@@ -33,7 +59,17 @@ export interface Kubelet {
   kill(ordinal: number): void;
   /** Pod and volume are gone; new ones are made. */
   loseVolume(ordinal: number): void;
-  deletePod(ordinal: number): void;
+  /** `graceMs` 0 = by force. `hook` puts applications out before the server is told to end. */
+  deletePod(ordinal: number, graceMs?: number, hook?: boolean): void;
+  /** The container is stopped in good order and started again. */
+  terminate(ordinal: number): void;
+  /** SIGSTOP and SIGCONT of the server; its readiness follows. */
+  freeze(ordinal: number): void;
+  thaw(ordinal: number): void;
+  /** The node falls silent with all that runs on it, and comes back rebooted. */
+  loseNode(ordinal: number): void;
+  returnNode(ordinal: number): void;
+  capture(): readonly RunningMember[];
   /** A server that has ended, whoever ended it. */
   exited(server: SimServer, exitCode: number): void;
 }
@@ -49,9 +85,11 @@ export interface KubeletOptions {
   readonly set: StatefulSet;
   readonly fleet: () => Fleet;
   readonly volumes: readonly VolumePart[];
+  /** Members that run already, with their objects in the API server. */
+  readonly running?: readonly RunningMember[];
 }
 
-export function createKubelet({ clock, sim, set, fleet, volumes }: KubeletOptions): Kubelet {
+export function createKubelet({ clock, sim, set, fleet, volumes, running }: KubeletOptions): Kubelet {
   const slots: Slot[] = [];
   let addresses = 0;
 
@@ -60,21 +98,34 @@ export function createKubelet({ clock, sim, set, fleet, volumes }: KubeletOption
   }
 
   function report(slot: Slot, exitCode: number | null): void {
-    const { server, ref, restarts } = slot;
-    const running = server.running;
-    const reason = running ? null : "CrashLoopBackOff";
+    const { server, ref, restarts, ended } = slot;
+    if (slot.nodeGone || sim.raw("Pod", ref) === null) return;
+    const up = server.running;
+    const reason = up ? null : "CrashLoopBackOff";
     reportPod(sim, ref, {
       ip: slot.address,
-      ready: running,
-      containers: [{ name: "database", running, restartCount: restarts, reason, exitCode }],
+      ready: up && !server.stopped,
+      containers: [{ name: "database", running: up, restartCount: restarts, reason, exitCode: up ? null : exitCode, ended }],
+    });
+  }
+
+  function start(slot: Slot): void {
+    slot.server.start();
+    slot.startedAtMs = slot.server.process.startedAtMs;
+  }
+
+  /** A report on this very pod, later. */
+  function later(slot: Slot, ms: number, act: () => void): void {
+    const { generation } = slot;
+    clock.after(ms, () => {
+      if (slot.generation === generation) act();
     });
   }
 
   function startLater(slot: Slot, ms: number, exitCode: number | null): void {
-    const { generation } = slot;
-    clock.after(ms, () => {
-      if (slot.generation !== generation) return;
-      slot.server.start();
+    later(slot, ms, () => {
+      if (slot.server.running || slot.nodeGone) return;
+      start(slot);
       report(slot, exitCode);
     });
   }
@@ -85,12 +136,13 @@ export function createKubelet({ clock, sim, set, fleet, volumes }: KubeletOption
     fleet().byAddress.delete(slot.address);
     slot.address = `10.0.0.${addresses}`;
     slot.restarts = 0;
+    slot.ended = null;
     slot.exits = [];
     slot.generation += 1;
     fleet().byAddress.set(slot.address, slot.server);
     fleet().byHost.set(`${slot.ref.name}.${set.serviceName}.${set.namespace}.svc`, slot.server);
     if (ms === 0) {
-      slot.server.start();
+      start(slot);
       report(slot, null);
     } else {
       reportPod(sim, slot.ref, { ip: slot.address, ready: false, phase: "Pending", containers: [] });
@@ -111,31 +163,131 @@ export function createKubelet({ clock, sim, set, fleet, volumes }: KubeletOption
     return slot;
   }
 
+  function newSlot(ordinal: number, volume: Volume): Slot {
+    const ref = { namespace: set.namespace, name: `${set.name}-${ordinal}` };
+    const server = new SimServer(ref.name, volume, clock, fleet());
+    const slot: Slot = {
+      server,
+      ref,
+      address: "",
+      restarts: 0, startedAtMs: 0, ended: null,
+      exits: [],
+      generation: 0,
+      nodeGone: false,
+      onEnd: null,
+    };
+    slots.push(slot);
+    return slot;
+  }
+
   function boot(): void {
     for (const [ordinal, part] of volumes.entries()) {
-      const ref = { namespace: set.namespace, name: `${set.name}-${ordinal}` };
-      const volume: Volume = freshVolume(uuidOf(ordinal, 0), part);
-      const server = new SimServer(ref.name, volume, clock, fleet());
-      const slot: Slot = { server, ref, address: "", restarts: 0, exits: [], generation: 0 };
-      slots.push(slot);
+      const slot = newSlot(ordinal, freshVolume(uuidOf(ordinal, 0), part));
       putClaim(sim, set, set.claimTemplates[0] ?? "storage", ordinal);
       makePod(slot, ordinal, 0);
     }
   }
 
+  /** As they were, with connections made anew. */
+  function resume(members: readonly RunningMember[]): void {
+    for (const [ordinal, member] of members.entries()) {
+      const slot = newSlot(ordinal, copyVolume(member.volume));
+      slot.address = member.address;
+      addresses += 1;
+      fleet().byAddress.set(slot.address, slot.server);
+      fleet().byHost.set(`${slot.ref.name}.${set.serviceName}.${set.namespace}.svc`, slot.server);
+      start(slot);
+      const { globals } = slot.server.process;
+      for (const [name, value] of member.globals) globals.set(name, value);
+      slot.server.process.startedAtMs = member.startedAtMs;
+    }
+    for (const [ordinal, { applies, receives }] of members.entries()) {
+      const { server } = slotAt(ordinal);
+      if (applies) server.startApplier();
+      if (receives) startReceiver(server);
+    }
+  }
+
+  /** The pod goes when its server has ended, at the latest after its grace; its controller makes the next. */
+  function deleteGracefully(slot: Slot, ordinal: number, graceMs: number, hook: boolean): void {
+    beginDeletion(sim, slot.ref, new Date(clock.now()).toISOString());
+    const { server } = slot;
+    if (server.running && hook) {
+      server.whenAwake(() => {
+        if (!server.running) return;
+        server.process.globals.set("offline_mode", "ON");
+        goOffline(server);
+      });
+    }
+    later(slot, hook ? HOOK_MS : 0, () => {
+      if (server.running) server.terminate();
+    });
+    later(slot, graceMs, () => {
+      if (!slot.nodeGone) replacePod(slot, ordinal);
+    });
+    slot.onEnd = () => replacePod(slot, ordinal);
+    if (!server.running) replacePod(slot, ordinal);
+  }
+
+  function replacePod(slot: Slot, ordinal: number): void {
+    slot.onEnd = null;
+    removePod(slot);
+    makePod(slot, ordinal, START_MS + ANSWER_MS);
+  }
+
   let replaced = 0;
   const kubelet: Kubelet = {
     get servers() {
-      if (slots.length === 0) boot();
+      if (slots.length > 0) return slots.map(({ server }) => server);
+      if (running === undefined) boot();
+      else resume(running);
       return slots.map(({ server }) => server);
     },
     server: (ordinal) => slotAt(ordinal).server,
     kill: (ordinal) => slotAt(ordinal).server.stop(137),
-    deletePod(ordinal) {
+    deletePod(ordinal, graceMs = 0, hook = false) {
       const slot = slotAt(ordinal);
-      removePod(slot);
-      makePod(slot, ordinal, START_MS + ANSWER_MS);
+      if (graceMs === 0) replacePod(slot, ordinal);
+      else deleteGracefully(slot, ordinal, graceMs, hook);
     },
+    terminate(ordinal) {
+      const { server } = slotAt(ordinal);
+      if (server.running) server.terminate();
+    },
+    freeze(ordinal) {
+      const slot = slotAt(ordinal);
+      slot.server.freeze();
+      later(slot, UNREADY_MS, () => report(slot, null));
+    },
+    thaw(ordinal) {
+      const slot = slotAt(ordinal);
+      if (slot.server.stopped) slot.server.thaw();
+      later(slot, READY_AGAIN_MS, () => report(slot, null));
+    },
+    loseNode(ordinal) {
+      const slot = slotAt(ordinal);
+      slot.server.freeze();
+      slot.nodeGone = true;
+      later(slot, NODE_SILENT_MS, () => {
+        if (!slot.nodeGone) return;
+        sim.put("Pod", slot.ref, { status: { conditions: [{ type: "Ready", status: "Unknown" }] } });
+      });
+    },
+    returnNode(ordinal) {
+      const slot = slotAt(ordinal);
+      slot.nodeGone = false;
+      if (slot.server.running) slot.server.stop(255);
+      else startLater(slot, START_MS + ANSWER_MS, null);
+    },
+    capture: () =>
+      slots.map(({ server, address }) => ({
+        volume: copyVolume(server.volume),
+        address,
+        globals: new Map(server.process.globals),
+        startedAtMs: server.process.startedAtMs,
+        applies: server.process.applier,
+        receives: server.process.receiver !== null,
+      })),
     loseVolume(ordinal) {
       const slot = slotAt(ordinal);
       removePod(slot);
@@ -150,7 +302,10 @@ export function createKubelet({ clock, sim, set, fleet, volumes }: KubeletOption
     exited(server, exitCode) {
       const slot = slots.find((one) => one.server === server);
       if (slot === undefined || sim.raw("Pod", slot.ref) === null) return;
+      if (slot.onEnd !== null) return slot.onEnd();
+      if (slot.nodeGone) return;
       slot.exits = [...slot.exits.filter((at) => clock.now() - at < BACKOFF_WINDOW_MS), clock.now()];
+      slot.ended = { exitCode, startedAtMs: slot.startedAtMs, finishedAtMs: clock.now() };
       slot.restarts += 1;
       report(slot, exitCode);
       startLater(slot, START_MS + ANSWER_MS + BACKOFF_STEP_MS * (slot.exits.length - 1), exitCode);

@@ -10,12 +10,13 @@ import { watchSource } from "../../shared/hosts/local/sources.ts";
 import { type PassResult, type ReconcileContext, reconcile } from "../../shared/reconcile/index.ts";
 import { EVENT_FUNCTIONS } from "../unit/hosts/functions.ts";
 import { createChance, createSimClock, type SimClock } from "./clock.ts";
-import { createInstance, type Instance, Killed, type Plan } from "./instance.ts";
-import { createInspector } from "./invariants.ts";
+import { createInstance, type Effect, type Instance, Killed, type Plan } from "./instance.ts";
+import { createInspector, type Inspector } from "./invariants.ts";
 import { putStatefulSet, type StatefulSetPart } from "./kube/actors.ts";
 import { createSimKube, type SimKube } from "./kube/api-server.ts";
+import type { Contents } from "./kube/store.ts";
 import { modelOf } from "./kube/watching.ts";
-import { createKubelet, type Kubelet } from "./kubelet.ts";
+import { createKubelet, type Kubelet, type RunningMember } from "./kubelet.ts";
 import { createFleet, type Fleet } from "./mysql/fleet.ts";
 import type { VolumePart } from "./mysql/volume.ts";
 import { REF } from "./ref.ts";
@@ -34,8 +35,17 @@ const SWEEP_MS = 1_000;
 /** A sweep looks at a degraded cluster each time: its member may just be starting, with any back-off. */
 const DEGRADED_PASSES = 40;
 
+/** A world at rest, from which others can begin. */
+export interface Beginning {
+  readonly nowMs: number;
+  readonly contents: Contents;
+  readonly members: readonly RunningMember[];
+}
+
 export interface WorldOptions {
   readonly seed?: number;
+  /** Begins there; `members` only says how many there are. */
+  readonly beginning?: Beginning;
   /** One entry for each member. */
   readonly members: readonly Partial<VolumePart>[];
   readonly annotations?: Readonly<Record<string, string>>;
@@ -67,11 +77,17 @@ export interface World {
   host(options: HostOptions): Host;
   /** What stands in the annotation. */
   annotation(key: string): string | undefined;
+  readonly inspector: Inspector;
+  /** Told of each effect of any instance, in the order of their births. */
+  onEffect: ((instance: string, effect: string) => void) | null;
+  /** Everything as it is, to begin other worlds with. */
+  capture(): Beginning;
 }
 
 export interface HostOptions {
   readonly lookEveryMs: number;
   readonly plan?: Plan;
+  readonly onPass?: (result: PassResult) => void;
   /** What becomes of each event of the watches on its way to the queue; absent = nothing is watched. */
   readonly deliver?: (emit: () => void) => void;
 }
@@ -85,14 +101,16 @@ export interface Host {
 
 export function createWorld(options: WorldOptions): World {
   const chance = createChance(options.seed ?? 1);
-  const clock = createSimClock(START_MS);
-  const sim = createSimKube(clock);
+  const { beginning } = options;
+  const clock = createSimClock(beginning?.nowMs ?? START_MS);
+  const sim = createSimKube(clock, beginning?.contents);
   const passwords = { made: 0 };
   const wish = { "ordinal.dev/engine": "mysql", "ordinal.dev/credentials": "mysql-root" };
   const annotations = options.annotations ?? wish;
   const replicas = options.members.length;
   const set = putStatefulSet(sim, REF, { replicas, annotations, ...options.set });
-  const secret = options.secret === undefined ? { password: ROOT_PASSWORD } : options.secret;
+  const given = options.secret === undefined ? { password: ROOT_PASSWORD } : options.secret;
+  const secret = beginning === undefined ? given : null;
   if (secret !== null) {
     const encoded = Object.entries(secret).map(([key, value]) => [
       key,
@@ -102,11 +120,21 @@ export function createWorld(options: WorldOptions): World {
   }
   const fleet = createFleet(clock, (server, exitCode) => kubelet.exited(server, exitCode));
   const volumes = options.members.map((part) => ({ rootPassword: ROOT_PASSWORD, ...part }));
-  const kubelet = createKubelet({ clock, sim, set, fleet: () => fleet, volumes });
+  const running = beginning && { running: beginning.members };
+  const kubelet = createKubelet({ clock, sim, set, fleet: () => fleet, volumes, ...running });
   void kubelet.servers;
 
+  let born = 0;
   function start(plan: Plan): { readonly instance: Instance; readonly context: ReconcileContext } {
-    const instance = createInstance(sim.kube, fleet, clock, { inspect, ...plan });
+    born += 1;
+    const name = `instance ${born}`;
+    const onEffect = (effect: Effect): void => {
+      inspect.effect(effect);
+      world.onEffect?.(name, `${effect.server ?? "API"}: ${effect.text}`);
+    };
+    const instance = createInstance(sim.kube, fleet, clock, { inspect, onEffect, ...plan });
+    const { skewMs } = plan;
+    const ownClock = skewMs === undefined ? clock : { sleep: clock.sleep, now: () => clock.now() + skewMs() };
     const ids = {
       password() {
         passwords.made += 1;
@@ -118,7 +146,8 @@ export function createWorld(options: WorldOptions): World {
     const { kube, servers } = instance;
     const engines = { mysql };
     const component = "simulation";
-    return { instance, context: { kube, servers, engines, clock, ids, log, component, budgetMs: BUDGET_MS } };
+    const context = { kube, servers, engines, clock: ownClock, ids, log, component, budgetMs: BUDGET_MS };
+    return { instance, context };
   }
 
   function pass(plan: Plan = {}): ReturnType<World["pass"]> {
@@ -128,7 +157,7 @@ export function createWorld(options: WorldOptions): World {
     return { instance, result };
   }
 
-  function host({ lookEveryMs, plan = {}, deliver }: HostOptions): Host {
+  function host({ lookEveryMs, plan = {}, deliver, onPass }: HostOptions): Host {
     const { instance, context } = start(plan);
     let passes = 0;
     const runner = createRunner({
@@ -138,8 +167,9 @@ export function createWorld(options: WorldOptions): World {
       namespaces: [],
       lookEveryMs,
       concurrency: 8,
-      onPass: () => {
+      onPass: (result) => {
         passes += 1;
+        onPass?.(result);
       },
     });
     const subscription =
@@ -179,7 +209,7 @@ export function createWorld(options: WorldOptions): World {
     throw new Error(`not settled after ${PASSES_MAX} passes, the last of which did ${said}`);
   }
 
-  const world: World = {
+  const world: Omit<World, "inspector"> = {
     clock,
     sim,
     fleet,
@@ -195,10 +225,12 @@ export function createWorld(options: WorldOptions): World {
     pass,
     start,
     host,
+    onEffect: null,
     settling,
     settle: (plan) => clock.run(settling(plan)),
+    capture: () => ({ nowMs: clock.now(), contents: sim.contents(), members: kubelet.capture() }),
     annotation: (key) => modelOf("StatefulSet", sim.raw("StatefulSet", REF) ?? {}).annotations[key],
   };
   const inspect = createInspector(world);
-  return world;
+  return Object.assign(world, { inspector: inspect });
 }

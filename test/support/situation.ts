@@ -223,7 +223,7 @@ function pod(ordinal: number): Pod {
     ip: `10.0.0.${ordinal + 1}`,
     phase: "Running",
     ready: true,
-    containers: [{ name: "mysql", running: true, restartCount: 0, reason: null, exitCode: null }],
+    containers: [{ name: "mysql", running: true, restartCount: 0, reason: null, exitCode: null, ended: null }],
   };
 }
 

@@ -105,10 +105,21 @@ const RUNNING: ContainerStatus = {
   restartCount: 0,
   reason: null,
   exitCode: null,
+  ended: null,
 };
 
-function containerJson({ name, running, restartCount, reason, exitCode }: ContainerStatus): Json {
-  const lastState = exitCode === null ? {} : { terminated: { exitCode } };
+function containerJson({ name, running, restartCount, reason, ended }: ContainerStatus): Json {
+  const instant = (ms: number): string => new Date(ms).toISOString();
+  const lastState =
+    ended === null
+      ? {}
+      : {
+          terminated: {
+            exitCode: ended.exitCode,
+            startedAt: instant(ended.startedAtMs),
+            finishedAt: instant(ended.finishedAtMs),
+          },
+        };
   const state = running ? { running: {} } : { waiting: reason === null ? {} : { reason } };
   return { name, restartCount, state, lastState };
 }

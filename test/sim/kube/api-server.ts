@@ -9,7 +9,7 @@ import type { Kind, KubeKinds, ObjectRef } from "../../../shared/model/kube.ts";
 import { type Failure, fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
 import type { Clock } from "../../../shared/ports/host.ts";
 import type { Kube, Patch, Watches } from "../../../shared/ports/kube.ts";
-import { createStore, type Json, mergePatch, part, type Store } from "./store.ts";
+import { type Change, type Contents, createStore, type Json, mergePatch, part, type Store } from "./store.ts";
 import { createSimWatches, type Deliveries, listed, modelOf } from "./watching.ts";
 
 export interface SimCall {
@@ -53,10 +53,13 @@ export interface SimKube {
   collectGarbage(): void;
   /** Every watch lists again, and so finds what was dropped on the way. */
   relist(): void;
+  /** Each commit as it happens, whoever made it. */
+  onChange(listener: (change: Change) => void): void;
+  contents(): Contents;
 }
 
-export function createSimKube(clock: Clock): SimKube {
-  const store = createStore(clock);
+export function createSimKube(clock: Clock, begin?: Contents): SimKube {
+  const store = createStore(clock, begin);
   const watches = createSimWatches(store, clock);
   const calls: SimCall[] = [];
   let faults: Faults = () => ({});
@@ -91,6 +94,8 @@ export function createSimKube(clock: Clock): SimKube {
     raw: store.get,
     collectGarbage: () => collectGarbage(store),
     relist: watches.relist,
+    onChange: (listener) => void store.subscribe(listener),
+    contents: store.contents,
   };
 }
 

@@ -27,21 +27,32 @@ export interface Store {
   put(kind: Kind, ref: ObjectRef, json: Json): Json;
   drop(kind: Kind, ref: ObjectRef): void;
   hasUid(uid: string): boolean;
+  /** Everything, to begin another store with. */
+  contents(): Contents;
   subscribe(listener: (change: Change) => void): () => void;
 }
 
-export function createStore(clock: Clock): Store {
-  const objects = new Map<string, Json>();
+/** Stored objects are never changed in place, so two stores may share them. */
+export interface Contents {
+  readonly objects: ReadonlyMap<string, Json>;
+  readonly versions: number;
+  readonly uids: number;
+}
+
+const NOTHING: Contents = { objects: new Map(), versions: 0, uids: 0 };
+
+export function createStore(clock: Clock, begin: Contents = NOTHING): Store {
+  const objects = new Map<string, Json>(begin.objects);
   const commits: Change[] = [];
   const listeners = new Set<(change: Change) => void>();
-  let uids = 0;
+  let { uids } = begin;
 
   function get(kind: Kind, ref: ObjectRef): Json | null {
     return objects.get(keyOf(kind, ref)) ?? null;
   }
 
   function commit(kind: Kind, ref: ObjectRef, json: Json | null): Json | null {
-    const version = commits.length + 1;
+    const version = begin.versions + commits.length + 1;
     const after = json && mergePatch(json, { metadata: { resourceVersion: String(version) } });
     const change: Change = { kind, ref, before: get(kind, ref), after, version };
     if (after) objects.set(keyOf(kind, ref), after);
@@ -69,15 +80,16 @@ export function createStore(clock: Clock): Store {
   }
 
   function all(kind: Kind, staleBy: number): readonly Json[] {
-    const then = new Map(objects);
-    for (const { kind: changed, ref, before } of commits
-      .slice(Math.max(0, commits.length - staleBy))
-      .reverse()) {
+    const then = staleBy === 0 ? objects : new Map(objects);
+    const recent = staleBy === 0 ? [] : commits.slice(-staleBy);
+    for (const { kind: changed, ref, before } of recent.reverse()) {
       if (before) then.set(keyOf(changed, ref), before);
       else then.delete(keyOf(changed, ref));
     }
-    const keys = [...then.keys()].filter((key) => key.startsWith(`${kind}/`)).sort();
-    return keys.map((key) => then.get(key) ?? {});
+    const prefix = `${kind}/`;
+    const keys: string[] = [];
+    for (const key of then.keys()) if (key.startsWith(prefix)) keys.push(key);
+    return keys.sort().map((key) => then.get(key) ?? {});
   }
 
   return {
@@ -87,6 +99,7 @@ export function createStore(clock: Clock): Store {
     drop(kind, ref) {
       if (get(kind, ref)) commit(kind, ref, null);
     },
+    contents: () => ({ objects: new Map(objects), versions: begin.versions + commits.length, uids }),
     hasUid: (uid) => [...objects.values()].some((object) => part(object, "metadata")["uid"] === uid),
     subscribe(listener) {
       listeners.add(listener);

@@ -88,8 +88,15 @@ export function createSimWatches(store: Store, clock: Clock): SimWatches {
   };
 }
 
+/** What the parser made of a stored object, which is never changed, so that it need not be parsed twice. */
+const parsed = new WeakMap<Json, unknown>();
+
 export function modelOf<K extends Kind>(kind: K, json: Json): KubeKinds[K] {
-  return KINDS[kind].schema.parse(json);
+  const known = parsed.get(json);
+  if (known !== undefined) return known as KubeKinds[K];
+  const model = KINDS[kind].schema.parse(json);
+  parsed.set(json, model);
+  return model;
 }
 
 export function listed<K extends Kind>(

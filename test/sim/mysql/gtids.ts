@@ -1,12 +1,19 @@
-/** GTID sets of the simulated servers. On purpose not the code under test: one number after the other. */
+/**
+ * GTID sets of the simulated servers. On purpose not the code under test: here a set is, for each server, one
+ * sorted list of closed intervals, and every question is answered from those numbers alone.
+ */
 
 export interface Gtid {
   readonly uuid: string;
   readonly number: number;
 }
 
+/** `[first, last]` pairs, ascending, never touching each other. */
+type Intervals = [first: number, last: number][];
+
 export class Gtids {
-  readonly #numbers = new Map<string, Set<number>>();
+  readonly #intervals = new Map<string, Intervals>();
+  #printed: string | null = null;
 
   static parse(text: string): Gtids {
     const gtids = new Gtids();
@@ -14,74 +21,93 @@ export class Gtids {
       const [uuid = "", ...intervals] = part.split(":");
       for (const interval of intervals) {
         const [first = 0, last = first] = interval.split("-").map(Number);
-        for (let number = first; number <= last; number += 1) gtids.add({ uuid, number });
+        gtids.#addInterval(uuid, first, last);
       }
     }
     return gtids;
   }
 
   add({ uuid, number }: Gtid): void {
-    const numbers = this.#numbers.get(uuid) ?? new Set();
-    this.#numbers.set(uuid, numbers.add(number));
+    this.#addInterval(uuid, number, number);
+  }
+
+  #addInterval(uuid: string, first: number, last: number): void {
+    this.#printed = null;
+    const intervals = this.#intervals.get(uuid);
+    if (intervals === undefined) {
+      this.#intervals.set(uuid, [[first, last]]);
+      return;
+    }
+    const newest = intervals.at(-1);
+    if (newest !== undefined && first === newest[1] + 1) {
+      newest[1] = last;
+      return;
+    }
+    let from = 0;
+    while (from < intervals.length && (intervals[from]?.[1] ?? 0) < first - 1) from += 1;
+    let merged: [number, number] = [first, last];
+    let count = 0;
+    for (const [low, high] of intervals.slice(from)) {
+      if (low > merged[1] + 1) break;
+      merged = [Math.min(low, merged[0]), Math.max(high, merged[1])];
+      count += 1;
+    }
+    intervals.splice(from, count, merged);
   }
 
   has({ uuid, number }: Gtid): boolean {
-    return this.#numbers.get(uuid)?.has(number) ?? false;
+    return this.#covers(uuid, number, number);
+  }
+
+  #covers(uuid: string, first: number, last: number): boolean {
+    const intervals = this.#intervals.get(uuid) ?? [];
+    return intervals.some(([low, high]) => low <= first && last <= high);
   }
 
   /** The part that this server began. */
   of(uuid: string): Gtids {
     const part = new Gtids();
-    for (const number of this.#numbers.get(uuid) ?? []) part.add({ uuid, number });
+    for (const [first, last] of this.#intervals.get(uuid) ?? []) part.#addInterval(uuid, first, last);
     return part;
   }
 
   contains(part: Gtids): boolean {
-    return [...part.#numbers].every(([uuid, numbers]) =>
-      [...numbers].every((number) => this.has({ uuid, number })),
-    );
+    for (const [uuid, intervals] of part.#intervals) {
+      if (!intervals.every(([first, last]) => this.#covers(uuid, first, last))) return false;
+    }
+    return true;
+  }
+
+  /** Everything of both is in this one afterwards. */
+  join(other: Gtids): this {
+    for (const [uuid, intervals] of other.#intervals) {
+      for (const [first, last] of intervals) this.#addInterval(uuid, first, last);
+    }
+    return this;
   }
 
   /** The next free number of this server. */
   next(uuid: string): number {
-    let number = (this.#numbers.get(uuid)?.size ?? 0) + 1;
-    while (this.has({ uuid, number })) number += 1;
-    return number;
+    const [first] = this.#intervals.get(uuid) ?? [];
+    return first === undefined || first[0] > 1 ? 1 : first[1] + 1;
   }
 
   copy(): Gtids {
-    const copied = new Gtids();
-    for (const [uuid, numbers] of this.#numbers) copied.#numbers.set(uuid, new Set(numbers));
-    return copied;
+    return new Gtids().join(this);
   }
 
   /** As the server prints it. */
   print(): string {
-    return [...this.#numbers]
-      .filter(([, numbers]) => numbers.size > 0)
+    this.#printed ??= [...this.#intervals]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([uuid, numbers]) => `${uuid}${intervalsOf(numbers)}`)
+      .map(([uuid, intervals]) => uuid + intervals.map(printInterval).join(""))
       .join(",\n");
+    return this.#printed;
   }
 }
 
-function intervalsOf(numbers: ReadonlySet<number>): string {
-  let text = "";
-  let first = 0;
-  let last = 0;
-  const close = (): void => {
-    if (first > 0) text += first === last ? `:${first}` : `:${first}-${last}`;
-  };
-  for (const number of [...numbers].sort((a, b) => a - b)) {
-    if (number === last + 1 && first > 0) last = number;
-    else {
-      close();
-      first = number;
-      last = number;
-    }
-  }
-  close();
-  return text;
+function printInterval([first, last]: readonly [number, number]): string {
+  return first === last ? `:${first}` : `:${first}-${last}`;
 }
 
 /** The set without the newest `count` transactions of its only server. */

@@ -1,12 +1,13 @@
 /**
  * The receiving side: a connection to the source that is tried again every two seconds, a relay log on the
  * volume, and the acknowledgement of what was written to it. A source sends each receiver what it lacks, in
- * the order of its binary log.
+ * the order of its binary log. A connection has two sides: over a way that is cut, or beside a stopped process,
+ * one of them may be gone long before the other notices.
  */
 
 import { Gtids } from "./gtids.ts";
 import { acknowledge } from "./semisync.ts";
-import type { Dump, SimServer } from "./server.ts";
+import type { Dump, Process, SimServer } from "./server.ts";
 import { offlineRefusal } from "./statements/change-of-primary.ts";
 import type { Transaction } from "./volume.ts";
 
@@ -27,7 +28,8 @@ interface Connection extends Receiver {
   error: Receiver["error"];
   semiSync: boolean;
   ended: boolean;
-  dump: Dump | null;
+  /** Ends the connection from this side. */
+  hangUp: (() => void) | null;
 }
 
 export function startReceiver(replica: SimServer): void {
@@ -38,10 +40,10 @@ export function startReceiver(replica: SimServer): void {
     error: null,
     semiSync: false,
     ended: false,
-    dump: null,
+    hangUp: null,
     stop() {
       connection.ended = true;
-      connection.dump?.end();
+      connection.hangUp?.();
     },
   };
   process.receiver = connection;
@@ -55,6 +57,7 @@ export function stopReceiver(replica: SimServer): void {
 
 function connect(replica: SimServer, connection: Connection): void {
   if (connection.ended) return;
+  if (replica.stopped) return replica.whenAwake(() => connect(replica, connection));
   const { channel } = replica.data;
   const source = channel && replica.network.resolve(replica, channel.host);
   const error = objection(replica, source);
@@ -67,10 +70,12 @@ function connect(replica: SimServer, connection: Connection): void {
     replica.variable("rpl_semi_sync_replica_enabled") === "ON" &&
     source.data.plugins.has("rpl_semi_sync_source");
   replica.data.channel = { ...channel, sourceUuid: source.volume.serverUuid };
-  const dump = createDump(source, replica, connection, semiSync);
+  // A replica that comes again is known by its uuid, and what is left of its last connection is ended.
+  for (const old of [...source.process.dumps]) if (old.replica === replica) old.end();
+  const dump = createDump({ source, replica, connection, semiSync });
   connection.state = "ON";
   connection.semiSync = semiSync;
-  connection.dump = dump;
+  replica.process.sourceLeft = null;
   source.process.dumps.add(dump);
   for (const transaction of source.data.binlog) {
     if (!holds(replica, transaction)) dump.send(transaction);
@@ -84,7 +89,7 @@ function holds({ data, volume }: SimServer, { gtid }: Transaction): boolean {
 /** Why the source does not let it in. */
 function objection(replica: SimServer, source: SimServer | null): Receiver["error"] {
   const { channel } = replica.data;
-  if (channel === null || source === null || !source.running) {
+  if (channel === null || source === null || !source.running || source.process.ending) {
     return { number: 2003, message: "Can't connect to MySQL server" };
   }
   const user = source.data.users.get(channel.user);
@@ -104,45 +109,108 @@ function objection(replica: SimServer, source: SimServer | null): Receiver["erro
   return null;
 }
 
-function createDump(source: SimServer, replica: SimServer, connection: Connection, semiSync: boolean): Dump {
-  const process = source.process;
-  const { clock } = source;
-  let ended = false;
+interface Ends {
+  readonly source: SimServer;
+  readonly replica: SimServer;
+  readonly connection: Connection;
+  readonly semiSync: boolean;
+}
+
+function createDump(ends: Ends): Dump {
+  const { source, replica, connection, semiSync } = ends;
+  const { process, clock, network } = source;
+  const { routes } = network;
+  const receiving = replica.process;
+  const sides = { source: true, replica: true };
+
+  /** The replica's side: it tries again, unless it was told to stop. */
+  function dropReplica(error: Receiver["error"], left: Process["sourceLeft"]): void {
+    if (!sides.replica) return;
+    sides.replica = false;
+    connection.hangUp = null;
+    connection.semiSync = false;
+    if (connection.ended || !replica.running || replica.process !== receiving) return;
+    connection.state = "CONNECTING";
+    connection.error = error;
+    receiving.sourceLeft = left;
+    clock.after(CONNECT_MS, () => connect(replica, connection));
+  }
+
+  function dropSource(): void {
+    if (!sides.source) return;
+    sides.source = false;
+    process.dumps.delete(dump);
+  }
+
+  connection.hangUp = () => {
+    dropReplica(null, null);
+    routes.travel(replica.name, source.name, () => source.whenAwake(dropSource));
+  };
+
+  function receive(transaction: Transaction, place: number): void {
+    if (!sides.replica || !replica.running || replica.process !== receiving) return;
+    if (!holds(replica, transaction)) {
+      replica.volume.relay.push(transaction);
+      replica.volume.received.add(transaction.gtid);
+    }
+    replica.wakeApplier();
+    if (!semiSync) return;
+    if (replica.acksToLose > 0) {
+      replica.acksToLose -= 1;
+      dropSource();
+      dropReplica(LOST_CONNECTION, "cut");
+      return;
+    }
+    clock.after(NETWORK_MS, () =>
+      routes.travel(replica.name, source.name, () =>
+        source.whenAwake(() => {
+          if (sides.source && source.running) acknowledge(source, replica.volume.serverUuid, place);
+        }),
+      ),
+    );
+  }
+
   const dump: Dump = {
     replica,
+    replicaUuid: replica.volume.serverUuid,
     account: replica.data.channel?.user ?? "",
     semiSync,
     send(transaction) {
       const place = source.data.binlog.indexOf(transaction);
-      clock.after(NETWORK_MS, () => {
-        if (ended) return;
-        if (!holds(replica, transaction)) {
-          replica.volume.relay.push(transaction);
-          replica.volume.received.add(transaction.gtid);
-        }
-        replica.wakeApplier();
-        if (!semiSync) return;
-        clock.after(NETWORK_MS, () => {
-          if (!ended && source.running) acknowledge(source, replica.volume.serverUuid, place);
-        });
-      });
+      clock.after(NETWORK_MS, () =>
+        routes.travel(source.name, replica.name, () =>
+          replica.whenAwake(() => replica.whenRoom(() => receive(transaction, place))),
+        ),
+      );
     },
     end() {
-      if (ended) return;
-      ended = true;
-      process.dumps.delete(dump);
-      connection.dump = null;
-      connection.semiSync = false;
-      if (connection.ended) return;
-      connection.state = "CONNECTING";
-      clock.after(CONNECT_MS, () => connect(replica, connection));
+      if (!sides.source) return;
+      dropSource();
+      // A server that is being stopped, and one that is told to end a stream, says so as its last word.
+      const left = source.running || process.ending ? "orderly" : "cut";
+      const drop = (): void => dropReplica(LOST_CONNECTION, left);
+      routes.travel(source.name, replica.name, () => replica.whenAwake(drop));
+    },
+    fallSilent() {
+      const { mended } = routes;
+      clock.after(netTimeoutMs(replica), () => {
+        if (!sides.replica || replica.stopped || routes.mended !== mended) return;
+        if (source.stopped || !routes.isOpen(source.name, replica.name)) dropReplica(LOST_CONNECTION, "cut");
+      });
     },
   };
   return dump;
 }
 
+const LOST_CONNECTION = { number: 2013, message: "Lost connection to MySQL server during query" };
+
+function netTimeoutMs(replica: SimServer): number {
+  return Number(replica.running ? (replica.variable("replica_net_timeout") ?? 60) : 60) * 1_000;
+}
+
 /** CHANGE REPLICATION SOURCE with both threads stopped (facts L2). */
-export function dropRelayLog({ volume }: SimServer): void {
-  volume.relay = [];
-  volume.received = new Gtids();
+export function dropRelayLog(server: SimServer): void {
+  server.network.witness.discarding(server, "relay log", null);
+  server.volume.relay = [];
+  server.volume.received = new Gtids();
 }

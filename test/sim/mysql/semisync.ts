@@ -17,9 +17,15 @@ function required(server: SimServer): number {
   return Number(server.variable("rpl_semi_sync_source_wait_for_replica_count") ?? 0);
 }
 
+/** How many replicas have acknowledged this place. */
+export function acknowledgements({ process }: SimServer, place: number): number {
+  let count = 0;
+  for (const last of process.acked.values()) if (last >= place) count += 1;
+  return count;
+}
+
 function enough(server: SimServer, place: number): boolean {
-  const acked = [...server.process.acked.values()].filter((last) => last >= place);
-  return acked.length >= required(server);
+  return acknowledgements(server, place) >= required(server);
 }
 
 export function semiSyncWait(server: SimServer, place: number): Promise<void> {

@@ -1,11 +1,13 @@
 /**
  * One simulated MySQL server: a volume, and a process that comes and goes. Everything in `Process` is lost
  * when it ends; a commit that waited for acknowledgements is found in the binary log at the next start and
- * is then committed (facts L8).
+ * is then committed (facts L8). A stopped process (SIGSTOP) does nothing and keeps its sockets; what reached
+ * it meanwhile is done when it goes on.
  */
 import type { SimClock } from "../clock.ts";
 import { type Receiver, startReceiver } from "./replication.ts";
-import { type Ack, semiSyncWait } from "./semisync.ts";
+import type { Routes } from "./routes.ts";
+import { type Ack, acknowledgements, semiSyncWait } from "./semisync.ts";
 import type { Session } from "./session.ts";
 import { COMPILED, PLUGIN_VARIABLES } from "./variables.ts";
 import type { Data, Transaction, Volume } from "./volume.ts";
@@ -13,16 +15,20 @@ import type { Data, Transaction, Volume } from "./volume.ts";
 /** How a receiver hangs on this server. */
 export interface Dump {
   readonly replica: SimServer;
+  /** Of its volume when it came. */
+  readonly replicaUuid: string;
   readonly account: string;
   readonly semiSync: boolean;
   /** The source has something new for it. */
   send(transaction: Transaction): void;
-  /** The connection ended. */
+  /** The source's side has ended. */
   end(): void;
+  /** Something may keep the two from hearing each other from now on. */
+  fallSilent(): void;
 }
 
 export interface Process {
-  readonly startedAtMs: number;
+  startedAtMs: number;
   readonly globals: Map<string, string>;
   readonly sessions: Set<Session>;
   readonly dumps: Set<Dump>;
@@ -31,10 +37,23 @@ export interface Process {
   readonly acked: Map<string, number>;
   readonly ackWaiters: Set<Ack>;
   receiver: Receiver | null;
+  /** How the last stream of its receiver ended; null while it is connected. */
+  sourceLeft: "orderly" | "cut" | null;
   applier: boolean;
+  applierError: string | null;
   applying: Transaction | null;
   /** Somebody copies from this server. */
   donating: boolean;
+  /** A graceful stop is under way: nobody new comes in and nothing more is committed. */
+  ending: boolean;
+}
+
+/** What the checks of a simulation see the moment it happens. */
+export interface Witness {
+  /** A commit of the server's own went on, with so many real acknowledgements. */
+  committed(server: SimServer, transaction: Transaction, acks: number): void;
+  /** All of a server's data, or part of its relay log, is about to be thrown away. */
+  discarding(server: SimServer, what: "relay log" | "data", donor: SimServer | null): void;
 }
 
 /** The network as a server meets it. */
@@ -43,6 +62,10 @@ export interface Network {
   resolve(from: SimServer, host: string): SimServer | null;
   /** The process has ended; whoever started it starts it again. */
   exited(server: SimServer, exitCode: number): void;
+  readonly routes: Routes;
+  /** Nobody hears this server any more, or not from all sides. */
+  silent(server: SimServer): void;
+  readonly witness: Witness;
 }
 
 export class Refused extends Error {
@@ -57,18 +80,30 @@ export class Refused extends Error {
 /** The session, or the whole process, is gone; nobody is told. */
 export class Lost extends Error {}
 
+/** How long a graceful stop takes (facts L1). */
+const SHUTDOWN_MS = 260;
+
 export class SimServer {
   readonly name: string;
   readonly clock: SimClock;
   readonly network: Network;
   /** Milliseconds to execute one replicated transaction. */
   applyMs = 1;
+  /** What an applier meets at its next transaction; null = nothing. */
+  applierFault: "blocked" | "1062" | null = null;
   /** So many copies into this server cannot be recovered at the start after them, which leaves it empty. */
   cloneFailures = 0;
   /** Milliseconds that a copy takes. */
   cloneMs = 600;
+  /** So many acknowledgements of this replica get lost, each with its connection (facts L11). */
+  acksToLose = 0;
   volume: Volume;
   #process: Process | null = null;
+  #stopped = false;
+  #diskFull = false;
+  /** What waits for the process to go on, and what for space on the disk. */
+  #whenAwake: (() => void)[] = [];
+  #whenRoom: (() => void)[] = [];
 
   constructor(name: string, volume: Volume, clock: SimClock, network: Network) {
     this.name = name;
@@ -90,6 +125,38 @@ export class SimServer {
     return this.volume.data;
   }
 
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** SIGSTOP. */
+  freeze(): void {
+    if (!this.running) return;
+    this.#stopped = true;
+    this.network.silent(this);
+  }
+
+  /** SIGCONT. */
+  thaw(): void {
+    this.#stopped = false;
+    for (const act of this.#whenAwake.splice(0)) act();
+  }
+
+  whenAwake(act: () => void): void {
+    if (this.#stopped) this.#whenAwake.push(act);
+    else act();
+  }
+
+  set diskFull(full: boolean) {
+    this.#diskFull = full;
+    if (!full) for (const act of this.#whenRoom.splice(0)) act();
+  }
+
+  whenRoom(act: () => void): void {
+    if (this.#diskFull) this.#whenRoom.push(act);
+    else act();
+  }
+
   start(): void {
     const { data, persisted } = this.volume;
     for (const transaction of data.binlog) this.execute(transaction);
@@ -107,9 +174,12 @@ export class SimServer {
       acked: new Map(),
       ackWaiters: new Set(),
       receiver: null,
+      sourceLeft: null,
       applier: false,
+      applierError: null,
       applying: null,
       donating: false,
+      ending: false,
     };
     if (globals.get("skip_replica_start") === "OFF" && data.channel !== null) {
       this.startApplier();
@@ -121,10 +191,26 @@ export class SimServer {
   stop(exitCode: number): void {
     const { sessions, dumps, receiver } = this.process;
     this.#process = null;
+    this.#stopped = false;
+    this.#whenAwake = [];
+    this.#whenRoom = [];
     for (const session of [...sessions]) session.lose();
     for (const dump of [...dumps]) dump.end();
     receiver?.stop();
     this.network.exited(this, exitCode);
+  }
+
+  /** SIGTERM: every commit that waits is answered OK, acknowledged or not (facts L1), and the exit code is 0. */
+  terminate(): void {
+    const process = this.process;
+    this.whenAwake(() => {
+      if (process.ending || this.#process !== process) return;
+      process.ending = true;
+      for (const ack of [...process.ackWaiters]) ack.release();
+      this.clock.after(SHUTDOWN_MS, () => {
+        if (this.#process === process) this.stop(0);
+      });
+    });
   }
 
   /** A variable by name; undefined while its plugin is not there. */
@@ -143,11 +229,11 @@ export class SimServer {
   }
 
   /** Writes and commits a change of this server's own. `log`: false = not into the binary log. */
-  async write(effect: (data: Data) => void, log = true): Promise<void> {
+  async write(effect: (data: Data) => void, log = true, mark: Transaction["mark"] = null): Promise<void> {
     if (!log) return effect(this.data);
     const uuid = this.volume.serverUuid;
     const number = Math.max(this.data.executed.next(uuid), this.#nextLogged(uuid));
-    await this.commit({ gtid: { uuid, number }, effect, at: this.clock.now() });
+    await this.commit({ gtid: { uuid, number }, effect, at: this.clock.now(), mark });
   }
 
   #nextLogged(uuid: string): number {
@@ -158,12 +244,19 @@ export class SimServer {
   /** AFTER_SYNC: into the binary log and to the replicas first, then the wait, then it can be read. */
   async commit(transaction: Transaction): Promise<void> {
     const process = this.process;
+    // Without room the server waits for somebody to make some.
+    if (this.#diskFull) await new Promise<void>((resolve) => this.whenRoom(resolve));
+    if (this.#process !== process || process.ending) throw new Lost(`${this.name} ends`);
     this.data.binlog.push(transaction);
     for (const dump of process.dumps) dump.send(transaction);
-    await semiSyncWait(this, this.data.binlog.length - 1);
+    const place = this.data.binlog.length - 1;
+    await semiSyncWait(this, place);
     // The thread died with its process; the next start finds the transaction in the log.
     if (this.#process !== process) throw new Lost(`${this.name} ended`);
     this.execute(transaction);
+    if (transaction.gtid.uuid === this.volume.serverUuid) {
+      this.network.witness.committed(this, transaction, acknowledgements(this, place));
+    }
   }
 
   execute({ gtid, effect }: Transaction): void {
@@ -176,20 +269,34 @@ export class SimServer {
     const process = this.process;
     if (process.applier) return;
     process.applier = true;
+    process.applierError = null;
     void this.#apply(process);
   }
 
   /** Executes what was received, in order, for as long as there is something; more arriving calls it again. */
   async #apply(process: Process): Promise<void> {
     while (this.#process === process && process.applier && process.applying === null) {
-      const next = this.volume.relay.find(({ gtid }) => !this.data.executed.has(gtid));
+      const { relay } = this.volume;
+      while (relay[0] !== undefined && this.data.executed.has(relay[0].gtid)) relay.shift();
+      const [next] = relay;
       if (next === undefined) return;
       process.applying = next;
       await this.clock.sleep(this.applyMs);
+      await this.#untilApplicable(process);
       if (this.#process !== process) return;
-      const stopped = !process.applier;
-      if (!stopped) await this.commit(next).catch((error: unknown) => void onlyLost(error));
+      if (process.applier && this.applierFault === "1062") {
+        process.applier = false;
+        process.applierError = `Could not execute Write_rows event of ${next.gtid.number}; Duplicate entry (1062)`;
+      }
+      if (process.applier) await this.commit(next).catch((error: unknown) => void onlyLost(error));
       process.applying = null;
+    }
+  }
+
+  async #untilApplicable(process: Process): Promise<void> {
+    if (this.#stopped) await new Promise<void>((resolve) => this.whenAwake(resolve));
+    while (this.applierFault === "blocked" && this.#process === process && process.applier) {
+      await this.clock.sleep(BLOCKED_POLL_MS);
     }
   }
 
@@ -197,6 +304,8 @@ export class SimServer {
     if (this.#process !== null) void this.#apply(this.#process);
   }
 }
+
+const BLOCKED_POLL_MS = 250;
 
 export function onlyLost(error: unknown): void {
   if (!(error instanceof Lost)) throw error;

@@ -10,6 +10,8 @@ export interface Transaction {
   readonly effect: (data: Data) => void;
   /** When its origin committed it, milliseconds. */
   readonly at: number;
+  /** What the checks recognise: a client's row, or the term row of an epoch. */
+  readonly mark: { readonly row: string } | { readonly term: number } | null;
 }
 
 export interface User {
@@ -113,7 +115,7 @@ export function freshVolume(serverUuid: string, part: VolumePart): Volume {
   for (let number = 1; number <= INITIAL_TRANSACTIONS + (part.rows ?? 0); number += 1) {
     const row = `row-${number}`;
     const effect = (of: Data): void => void (number > INITIAL_TRANSACTIONS && of.rows.add(row));
-    const transaction: Transaction = { gtid: { uuid: serverUuid, number }, effect, at: 0 };
+    const transaction: Transaction = { gtid: { uuid: serverUuid, number }, effect, at: 0, mark: null };
     data.binlog.push(transaction);
     data.executed.add(transaction.gtid);
     effect(data);
@@ -143,6 +145,18 @@ export function copyData(donor: Data): Data {
     purged: donor.executed.copy(),
     binlog: [],
     channel: donor.channel,
+  };
+}
+
+/** The same disk once more; what stands in logs is never changed and is shared. */
+export function copyVolume(volume: Volume): Volume {
+  const { data } = volume;
+  return {
+    ...volume,
+    persisted: new Map(volume.persisted),
+    data: { ...copyData(data), purged: data.purged.copy(), binlog: [...data.binlog] },
+    relay: [...volume.relay],
+    received: volume.received.copy(),
   };
 }
 

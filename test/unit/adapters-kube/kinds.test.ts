@@ -62,6 +62,23 @@ describe("pods", () => {
       containers({ state: { terminated: { reason: "OOMKilled", exitCode: 137 } } }),
       one({ reason: "OOMKilled", exitCode: 137 }),
     ],
+    [
+      "with a container that runs again, and how long the one before it ran",
+      containers({
+        state: { running: {} },
+        lastState: {
+          terminated: { exitCode: 0, startedAt: "2026-01-01T00:00:00Z", finishedAt: "2026-01-01T00:01:00Z" },
+        },
+      }),
+      one({
+        running: true,
+        ended: {
+          exitCode: 0,
+          startedAtMs: Date.parse("2026-01-01T00:00:00Z"),
+          finishedAtMs: Date.parse("2026-01-01T00:01:00Z"),
+        },
+      }),
+    ],
   ];
 
   test.each(cases)("%s", (_, status, expected) => {
@@ -75,7 +92,7 @@ describe("pods", () => {
   }
 
   function one(status: object): Partial<Pod> {
-    const nothing = { running: false, restartCount: 0, reason: null, exitCode: null };
+    const nothing = { running: false, restartCount: 0, reason: null, exitCode: null, ended: null };
     return { containers: [{ name: "main", ...nothing, ...status }] };
   }
 });

@@ -140,6 +140,7 @@ test("the controller, the kubelet and the garbage collector can be played", () =
     restartCount: 1,
     reason: "CrashLoopBackOff",
     exitCode: 1,
+    ended: { exitCode: 1, startedAtMs: 1_000, finishedAtMs: 2_000 },
   };
   expect(reportPod(sim, POD, { ip: null, ready: false, containers: [crashed] })).toMatchObject({
     ip: null,

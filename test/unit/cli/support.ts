@@ -139,7 +139,7 @@ export const adoptingPods: readonly Pod[] = [
   pod(adopting, 0, { role: "primary", acks: false, lagMs: null }),
   pod(adopting, 1, undefined, {
     ready: false,
-    containers: [{ name: "mysql", running: false, restartCount: 4, reason: "CrashLoopBackOff", exitCode: 1 }],
+    containers: [{ name: "mysql", running: false, restartCount: 4, reason: "CrashLoopBackOff", exitCode: 1, ended: null }],
   }),
 ];
 

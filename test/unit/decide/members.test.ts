@@ -130,6 +130,7 @@ describe("standing", () => {
           restartCount: 3,
           reason: "CrashLoopBackOff",
           exitCode: 1,
+          ended: null,
         };
         const pod = before.pod === null ? null : { ...before.pod, containers: [crashed] };
         return { ...before, pod, server: { kind: "unreachable", reason: "x", closed: false } };

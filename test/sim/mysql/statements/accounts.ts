@@ -82,10 +82,13 @@ export const ACCOUNT_STATEMENTS: readonly Statement[] = [
       session.need("INSERT", "ordinal.*", 1142);
       const key = Number(epoch);
       const { serverUuid } = session.server.volume;
-      await session.write(({ terms }) => {
-        const opened = (terms.get(key)?.opened ?? 0) + 1;
-        terms.set(key, { clusterUid: String(clusterUid), serverUuid, opId: String(opId), opened });
-      });
+      const row = { clusterUid: String(clusterUid), serverUuid, opId: String(opId) };
+      await session.write(
+        ({ terms }) => {
+          terms.set(key, { ...row, opened: (terms.get(key)?.opened ?? 0) + 1 });
+        },
+        { term: key },
+      );
     },
   },
   {
@@ -114,10 +117,14 @@ export const ACCOUNT_STATEMENTS: readonly Statement[] = [
       session.need("INSERT", "*.*", 1142);
       const admin = session.user.grants === null;
       if (!admin && session.server.variable("read_only") === "ON") throw new Refused(1290, "--read-only");
-      await session.write((data) => {
-        data.tables.add(table ?? "");
-        data.rows.add(String(value));
-      });
+      const row = String(value);
+      await session.write(
+        (data) => {
+          data.tables.add(table ?? "");
+          data.rows.add(row);
+        },
+        { row },
+      );
     },
   },
 ];

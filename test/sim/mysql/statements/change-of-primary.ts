@@ -50,7 +50,7 @@ export const CHANGE_STATEMENTS: readonly Statement[] = [
     pattern: /^SHUTDOWN$/,
     run: (session) => {
       session.need("SHUTDOWN");
-      session.server.stop(0);
+      session.server.terminate();
     },
   },
   {

@@ -43,6 +43,7 @@ async function clone(session: Session, account: string, host: string, password: 
     volume.clone = { state: "Failed", error: "Clone Donor Error: 2013 : Lost connection (3862)" };
     throw new Refused(3862, "Clone Donor Error: Error: 2013: Lost connection");
   }
+  server.network.witness.discarding(server, "data", donor);
   dropRelayLog(server);
   if (server.cloneFailures > 0) {
     server.cloneFailures -= 1;

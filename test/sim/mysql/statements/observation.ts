@@ -103,7 +103,7 @@ function channels({ server, process }: Session, query: string): string | null {
     received: server.volume.received.print(),
     applier: process.applier ? "ON" : "OFF",
     sourceLeft: receiver?.state === "ON" ? null : process.sourceLeft,
-    applierError: null,
+    applierError: process.applierError,
     applyingSince: process.applying === null ? null : process.applying.at / 1000,
   };
   const row: Record<string, unknown> = {};
