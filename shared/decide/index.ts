@@ -21,27 +21,15 @@ import { needsReopening } from "./plan/steady.ts";
 import { inputProblems } from "./problems/input.ts";
 import { memberProblems } from "./problems/members.ts";
 import { serverProblems } from "./problems/servers.ts";
-import { ackCountFor, type Situation, viewMembers } from "./situation.ts";
+import { ackCountFor, seenFrom, type Situation } from "./situation.ts";
 
 function situationOf(observed: Observed, rules: EngineRules, nowMs: number, state: State): Situation | null {
   const config = state.pending ?? state.established;
   if (config === null) return null;
   // Without a wish it is being let go, and the defaults are as good as any limits.
   const spec = observed.wish.spec ?? SPEC_DEFAULTS;
-  const members = viewMembers(rules, observed.members, config);
-  const primary = members.find((view) => view.ordinal === config.primary.ordinal);
-  if (primary === undefined) return null;
-  return {
-    observed,
-    rules,
-    nowMs,
-    spec,
-    state,
-    config,
-    primary,
-    members,
-    ackCountWanted: ackCountFor(observed.set.replicas),
-  };
+  const ackCountWanted = ackCountFor(observed.set.replicas);
+  return seenFrom({ observed, rules, nowMs, spec, state, ackCountWanted }, config);
 }
 
 /** Where the cluster stands, and the one thing that is done about it now. */

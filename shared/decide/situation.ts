@@ -182,6 +182,16 @@ export function viewMembers(
   }
 }
 
+/** The same members, seen from another configuration; null when its primary is beyond the replica count. */
+export function seenFrom(
+  situation: Omit<Situation, "config" | "members" | "primary">,
+  config: Config,
+): Situation | null {
+  const members = viewMembers(situation.rules, situation.observed.members, config);
+  const primary = members.find((view) => view.ordinal === config.primary.ordinal);
+  return primary === undefined ? null : { ...situation, config, members, primary };
+}
+
 /** Who is in place, for people. */
 export function summary({ members, config, primary, state }: Situation): string {
   const placed = members.filter(

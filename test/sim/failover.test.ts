@@ -83,10 +83,11 @@ describe("a primary that is killed", () => {
 test("commits that nobody acknowledged are archived before the old primary is made anew", async () => {
   const { world, client } = await established(3);
   // Its replicas stop hearing from it, so what it commits now waits for ever.
-  for (const replica of ["mysql-1", "mysql-2"]) world.fleet.cut(replica, "mysql-0");
+  for (const replica of ["mysql-1", "mysql-2"]) world.fleet.cut("mysql-0", replica);
   await world.clock.pass(400);
   world.kubelet.kill(0);
-  for (const replica of ["mysql-1", "mysql-2"]) world.fleet.mend(replica, "mysql-0");
+  await looks(world, 5_000);
+  for (const replica of ["mysql-1", "mysql-2"]) world.fleet.mend("mysql-0", replica);
   await ended(world, client);
   expect(primaryOf(world)).not.toBe(0);
   const reasons = await eventReasons(world);
@@ -142,14 +143,14 @@ describe("a failover that a person has to approve", () => {
   test("waits, and goes on with the epoch's approval", async () => {
     const annotations = { ...WISH, "ordinal.dev/failover": "manual", "ordinal.dev/approve": "e1" };
     const { world, client } = await established(3, { annotations });
-    for (const from of ["function", "mysql-1", "mysql-2"]) world.fleet.cut(from, "mysql-0");
+    world.kubelet.freeze(0);
     await looks(world, 15_000);
     expect(primaryOf(world)).toBe(0);
     expect(world.annotation("ordinal.dev/conditions")).toContain("ordinal.dev/approve=e2");
     world.annotate({ "ordinal.dev/approve": "e2" });
     await looks(world, 15_000);
     expect(primaryOf(world)).not.toBe(0);
-    for (const from of ["function", "mysql-1", "mysql-2"]) world.fleet.mend(from, "mysql-0");
+    world.kubelet.thaw(0);
     await ended(world, client);
   });
 });

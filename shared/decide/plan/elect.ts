@@ -103,8 +103,24 @@ function describe(situation: Situation, view: MemberView): string {
   return `${view.member.podName}: ${positions.shorten(received(view), 90) || "nothing"}`;
 }
 
-/** Members that may acknowledge to the new primary: read-only, and with nothing that it lacks. */
+/**
+ * Those that may acknowledge to the new primary: read-only, and with nothing that it lacks. And those that may
+ * be acknowledging already, because they could not be asked, or receive from it now: recorded is more than real,
+ * never less (INV-3).
+ */
 function ackersFor(situation: Situation, candidate: MemberView): Config["ackers"] {
+  const { members, config } = situation;
+  const able = ableAckers(situation, candidate);
+  const perhaps = config.ackers.filter(({ serverUuid }) => {
+    if (serverUuid === candidate.facts?.serverUuid) return false;
+    const channel = members.find((view) => view.facts?.serverUuid === serverUuid)?.facts?.channel;
+    if (channel === undefined) return true;
+    return channel !== null && channel.receiver !== "off" && channel.sourceUuid === candidate.facts?.serverUuid;
+  });
+  return [...able, ...perhaps.filter((one) => !able.some((other) => other.serverUuid === one.serverUuid))];
+}
+
+function ableAckers(situation: Situation, candidate: MemberView): Config["ackers"] {
   const { positions } = situation.rules;
   return situation.members.flatMap((view) => {
     const { facts } = view;

@@ -7,7 +7,7 @@ import { LABEL } from "../../annotations/keys.ts";
 import type { Problem } from "../../model/condition.ts";
 import type { State } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
-import { isAcker, type MemberView, type Situation } from "../situation.ts";
+import { isAcker, type MemberView, seenFrom, type Situation } from "../situation.ts";
 import { needed, type Quorum } from "./elect.ts";
 import { type Evidence, evidence } from "./evidence.ts";
 import { seenOf } from "./routing.ts";
@@ -36,8 +36,15 @@ function knownForMs({ observed, nowMs }: Situation): number {
   return ms < -SILENCE_MS ? Number.MAX_SAFE_INTEGER : Math.max(0, ms);
 }
 
+/** It was never opened, so nobody has written to it, and its end can hide nothing. */
+function isUnopened({ state }: Situation): boolean {
+  return state.pending !== null && !state.pending.open;
+}
+
 /** How long this evidence has to stand before anything is done. */
-function patienceMs({ spec }: Situation, found: Evidence): number {
+function patienceMs(situation: Situation, found: Evidence): number {
+  const { spec } = situation;
+  if (isUnopened(situation)) return found.kind === "lost" ? 0 : SILENCE_MS;
   switch (found.kind) {
     case "silent":
       return SILENCE_MS;
@@ -50,9 +57,15 @@ function patienceMs({ spec }: Situation, found: Evidence): number {
 
 /** Why a failover would not come to its end: too few hold what was acknowledged, or too few would acknowledge. */
 export function obstacle(situation: Situation): Problem | null {
-  const { config, members, primary, ackCountWanted } = situation;
+  const { config, members, primary, ackCountWanted, state } = situation;
+  // The configuration that counts is the last one that was opened.
+  if (isUnopened(situation) && state.established !== null) {
+    const before = seenFrom({ ...situation, state: { ...state, pending: null } }, state.established);
+    return before === null ? null : obstacle(before);
+  }
   const ackers = members.filter((view) => view !== primary && isAcker(config, view));
-  if (config.ackCount === 0 || ackers.length < needed(situation)) {
+  const enough = config.ackCount > 0 && ackers.length >= needed(situation);
+  if (!enough && primary.facts === null) {
     const away = config.ackers
       .filter((acker) => !ackers.some((view) => view.facts?.serverUuid === acker.serverUuid))
       .map((acker) => `${situation.observed.set.name}-${acker.ordinal}`);
@@ -100,14 +113,14 @@ const SOON_MS = 100;
 export function suspect(situation: Situation): Suspicion {
   const found = evidence(situation);
   if (found.kind === "none" || situation.state.established === null) return { kind: "none" };
-  if (found.kind === "cut-off") return { kind: "wait", problem: null, lookAgainMs: null };
+  if (found.kind === "cut-off" && !isUnopened(situation)) return { kind: "wait", problem: null, lookAgainMs: null };
   const leftMs = patienceMs(situation, found) - knownForMs(situation);
   // Within a second or two it is known from the kubelet or its replicas how it ended.
   const soon = knownForMs(situation) < SILENCE_MS ? SOON_MS : WATCH_MS;
   if (leftMs > 0) return { kind: "wait", problem: null, lookAgainMs: Math.min(leftMs, soon) };
   const stands = obstacle(situation) ?? heldBack(situation, found.text);
   if (stands !== null) return { kind: "wait", problem: stands, lookAgainMs: null };
-  return { kind: "claim", why: found.text, unproven: found.kind === "ended" && found.orderly };
+  return { kind: "claim", why: found.text, unproven: found.kind === "ended" && found.orderly && !isUnopened(situation) };
 }
 
 /** The newest that still fit; the oldest no longer matter within a day. */

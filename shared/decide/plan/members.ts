@@ -25,15 +25,9 @@ function seedSteps(situation: Situation, view: MemberView, busy: Donors): Track 
   const donor = chooseDonor(situation, busy);
   if (donor === null) return prepare;
   busy.add(donor);
-  const unlock: Step = {
-    kind: "LockAccount",
-    ordinal: view.ordinal,
-    primary: situation.primary.ordinal,
-    locked: false,
-  };
   return [
     ...prepare,
-    unlock,
+    ...unlockStep(situation, view),
     announceSeeding(situation, view, donor),
     { kind: "Seed", ordinal: view.ordinal, donor, covered: null },
   ];
@@ -43,8 +37,9 @@ function seedSteps(situation: Situation, view: MemberView, busy: Donors): Track 
  * Rather than by its place among the ackers it comes back as somebody new: an account that was locked when it
  * was taken out is unlocked again, on the primary of today.
  */
-function unlockSteps({ primary }: Situation, view: MemberView): Track {
-  if (view.facts?.channel?.lockedOut !== true) return [];
+function unlockStep({ primary }: Situation, view: MemberView): Track {
+  // A closed primary takes no such change; if it is needed, it is seen again once it is open.
+  if (primary.facts === null || primary.facts.readOnly) return [];
   return [{ kind: "LockAccount", ordinal: view.ordinal, primary: primary.ordinal, locked: false }];
 }
 
@@ -81,7 +76,7 @@ export function placeMember(situation: Situation, view: MemberView, busy: Donors
         ...prepareSteps(situation, view, "replica"),
         // Whoever is not recorded must not acknowledge from its first moment on (INV-3).
         ...(facts.acks.given && !isAcker(situation.config, view) ? acknowledgeSteps(view, facts, situation.config) : []),
-        ...unlockSteps(situation, view),
+        ...(facts.channel?.lockedOut === true ? unlockStep(situation, view) : []),
         followStep(situation, view, facts),
       ];
     case "deposed":

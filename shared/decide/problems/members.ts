@@ -21,6 +21,9 @@ function primaryProblems(situation: Situation): readonly Problem[] {
     case "none":
       return isStalled(situation) ? told("AcknowledgementsStalled", stallMessage(situation)) : [];
     case "cut-off":
+      // One that was never opened is not served by; how long it is away is what counts.
+      if (situation.state.pending?.open === false)
+        return told("PrimaryUnreachable", `${podName}, the next primary, does not answer; another may be chosen.`);
       return told(
         "PrimaryCutOff",
         `The primary ${podName} cannot be asked from here (${found.text}) and is left alone; look at the network or the account.`,
