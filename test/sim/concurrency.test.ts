@@ -45,7 +45,10 @@ describe.each(WORKFLOWS)("$name", (workflow) => {
       await world.clock.run(frozen.result);
       const done = frozen.instance.afterThaw.filter(({ text, answer }) => answer === "ok" && !harmless(text));
       expect(done, `frozen at call ${at}`).toEqual([]);
-      expect(await endState(world), `frozen at call ${at}`).toEqual(end);
+      const reached = await endState(world);
+      if (workflow.hurried !== true) expect(reached, `frozen at call ${at}`).toEqual(end);
+      else
+        expect(reached, `frozen at call ${at}`).toMatchObject({ phase: "Healthy", sameData: [true, true, true] });
     }
   });
 });

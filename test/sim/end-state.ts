@@ -51,7 +51,8 @@ export function recordedState(world: World): State | null {
 
 function sortedState(state: State | null): object | null {
   if (state === null) return null;
-  const { seq: _, op, established, ...rest } = state;
+  const { seq: _, op, established, failovers, primaryStartedAtMs: __, ...comparable } = state;
+  const rest = { ...comparable, failovers: failovers.length };
   const ackers = established?.ackers.toSorted((a, b) => a.ordinal - b.ordinal);
   return { ...rest, established: established && { ...established, ackers }, op: op?.kind ?? null };
 }

@@ -19,8 +19,8 @@ const AT_ONCE_MS = 20;
 
 function completion({ state, primary }: Situation): EventReason {
   const { op } = state;
-  if (op?.kind === "switchover")
-    return op.target === primary.ordinal ? "SwitchoverCompleted" : "SwitchoverAbandoned";
+  // An abandoned one was told when it was given up.
+  if (op?.kind === "switchover") return op.target === primary.ordinal ? "SwitchoverCompleted" : "PrimaryReopened";
   if (op?.kind === "failover" || op?.kind === "reconstruct") return "FailoverCompleted";
   return "PrimaryReopened";
 }
