@@ -5,7 +5,7 @@
 import { ANNOTATION, LABEL } from "../annotations/keys.ts";
 import { decide } from "../decide/index.ts";
 import { describeStep, execute, type Halt, type Run } from "../execute/index.ts";
-import type { ClusterRef } from "../model/cluster.ts";
+import { type ClusterRef, clusterKey } from "../model/cluster.ts";
 import type { Phase } from "../model/condition.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Observed } from "../model/observed.ts";
@@ -175,7 +175,7 @@ async function lookAndAct(
   }
   const { kube, servers, clock, component } = context;
   const engine = engineOf(context, set.value);
-  const attributes = { program_name: component };
+  const attributes = { program_name: component, cluster: clusterKey(ref) };
   const surroundings = attempt.first ? request.memory : null;
   const looked = await observe(
     {

@@ -18,8 +18,28 @@ interface Kept {
   readonly timer: NodeJS.Timeout;
 }
 
-export function createServers(options: { readonly pool: boolean }): Servers & { close(): void } {
+/** Kept connections as sensors: their end is a sign that something happened, and never evidence of what. */
+export interface Sensor {
+  /** How often a sign of life is asked for, and how long it may take, milliseconds. */
+  readonly pulseMs: number;
+  readonly timeoutMs: number;
+  /** With the attributes of the connection that ended by itself or gave no sign of life. */
+  readonly onLost: (attributes: ConnectOptions["attributes"]) => void;
+}
+
+export interface ServersOptions {
+  readonly pool: boolean;
+  readonly sensor?: Sensor;
+}
+
+export function createServers(options: ServersOptions): Servers & { close(): void } {
   const kept = new Map<string, Kept>();
+  const { sensor } = options;
+  const pulse =
+    sensor &&
+    setInterval(() => {
+      for (const { session } of kept.values()) session.ping(sensor.timeoutMs);
+    }, sensor.pulseMs).unref();
 
   function take(key: string): Session | null {
     const entry = kept.get(key);
@@ -29,13 +49,18 @@ export function createServers(options: { readonly pool: boolean }): Servers & { 
     return entry.session.alive() ? entry.session : null;
   }
 
-  function giveBack(key: string, session: Session): void {
+  function giveBack(key: string, session: Session, { attributes }: ConnectOptions): void {
     if (!session.alive() || kept.has(key) || kept.size >= IDLE_MAX) {
       session.close();
       return;
     }
     const timer = setTimeout(() => take(key)?.close(), IDLE_MS).unref();
     kept.set(key, { session, timer });
+    session.onEnd(() => {
+      if (kept.get(key)?.session !== session) return;
+      take(key);
+      sensor?.onLost(attributes);
+    });
   }
 
   return {
@@ -47,6 +72,7 @@ export function createServers(options: { readonly pool: boolean }): Servers & { 
       return opened.ok ? succeed(asServer(opened.value, to, key, giveBack)) : opened;
     },
     close() {
+      clearInterval(pulse);
       for (const key of [...kept.keys()]) take(key)?.close();
     },
   };
@@ -56,7 +82,7 @@ function asServer(
   session: Session,
   options: ConnectOptions,
   key: string | null,
-  giveBack: (key: string, session: Session) => void,
+  giveBack: (key: string, session: Session, to: ConnectOptions) => void,
 ): Server {
   let open = true;
   return {
@@ -66,7 +92,7 @@ function asServer(
     // Whoever answers there must be the server that this session talks to.
     readLog: (except, limits) => readLog({ ...options, authority: session.authority }, except, limits),
     close() {
-      if (open && key !== null) giveBack(key, session);
+      if (open && key !== null) giveBack(key, session, options);
       else if (open) session.close();
       open = false;
       return Promise.resolve();

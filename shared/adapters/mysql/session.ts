@@ -20,6 +20,10 @@ export interface Session {
   readonly authority: string | null;
   /** False once the connection was lost or given up. */
   alive(): boolean;
+  /** Called once, when it is no longer alive, whoever ended it; a later listener takes the place of an earlier one. */
+  onEnd(listener: () => void): void;
+  /** Asks for a sign of life; without one within `timeoutMs` the connection is given up. */
+  ping(timeoutMs: number): void;
   query(sql: string, values: readonly Value[], timeoutMs: number): Promise<Outcome<readonly Row[]>>;
   /** For a command that mysql2 does not know: its caller reads all that comes, and no statement may follow. */
   takeStream(): TLSSocket;
@@ -50,7 +54,7 @@ export async function openSession(options: ConnectOptions): Promise<Outcome<Sess
     // mysql2's own for the same encoding, because it logs a warning for each JSON value otherwise.
     typeCast: (field: { string(encoding: string): string | null }) => field.string("utf-8"),
   });
-  const state: ConnectionState = { connection, socket, host: options.host, alive: true };
+  const state: ConnectionState = { connection, socket, host: options.host, alive: true, ended() {} };
   const trust = watchHandshake(connection, options.authority);
   const failure = await connected(state, trust);
   if (failure !== null) {
@@ -68,6 +72,10 @@ export async function openSession(options: ConnectOptions): Promise<Outcome<Sess
   return succeed({
     authority: options.authority ?? trust.authority,
     alive: () => state.alive,
+    onEnd(listener) {
+      state.ended = listener;
+    },
+    ping: (timeoutMs) => ping(state, timeoutMs),
     query: (sql, values, timeoutMs) => query(state, sql, values, timeoutMs),
     takeStream() {
       const { stream } = connection as unknown as Internals;
@@ -82,6 +90,7 @@ interface ConnectionState {
   readonly socket: Socket;
   readonly host: string;
   alive: boolean;
+  ended: () => void;
 }
 
 interface Trust {
@@ -146,6 +155,15 @@ function bindable(value: Value): string | number | bigint | Buffer | null {
   return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value;
 }
 
+function ping(state: ConnectionState, timeoutMs: number): void {
+  if (!state.alive) return;
+  const timer = setTimeout(() => discard(state), timeoutMs).unref();
+  state.connection.ping((error) => {
+    clearTimeout(timer);
+    if (error !== null) discard(state);
+  });
+}
+
 function failed(state: ConnectionState, error: QueryError): Outcome<never> {
   const failure = mapFailure(error, `a statement on ${state.host}`);
   if (failure.kind === "transient") discard(state);
@@ -158,4 +176,5 @@ function discard(state: ConnectionState): void {
   state.alive = false;
   state.connection.destroy();
   state.socket.destroy();
+  state.ended();
 }

@@ -22,6 +22,7 @@ const optionsSchema = z.object({
     .default(1),
   concurrency: z.coerce.number().int().min(1).max(100).default(8),
   functions: z.string().default(SOURCE_FOLDER),
+  sensor: z.enum(["on", "off"]).default("on"),
 });
 type Options = z.infer<typeof optionsSchema>;
 
@@ -38,6 +39,7 @@ function readOptions(): Options | string {
         "sweep-seconds": text,
         concurrency: text,
         functions: text,
+        sensor: text,
       },
     });
     const parsed = optionsSchema.safeParse(values);
@@ -58,6 +60,7 @@ async function main(options: Options): Promise<void> {
     ...(context === undefined ? {} : { context }),
     sweepSeconds: options["sweep-seconds"],
     concurrency,
+    sensor: options.sensor === "on",
     functions: await loadFunctions(options.functions),
     log,
   });

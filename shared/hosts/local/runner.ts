@@ -32,6 +32,8 @@ export interface RunnerOptions {
 export interface Runner {
   /** Only enqueues; never throws on what an event holds. */
   emit(event: CloudEvent<unknown>): void;
+  /** For what is no event of the API server; outside of the namespaces served it does nothing. */
+  wake(wake: Wake): void;
   /** Resolves when no cluster waits for a pass and none is running; a retry after a failure waits too. */
   idle(): Promise<void>;
   /** Starts nothing more and waits at most `graceMs` for the passes under way: one may end anywhere. */
@@ -182,16 +184,19 @@ export function createRunner(options: RunnerOptions): Runner {
     log.warn("a sweep was broken off by an unexpected error", { error: String(error) });
   }
 
+  function wake(one: Wake): void {
+    const inScope = namespaces.length === 0 || namespaces.includes(one.ref.namespace);
+    if (inScope) wakeUp(fleet, one);
+  }
+
   return {
+    wake,
     emit(event) {
       const read = readEvent(event);
       if (!read.ok) return log.warn("an event was refused", { reason: read.failure.message });
       const reaction = react(functions, [read.value]);
       options.onEvent?.(event, reaction);
-      for (const wake of reaction.wakes) {
-        const inScope = namespaces.length === 0 || namespaces.includes(wake.ref.namespace);
-        if (inScope) wakeUp(fleet, wake);
-      }
+      for (const one of reaction.wakes) wake(one);
       if (reaction.sweep) sweep().catch(reportBug);
     },
     idle: queue.idle,

@@ -21,6 +21,8 @@ import { createRunner, type Runner, scopesOf } from "./runner.ts";
 import { type EventSource, tickSource, watchSource } from "./sources.ts";
 
 const STOP_GRACE_MS = 5_000;
+/** A server that is stopped keeps its sockets open: only a question that is not answered shows it. */
+const SENSOR = { pulseMs: 1_000, timeoutMs: 1_000 };
 /** Short, because this host comes back by itself and a pass that only waits keeps others from its place. */
 const BUDGET_MS = 5_000;
 
@@ -37,6 +39,8 @@ export interface LocalHostOptions {
   readonly concurrency?: number;
   /** How long one pass may go on looking again before it leaves its place to others. */
   readonly budgetMs?: number;
+  /** Whether kept connections to servers wake their cluster when they end; absent = true. */
+  readonly sensor?: boolean;
   readonly log?: Log;
   readonly functions?: readonly EventFunction[];
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
@@ -66,7 +70,13 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
     ids,
     log,
   });
-  const servers = createServers({ pool: true });
+  const lost = (attributes: Readonly<Record<string, string>>): void => {
+    const [namespace, name] = (attributes["cluster"] ?? "").split("/");
+    if (namespace === undefined || name === undefined) return;
+    runner.wake({ ref: { namespace, name }, cause: "connection lost", priority: "high" });
+  };
+  const sensing = options.sensor === false ? {} : { sensor: { ...SENSOR, onLost: lost } };
+  const servers = createServers({ pool: true, ...sensing });
   const context: ReconcileContext = {
     kube: handle.kube,
     servers,
