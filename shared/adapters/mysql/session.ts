@@ -160,7 +160,8 @@ function ping(state: ConnectionState, timeoutMs: number): void {
   const timer = setTimeout(() => discard(state), timeoutMs).unref();
   state.connection.ping((error) => {
     clearTimeout(timer);
-    if (error !== null) discard(state);
+    // It is called without an argument when all is well, whatever its type says.
+    if (error instanceof Error) discard(state);
   });
 }
 
