@@ -12,13 +12,14 @@ import { fail, type Outcome } from "../model/outcome.ts";
 import type { Accounts, Engine } from "../ports/engine.ts";
 import type { Credentials, Server, Servers } from "../ports/server.ts";
 
-/** A pod of the network answers within milliseconds or not at all. */
-const CONNECT_TIMEOUT_MS = 2_000;
-/** A look asks little, and whoever does not answer it holds up everything else. */
-const LOOK_TIMEOUT_MS = 2_000;
-const QUERY_TIMEOUT_MS = 5_000;
+/**
+ * A pod of the network answers within milliseconds or not at all. A look asks little, and whoever does not answer
+ * it holds up everything else.
+ */
+const LOOK = { connectTimeoutMs: 1_000, queryTimeoutMs: 1_500 };
+const ACT = { connectTimeoutMs: 2_000, queryTimeoutMs: 5_000 };
 /** Enough for one that has come back, and little for the others to wait for one that has not. */
-const IMPATIENT_MS = 250;
+const IMPATIENT = { connectTimeoutMs: 100, queryTimeoutMs: 250 };
 
 export interface Access {
   /** The account that the user gave; null when the Secret cannot be used. */
@@ -79,9 +80,7 @@ export async function connectMember(
   const { access, servers, engine, attributes } = contact;
   const fresh = purpose !== "look";
   const impatient = !fresh && contact.impatient.has(member.ordinal);
-  const limits = impatient
-    ? { connectTimeoutMs: IMPATIENT_MS, queryTimeoutMs: IMPATIENT_MS }
-    : { connectTimeoutMs: CONNECT_TIMEOUT_MS, queryTimeoutMs: fresh ? QUERY_TIMEOUT_MS : LOOK_TIMEOUT_MS };
+  const limits = fresh ? ACT : impatient ? IMPATIENT : LOOK;
   const host = member.pod?.ip;
   if (host === null || host === undefined) return fail("transient", "its pod has no address yet");
   const ours = access.accounts?.control;

@@ -131,31 +131,19 @@ export async function execute(executing: Executing, decision: Decision): Promise
 
   const runTrack = async (track: Track): Promise<Halt | null> => {
     const sessions = new Sessions({ kube, contact, set: observed.set });
-    const telling: Promise<Halt | null>[] = [];
-    const run = async (step: Step): Promise<Halt | null> => {
-      const outcome = await runStep(executing, intent, sessions, step);
-      log.info(outcome.ok ? "step" : "step failed", {
-        cluster: `${observed.ref.namespace}/${observed.ref.name}`,
-        step: describeStep(step),
-        ...(outcome.ok ? {} : { kind: outcome.failure.kind, reason: outcome.failure.message }),
-      });
-      if (!outcome.ok) return { step, failure: outcome.failure };
-      done += 1;
-      return null;
-    };
     try {
       for (const step of track) {
-        // It is on its way before what follows it is begun, and nobody waits for its answer meanwhile.
-        if (step.kind === "Event") telling.push(run(step));
-        else {
-          const halt = await run(step);
-          if (halt !== null) return halt;
-        }
+        const outcome = await runStep(executing, intent, sessions, step);
+        log.info(outcome.ok ? "step" : "step failed", {
+          cluster: `${observed.ref.namespace}/${observed.ref.name}`,
+          step: describeStep(step),
+          ...(outcome.ok ? {} : { kind: outcome.failure.kind, reason: outcome.failure.message }),
+        });
+        if (!outcome.ok) return { step, failure: outcome.failure };
+        done += 1;
       }
-      const told = await Promise.all(telling);
-      return told.find((halt) => halt !== null) ?? null;
+      return null;
     } finally {
-      await Promise.allSettled(telling);
       await sessions.closeAll();
     }
   };

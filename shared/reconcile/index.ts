@@ -40,6 +40,8 @@ export interface PassRequest {
   /** The StatefulSet as a sweep has just listed it; null = read it. */
   readonly entry: StatefulSet | null;
   readonly memory: ClusterMemory | null;
+  /** Ordinals of members that did not answer just now; they are not waited for as long. */
+  readonly silent?: ReadonlySet<number>;
 }
 
 export interface PassResult {
@@ -49,6 +51,8 @@ export interface PassResult {
   readonly lookAgainMs: number | null;
   readonly phase: Phase | null;
   readonly memory: ClusterMemory | null;
+  /** Ordinals of members that did not answer at its end. */
+  readonly silent: ReadonlySet<number>;
   /** Why, in one sentence. */
   readonly message: string;
 }
@@ -124,7 +128,7 @@ function haltedTurn(request: PassRequest, run: Run, halt: Halt, phase: Phase): T
 function failed(request: PassRequest, message: string, phase: Phase | null): Turn {
   return {
     kind: "end",
-    result: { ref: request.ref, outcome: "failed", lookAgainMs: RETRY_MS, phase, memory: null, message },
+    result: { ref: request.ref, outcome: "failed", lookAgainMs: RETRY_MS, phase, memory: null, silent: NOBODY, message },
   };
 }
 
@@ -152,7 +156,10 @@ async function lookAndAct(
   attempt: Attempt,
 ): Promise<Turn> {
   const { ref } = request;
-  const end = (result: Omit<PassResult, "ref">): Turn => ({ kind: "end", result: { ref, ...result } });
+  const end = (result: Omit<PassResult, "ref" | "silent">, silent = NOBODY): Turn => ({
+    kind: "end",
+    result: { ref, silent, ...result },
+  });
   const set = await readSet(context, request, attempt.first);
   if (!set.ok) {
     if (set.failure.kind !== "gone") return failed(request, set.failure.message, null);
@@ -201,7 +208,7 @@ async function lookAndAct(
   if (attempt.refusal !== null) return failed(request, attempt.refusal, phase);
   if (lookAgainMs !== null) return again(message, { afterMs: lookAgainMs, silent });
   const outcome = phase === "Blocked" ? "blocked" : "settled";
-  return end({ outcome, lookAgainMs: null, phase, memory: looked.value.surroundings, message });
+  return end({ outcome, lookAgainMs: null, phase, memory: looked.value.surroundings, message }, silent);
 }
 
 /** A plan that is done and comes back at once has not had its effect yet, e.g. a receiver that is connecting. */
@@ -219,7 +226,7 @@ export async function reconcile(context: ReconcileContext, request: PassRequest)
   let conflicts = 0;
   let repeats = 0;
   let lastPlan: string | null = null;
-  let attempt: Attempt = { first: true, refusal: null, impatient: NOBODY };
+  let attempt: Attempt = { first: true, refusal: null, impatient: request.silent ?? NOBODY };
   for (;;) {
     const next = await turn(context, request, attempt);
     if (next.kind === "end") return next.result;
@@ -235,6 +242,7 @@ export async function reconcile(context: ReconcileContext, request: PassRequest)
         lookAgainMs: Math.max(pauseMs, RETRY_MS),
         phase: null,
         memory: null,
+        silent: next.silent,
         message: next.message,
       };
     }

@@ -88,6 +88,20 @@ export function holderOfLost({ primary, members, config, rules, state }: Situati
   return holder ?? null;
 }
 
+const CUT_OFF_LONG_MS = 30_000;
+
+/**
+ * That we could not ask it for long says nothing of the moment at which its replicas lose it too: the clock of the
+ * silence then begins anew.
+ */
+export function wasCutOffForLong({ observed, nowMs }: Situation): boolean {
+  const since = (type: string) =>
+    observed.conditions.find((condition) => condition.type === type)?.lastTransitionAt;
+  const unreachableAt = since("PrimaryUnreachable");
+  if (unreachableAt === undefined || since("PrimaryCutOff") === undefined) return false;
+  return nowMs - Date.parse(unreachableAt) > CUT_OFF_LONG_MS;
+}
+
 export function evidence(situation: Situation): Evidence {
   const { primary, members, config } = situation;
   const { member, facts } = primary;

@@ -9,7 +9,7 @@ import type { State } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
 import { isAcker, type MemberView, seenFrom, type Situation } from "../situation.ts";
 import { needed, type Quorum } from "./elect.ts";
-import { type Evidence, evidence } from "./evidence.ts";
+import { type Evidence, evidence, wasCutOffForLong } from "./evidence.ts";
 import { seenOf } from "./routing.ts";
 
 /** Two probes this far apart before silence is taken for death. */
@@ -28,13 +28,16 @@ function problem(situation: Situation, code: Problem["code"], message: string): 
   return { code, message, ordinal: situation.primary.ordinal, blocks: false };
 }
 
-/** How long it has been known that the primary does not answer; a clock that ran ahead counts as long ago. */
+/** How long it has been known that the primary does not answer us; a clock that ran ahead counts as long ago. */
 function knownForMs({ observed, nowMs }: Situation): number {
   const since = observed.conditions.find(({ type }) => type === "PrimaryUnreachable")?.lastTransitionAt;
   if (since === undefined) return 0;
   const ms = nowMs - Date.parse(since);
   return ms < -SILENCE_MS ? Number.MAX_SAFE_INTEGER : Math.max(0, ms);
 }
+
+/** Replicas notice a source that falls silent some seconds after us (their own limit, 2 s). */
+const REPLICAS_NOTICE_MS = 5_000;
 
 /** It was never opened, so nobody has written to it, and its end can hide nothing. */
 function isUnopened({ state }: Situation): boolean {
@@ -95,7 +98,8 @@ function cooldown({ state, spec, nowMs, observed }: Situation): Problem | null {
 
 function heldBack(situation: Situation, why: string): Problem | null {
   const { spec, state, primary } = situation;
-  if (spec.approvedEpoch === state.epoch + 1) return null;
+  // One that is under way already, for whatever reason, goes on to its end.
+  if (state.phase !== "Steady" || spec.approvedEpoch === state.epoch + 1) return null;
   if (spec.failover === "auto") return cooldown(situation);
   const approve = `ordinal.dev/approve=e${state.epoch + 1}`;
   return problem(
@@ -107,13 +111,19 @@ function heldBack(situation: Situation, why: string): Problem | null {
 
 /** While only time is waited for. What waits for a pod or a person is looked at by every sweep and event. */
 const WATCH_MS = 1_000;
-const SOON_MS = 100;
+const SOON_MS = 50;
+const LOOK_MS = 250;
 
 /** Whether the primary of an established cluster is to be given up now. */
 export function suspect(situation: Situation): Suspicion {
   const found = evidence(situation);
   if (found.kind === "none" || situation.state.established === null) return { kind: "none" };
-  if (found.kind === "cut-off" && !isUnopened(situation)) return { kind: "wait", problem: null, lookAgainMs: null };
+  if (found.kind === "cut-off" && !isUnopened(situation)) {
+    const lookAgainMs = knownForMs(situation) < REPLICAS_NOTICE_MS ? LOOK_MS : null;
+    return { kind: "wait", problem: null, lookAgainMs };
+  }
+  if (found.kind === "silent" && wasCutOffForLong(situation))
+    return { kind: "wait", problem: null, lookAgainMs: LOOK_MS };
   const leftMs = patienceMs(situation, found) - knownForMs(situation);
   // Within a second or two it is known from the kubelet or its replicas how it ended.
   const soon = knownForMs(situation) < SILENCE_MS ? SOON_MS : WATCH_MS;
@@ -142,7 +152,7 @@ export function claimState(situation: Situation, suspicion: Extract<Suspicion, {
     phase: "Revoking",
     pending: state.pending?.open === true ? state.pending : null,
     op: { id: `failover-${epoch}`, kind: "failover", step: "Revoke", startedAt: at, target: null },
-    failovers: appended(state.failovers, [at]),
+    failovers: appended(state.failovers, state.phase === "Steady" ? [at] : []),
     unproven: appended(state.unproven, suspicion.unproven ? [config.primary.serverUuid] : []),
   };
 }

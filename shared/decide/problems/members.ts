@@ -4,7 +4,7 @@
  */
 import type { Problem } from "../../model/condition.ts";
 import { unreachable } from "../../model/outcome.ts";
-import { evidence } from "../plan/evidence.ts";
+import { evidence, wasCutOffForLong } from "../plan/evidence.ts";
 import { isStalled } from "../plan/steady.ts";
 import { isAcker, type MemberView, type Situation, type Standing } from "../situation.ts";
 
@@ -17,6 +17,11 @@ function primaryProblems(situation: Situation): readonly Problem[] {
   const told = (code: Problem["code"], message: string): readonly Problem[] => [
     { code, message, ordinal, blocks: false },
   ];
+  const cutOff = (text: string): readonly Problem[] =>
+    told(
+      "PrimaryCutOff",
+      `The primary ${podName} cannot be asked from here (${text}) and is left alone; look at the network or the account.`,
+    );
   switch (found.kind) {
     case "none":
       return isStalled(situation) ? told("AcknowledgementsStalled", stallMessage(situation)) : [];
@@ -24,16 +29,14 @@ function primaryProblems(situation: Situation): readonly Problem[] {
       // One that was never opened is not served by; how long it is away is what counts.
       if (situation.state.pending?.open === false)
         return told("PrimaryUnreachable", `${podName}, the next primary, does not answer; another may be chosen.`);
-      return told(
-        "PrimaryCutOff",
-        `The primary ${podName} cannot be asked from here (${found.text}) and is left alone; look at the network or the account.`,
-      );
+      return [...cutOff(found.text), ...told("PrimaryUnreachable", `The primary ${podName} does not answer us.`)];
     case "lost":
       if (primary.facts !== null)
         return told("PrimaryLostTransactions", `The primary ${podName} stays read-only: ${found.text}.`);
       return told("PrimaryUnreachable", `The primary ${podName} is gone: ${found.text}.`);
     case "ended":
     case "silent": {
+      if (found.kind === "silent" && wasCutOffForLong(situation)) return cutOff(found.text);
       const wait = `it may hold acknowledged writes alone and is waited for, up to ${spec.gracefulWaitMs / 1000} s`;
       const effect = found.kind === "ended" && found.orderly ? wait : "writes wait until a primary is there again";
       return told("PrimaryUnreachable", `The primary ${podName} does not answer: ${found.text}; ${effect}.`);

@@ -22,12 +22,12 @@ const CHANNEL = `SELECT c.HOST AS host, c.PORT AS port, c.USER AS account, c.AUT
 /** Whatever it was before, it takes no writes from now on, and who reads from it may come in. */
 const CLOSE = ["SET GLOBAL super_read_only = ON", "SET GLOBAL offline_mode = OFF"];
 
-/** What may be changed while the applier runs. A lost source is tried again every 2 s, without end. */
+/** What may be changed while the applier runs. A lost source is tried again every second, without end. */
 function receiverClauses({ host, port, account }: Peer): string {
   const user = accountLiteral(account.username).replace("@'%'", "");
   return `SOURCE_HOST = ${hostLiteral(host)}, SOURCE_PORT = ${portLiteral(port)},
  SOURCE_USER = ${user}, SOURCE_PASSWORD = ${passwordLiteral(account.password)}, SOURCE_SSL = 1,
- SOURCE_HEARTBEAT_PERIOD = 2, SOURCE_CONNECT_RETRY = 2, SOURCE_RETRY_COUNT = 0`;
+ SOURCE_HEARTBEAT_PERIOD = 0.5, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 0`;
 }
 
 export async function follow(

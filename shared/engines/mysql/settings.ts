@@ -41,8 +41,9 @@ export const SETTINGS: readonly Setting[] = [
   // A primary that lost its own last commits in a crash would be behind its replicas.
   persist("sync_binlog", "1"),
   persist("innodb_flush_log_at_trx_commit", "1"),
-  // A dead source is seen after 10 s instead of 60 s; heartbeats come every 2 s.
-  persist("replica_net_timeout", "10"),
+  // A source that says nothing is given up after 2 s instead of 60 s; heartbeats come twice a second. A receiver
+  // that is connecting can be stopped only when this time is up.
+  persist("replica_net_timeout", "2"),
   {
     // Without it a replica's executed set has holes. It cannot be changed while the applier runs.
     name: "replica_preserve_commit_order",

@@ -42,6 +42,8 @@ export interface Runner {
 
 interface Seat {
   memory: ClusterMemory | null;
+  /** Who did not answer at the end of the last pass. */
+  silent: ReadonlySet<number>;
   entry: { readonly set: StatefulSet; readonly listedAtMs: number } | null;
   /** Something else than a sweep woke the cluster since its last pass began. */
   disturbed: boolean;
@@ -52,7 +54,7 @@ interface Seat {
 }
 
 function newSeat(): Seat {
-  return { memory: null, entry: null, disturbed: false, sighting: null, lookedAtMs: 0, passes: 0 };
+  return { memory: null, silent: new Set(), entry: null, disturbed: false, sighting: null, lookedAtMs: 0, passes: 0 };
 }
 
 /** One list for each namespace that was named, else a single one: rights may end at the namespace. */
@@ -86,13 +88,15 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
   const fresh =
     !seat.disturbed && seat.entry !== null && startedAtMs - seat.entry.listedAtMs <= ENTRY_AGE_MAX_MS;
   const entry = fresh && seat.entry !== null ? seat.entry.set : null;
-  const request: PassRequest = { ref, cause, entry, memory: seat.disturbed ? null : seat.memory };
+  const { silent } = seat;
+  const request: PassRequest = { ref, cause, entry, memory: seat.disturbed ? null : seat.memory, silent };
   Object.assign(seat, { memory: null, entry: null, disturbed: false, lookedAtMs: startedAtMs });
   seat.passes += 1;
 
   const result = await pass(context, request);
 
   seat.memory = result.memory;
+  seat.silent = result.silent;
   logPass(fleet.options, request, result, context.clock.now() - startedAtMs);
   onPass?.(result, request);
   if (result.outcome === "unmanaged") fleet.seats.delete(key);

@@ -22,7 +22,7 @@ import { type EventSource, tickSource, watchSource } from "./sources.ts";
 
 const STOP_GRACE_MS = 5_000;
 /** A server that is stopped keeps its sockets open: only a question that is not answered shows it. */
-const SENSOR = { pulseMs: 1_000, timeoutMs: 1_000 };
+const SENSOR = { pulseMs: 500, timeoutMs: 700 };
 /** Short, because this host comes back by itself and a pass that only waits keeps others from its place. */
 const BUDGET_MS = 5_000;
 

@@ -147,7 +147,8 @@ describe("with faults on the way", () => {
       pass: async (_context, { ref }) => {
         passes.set(ref.name, (passes.get(ref.name) ?? 0) + 1);
         await clock.sleep(50);
-        return { ref, outcome: "settled", lookAgainMs: null, phase: "Healthy", memory: null, message: "" };
+        const usual = { outcome: "settled", lookAgainMs: null, phase: "Healthy", memory: null } as const;
+        return { ref, ...usual, silent: new Set<number>(), message: "" };
       },
       functions: EVENT_FUNCTIONS,
       namespaces: [],
