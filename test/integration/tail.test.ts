@@ -9,6 +9,7 @@ import { mysql } from "../../shared/engines/mysql/index.ts";
 import type { Outcome } from "../../shared/model/outcome.ts";
 import type { Accounts, Tail } from "../../shared/ports/engine.ts";
 import type { Server, Value } from "../../shared/ports/server.ts";
+import { losing } from "../support/losing.ts";
 import { type MysqlPods, ROOT, startMysqlPods } from "../support/mysql-pods.ts";
 
 const kubeconfig = process.env["ORDINAL_TEST_KUBECONFIG"];
@@ -132,10 +133,16 @@ describe.skipIf(kubeconfig === undefined)(`errant tails${needs}`, { timeout: 120
     expect(all.slice(-tail.transactions.length)).toEqual(tail.transactions);
   });
 
+  test("a log that does not end in time is given up", async () => {
+    const late = await on(0, (server) => server.readLog("", { ...LIMITS, timeoutMs: 0 }));
+    expect(late).toMatchObject({ ok: false, failure: { kind: "transient" } });
+  });
+
   test("it is kept on another server, once, also by a session that was cut off", async () => {
     await on(1, async (server) => {
       unwrap(await mysql.prepare(server, TABLES, NO_ACCOUNTS));
-      unwrap(await mysql.keepTail(server, { ...tail, transactions: tail.transactions.slice(0, 3) }, AS));
+      // Looked, and wrote one of two statements.
+      expect(await mysql.keepTail(losing(server, 2), tail, AS)).toMatchObject({ ok: false });
       unwrap(await mysql.keepTail(server, tail, AS));
       const facts = unwrap(await mysql.observe(server, { survey: false }));
       expect(facts.archived).toEqual([{ epoch: 7, serverUuid: tail.serverUuid, gtids: tail.gtids }]);
@@ -173,12 +180,14 @@ describe.skipIf(kubeconfig === undefined)(`errant tails${needs}`, { timeout: 120
     }
   });
 
-  test("a person applies one of them, which gets a GTID of the server that it is applied to", async () => {
+  test("a person applies one of them, once, under a GTID of the server that it is applied to", async () => {
     await on(1, async (server) => {
       for (const sql of SCHEMA) unwrap(await server.query(sql));
     });
     const apply = "mysqlbinlog --skip-gtids /tmp/transaction.log | mysql -u root";
-    await pods.shell(1, `${extract(gtids.get("plain") ?? "")}; ${apply}`);
+    const script = `${extract(gtids.get("plain") ?? "")}; ${apply}`;
+    await pods.shell(1, script);
+    await expect(pods.shell(1, script)).rejects.toThrow("1062");
     await on(1, async (server) => {
       const rows = await server.query("SELECT id, HEX(b) AS b FROM shop.t");
       expect(unwrap(rows)).toEqual([{ id: "plain", b: "00275CFF0A" }]);

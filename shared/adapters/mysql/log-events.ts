@@ -66,11 +66,11 @@ export class LogReading {
   }
 
   #begin(event: Buffer): string | null {
+    // It has a checksum itself, also where it says before it that the events after it have none.
+    if (!intact(event)) return "the format description does not fit its checksum";
     this.#close();
-    // It ends with the kind of checksum and, whatever that is, with room for one.
     this.#checksums = event.readUInt8(event.length - CHECKSUM_BYTES - 1) === CRC32;
-    if (this.#checksums && !intact(event)) return "the format description does not fit its checksum";
-    this.#format = withoutStart(event, this.#checksums);
+    this.#format = withoutStart(event);
     return null;
   }
 
@@ -90,11 +90,11 @@ const START_AT = HEADER_BYTES + 52;
  * off; in the middle of a stream the server leaves it out. Left out always, the same transaction is the same
  * file whatever was read before it.
  */
-function withoutStart(format: Buffer, checksums: boolean): Buffer {
+function withoutStart(format: Buffer): Buffer {
   const copy = Buffer.from(format);
   copy.writeUInt32LE(0, START_AT);
   const end = copy.length - CHECKSUM_BYTES;
-  if (checksums) copy.writeUInt32LE(crc32(copy.subarray(0, end)), end);
+  copy.writeUInt32LE(crc32(copy.subarray(0, end)), end);
   return copy;
 }
 
