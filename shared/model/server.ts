@@ -41,8 +41,13 @@ export interface Term {
   readonly serverUuid: string;
 }
 
-/** A tail that is kept in the database, every transaction of it. */
+/**
+ * A tail that is kept in the database, every transaction of it. A server that was seeded again may give the
+ * same GTIDs to other transactions, so it says something about the tail of its own epoch only.
+ */
 export interface Archive {
+  /** In which it was kept. */
+  readonly epoch: number;
   /** The server that held it. */
   readonly serverUuid: string;
   readonly gtids: Position;

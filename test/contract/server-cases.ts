@@ -12,6 +12,7 @@ import type { Server } from "../../shared/ports/server.ts";
 import { acknowledgementCases } from "./server-ack-cases.ts";
 import { replicationCases } from "./server-replication-cases.ts";
 import { accounts, got, refusal, type ServerSubject } from "./server-subject.ts";
+import { tailCases } from "./server-tail-cases.ts";
 
 export class Story {
   subject!: ServerSubject;
@@ -144,4 +145,5 @@ export function serverContract(open: () => Promise<ServerSubject>): void {
   describe("settings", () => settingCases(story, run));
   describe("replication", () => replicationCases(story, run));
   describe("acknowledgements", () => acknowledgementCases(story, run));
+  describe("errant tails", () => tailCases(story, run));
 }

@@ -10,11 +10,12 @@ import { createServers } from "../../shared/adapters/mysql/servers.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
 import { mysql } from "../../shared/engines/mysql/index.ts";
 import type { DesiredMember } from "../../shared/model/engine.ts";
-import { fail, type Outcome } from "../../shared/model/outcome.ts";
+import type { Outcome } from "../../shared/model/outcome.ts";
 import type { ServerFacts } from "../../shared/model/server.ts";
 import type { Accounts, Peer } from "../../shared/ports/engine.ts";
 import type { Credentials, Server } from "../../shared/ports/server.ts";
 import { samples } from "../property/gtid-sets.ts";
+import { losing } from "../support/losing.ts";
 import { type MysqlPods, ROOT, startMysqlPods } from "../support/mysql-pods.ts";
 import { waitFor } from "../support/wait.ts";
 import { failedWrites, prepareTable, startWorkload, type Workload } from "../support/workload.ts";
@@ -71,20 +72,6 @@ async function until(
     const facts = await factsOf(ordinal);
     return holds(facts) ? { ok: true, value: facts } : { ok: false, saw: JSON.stringify(facts.channel) };
   });
-}
-
-/** The connection is lost right after this many statements took effect; the caller never hears of the last. */
-function losing(server: Server, afterStatements: number): Server {
-  let left = afterStatements;
-  return {
-    ...server,
-    async query(sql, values, options) {
-      if (left <= 0) return fail("transient", "cut off");
-      left -= 1;
-      const outcome = await server.query(sql, values, options);
-      return left === 0 ? fail("transient", "cut off") : outcome;
-    },
-  };
 }
 
 type Verb = (server: Server) => Promise<Outcome<null>>;

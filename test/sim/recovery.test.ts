@@ -143,3 +143,22 @@ test("a release in the middle of a reopening leaves a primary that takes writes"
   await world.clock.run(client.stop());
   expect(client.acknowledged.length).toBeGreaterThan(acknowledged);
 });
+
+test("a cluster of a version with fewer tables gets the others with the rights that it has", async () => {
+  const { world, client } = await established(3);
+  for (const { data } of world.kubelet.servers) {
+    for (const table of ["ordinal.tail", "ordinal.archive"]) data.tables.delete(table);
+  }
+  const instances = await world.settle();
+  const changes = instances
+    .flatMap(({ effects }) => effects)
+    .filter((text) => /CREATE|GRANT|ALTER/.test(text));
+  expect(changes.map((text) => text.split(" (")[0])).toEqual([
+    "CREATE DATABASE IF NOT EXISTS ordinal",
+    "CREATE TABLE IF NOT EXISTS ordinal.tail",
+    "CREATE TABLE IF NOT EXISTS ordinal.archive",
+  ]);
+  await ended(world, client);
+  for (const { data } of world.kubelet.servers) expect(data.tables.has("ordinal.archive")).toBe(true);
+  expect(client.failed).toEqual([]);
+});

@@ -8,6 +8,8 @@ import { connect } from "../../shared/adapters/kube/connection.ts";
 import { type Call, createTransport } from "../../shared/adapters/kube/transport.ts";
 import { createServers } from "../../shared/adapters/mysql/servers.ts";
 import type { Credentials, Server } from "../../shared/ports/server.ts";
+import { openCluster } from "./cluster-access.ts";
+import { testCluster } from "./test-cluster.ts";
 import { waitFor } from "./wait.ts";
 
 export const ROOT: Credentials = { username: "root", password: "Test-root-1" };
@@ -19,6 +21,8 @@ export interface MysqlPods {
   address(ordinal: number): Promise<string | null>;
   /** A connection of its own. Waits until the server answers; throws when it does not in a minute. */
   connect(ordinal: number, credentials?: Credentials): Promise<Server>;
+  /** Runs a shell script in its container; what it printed. Throws when it fails. */
+  shell(ordinal: number, script: string): Promise<string>;
   /** Ends the server the way a node failure would not: cleanly. Comes back when it answers again. */
   restart(ordinal: number): Promise<void>;
   remove(): Promise<void>;
@@ -68,6 +72,7 @@ export async function startMysqlPods(kubeconfig: string, image = "mysql:9.7"): P
   const connection = connect({ kubeconfig, clock: { now: () => Date.now(), sleep: (ms) => sleep(ms) } });
   const transport = createTransport(connection, { userAgent: "ordinal-check", timeoutMs: 10_000 });
   const servers = createServers({ pool: false });
+  const cluster = openCluster({ kubeconfig, kubectl: testCluster()?.kubectl });
   const namespace = `ordinal-engine-${process.pid}`;
 
   async function send(method: Call["method"], path: string, body?: Json): Promise<Json> {
@@ -101,6 +106,8 @@ export async function startMysqlPods(kubeconfig: string, image = "mysql:9.7"): P
     host: (ordinal) => `mysql-${ordinal}.mysql.${namespace}.svc`,
     address,
     connect: (ordinal, credentials = ROOT) => login(ordinal, credentials),
+    shell: (ordinal, script) =>
+      cluster.kubectl(["exec", "-n", namespace, `mysql-${ordinal}`, "--", "bash", "-ec", script]),
     async restart(ordinal) {
       const server = await login(ordinal, ROOT);
       const before = await startOf(server);
@@ -118,6 +125,7 @@ export async function startMysqlPods(kubeconfig: string, image = "mysql:9.7"): P
     async remove() {
       await send("DELETE", `/api/v1/namespaces/${namespace}`);
       connection.close();
+      cluster.close();
       servers.close();
     },
   };

@@ -1,7 +1,7 @@
 /**
  * Puts the events of a binary log together to transactions, each as a log file of its own. Pure. The bytes
- * of an event are never changed, and none is passed on whose checksum does not fit; a compressed
- * transaction stays compressed.
+ * of a transaction's events are never changed, and none is passed on whose checksum does not fit; a
+ * compressed transaction stays compressed.
  */
 import { crc32 } from "node:zlib";
 import type { LoggedTransaction } from "../../ports/server.ts";
@@ -66,11 +66,11 @@ export class LogReading {
   }
 
   #begin(event: Buffer): string | null {
+    // It has a checksum itself, also where it says before it that the events after it have none.
+    if (!intact(event)) return "the format description does not fit its checksum";
     this.#close();
-    // It ends with the kind of checksum and, whatever that is, with room for one.
     this.#checksums = event.readUInt8(event.length - CHECKSUM_BYTES - 1) === CRC32;
-    if (this.#checksums && !intact(event)) return "the format description does not fit its checksum";
-    this.#format = event;
+    this.#format = withoutStart(event);
     return null;
   }
 
@@ -80,6 +80,22 @@ export class LogReading {
     this.#done.push({ gtid, events: Buffer.concat([MAGIC, this.#format, ...events]) });
     this.#open = null;
   }
+}
+
+/** In a format description, after the header: the version of the log and the server's, of 2 and 50 bytes. */
+const START_AT = HEADER_BYTES + 52;
+
+/**
+ * The first file after a server's start says when that was, so that a reader gives up what the start has cut
+ * off; in the middle of a stream the server leaves it out. Left out always, the same transaction is the same
+ * file whatever was read before it.
+ */
+function withoutStart(format: Buffer): Buffer {
+  const copy = Buffer.from(format);
+  copy.writeUInt32LE(0, START_AT);
+  const end = copy.length - CHECKSUM_BYTES;
+  copy.writeUInt32LE(crc32(copy.subarray(0, end)), end);
+  return copy;
 }
 
 function intact(event: Buffer): boolean {

@@ -21,11 +21,7 @@ function isCountedOn({ state }: Situation, { facts }: MemberView): boolean {
   return counted.some((one) => one.serverUuid === facts?.serverUuid);
 }
 
-function tell(
-  view: MemberView,
-  reason: "TailArchived" | "MemberRebuilding",
-  message: string,
-): Step {
+function tell(view: MemberView, reason: "TailArchived" | "MemberRebuilding", message: string): Step {
   const key = `${reason}|${view.facts?.serverUuid}|${message}`;
   return { kind: "Event", type: "Warning", reason, message, key };
 }
@@ -41,10 +37,15 @@ export function rebuildSteps(
   if (facts === null || primary.facts === null || state.pending !== null) return [];
   if (facts.channel !== null && facts.channel.receiver !== "off") return [{ kind: "StopReceiving", ordinal }];
   const extra = rules.positions.shorten(standing.extra, 60);
+  const archive: Step = {
+    kind: "ArchiveTail",
+    ordinal,
+    primary: primary.ordinal,
+    beyond: primary.facts.executed,
+  };
   if (!standing.archived) {
-    const beyond = primary.facts.executed;
     const message = `What only ${member.podName} has (${extra}) is kept in ordinal.tail on ${primary.member.podName}.`;
-    return [{ kind: "ArchiveTail", ordinal, primary: primary.ordinal, beyond }, tell(view, "TailArchived", message)];
+    return [archive, tell(view, "TailArchived", message)];
   }
   if (state.unproven.includes(facts.serverUuid) || isCountedOn(situation, view)) return [];
   const donor = chooseDonor(situation, busy);
@@ -54,6 +55,9 @@ export function rebuildSteps(
   const message = `${member.podName} is made anew; what only it had (${extra}) is archived.`;
   return [
     ...prepareSteps(situation, view, "unseeded"),
+    // Made anew once before, it has given the GTIDs that are archived to other transactions; by them alone one
+    // cannot tell. What is kept already is only read back.
+    archive,
     tell(view, "MemberRebuilding", message),
     { kind: "Seed", ordinal, donor, covered },
   ];

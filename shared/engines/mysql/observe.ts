@@ -107,8 +107,8 @@ const SECOND = `SELECT @@GLOBAL.gtid_executed AS executed, @@GLOBAL.gtid_purged 
 const TERMS = `(SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch, 'clusterUid', cluster_uid,
  'serverUuid', server_uuid)) FROM (SELECT * FROM ordinal.term ORDER BY epoch DESC LIMIT 32) t) AS terms`;
 /** The newest only: what is looked for is what a server of now holds. */
-const ARCHIVED = `(SELECT JSON_ARRAYAGG(JSON_OBJECT('serverUuid', server_uuid, 'gtids', gtids))
- FROM (SELECT server_uuid, gtids FROM ordinal.archive ORDER BY epoch DESC LIMIT 32) a) AS archived`;
+const ARCHIVED = `(SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch, 'serverUuid', server_uuid, 'gtids', gtids))
+ FROM (SELECT epoch, server_uuid, gtids FROM ordinal.archive ORDER BY epoch DESC LIMIT 32) a) AS archived`;
 const SEEDING = `(SELECT JSON_OBJECT('state', STATE, 'error', CONCAT(ERROR_MESSAGE, ' (', ERROR_NO, ')'),
  'percent', (SELECT FLOOR(100 * SUM(DATA) / NULLIF(SUM(ESTIMATE), 0)) FROM performance_schema.clone_progress))
  FROM performance_schema.clone_status LIMIT 1) AS seeding`;

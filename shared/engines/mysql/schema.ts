@@ -13,14 +13,18 @@ const TABLES = {
  op_id VARCHAR(64) NOT NULL,
  at VARCHAR(32) NOT NULL,
  opened INT UNSIGNED NOT NULL DEFAULT 1`,
-  // One row for each transaction that only `server_uuid` held, in `parts` when it is long.
+  // One row for each transaction that only `server_uuid` held, or `parts` of them when it is long. Those of
+  // one tail are in the order of `place`. The digest is that of the whole transaction and belongs to the key,
+  // since a server that was seeded again may give the same GTID to another transaction.
   tail: `epoch BIGINT UNSIGNED NOT NULL,
  server_uuid VARCHAR(36) NOT NULL,
  gtid VARCHAR(96) NOT NULL,
+ digest VARCHAR(64) NOT NULL,
  part INT UNSIGNED NOT NULL,
  parts INT UNSIGNED NOT NULL,
+ place INT UNSIGNED NOT NULL,
  events LONGBLOB NOT NULL,
- PRIMARY KEY (epoch, server_uuid, gtid, part)`,
+ PRIMARY KEY (epoch, server_uuid, gtid, digest, part)`,
   // One row for each tail of which everything is in `tail`. Every look at a server reads it, so it is small.
   archive: `epoch BIGINT UNSIGNED NOT NULL,
  server_uuid VARCHAR(36) NOT NULL,

@@ -17,8 +17,11 @@ const TRANSACTIONS_MAX = 10_000;
 const BYTES_MAX = 64 * 1_048_576;
 const READ_TIMEOUT_MS = 20_000;
 
-/** One statement carries twice as much as text, which fits into a max_allowed_packet of 1 MiB. */
-const STATEMENT_BYTES_MAX = 256 * 1_024;
+/**
+ * One statement carries twice as much as text, which fits into a max_allowed_packet of 1 MiB. It is also the
+ * most that one row holds; a multiple of three, so that parts in base64 can be joined as they are.
+ */
+const STATEMENT_BYTES_MAX = 255 * 1_024;
 const STATEMENT_ROWS_MAX = 500;
 
 const CHARS_SHOWN = 120;
@@ -63,21 +66,28 @@ function setOf(gtids: readonly string[]): Position {
 
 interface Part {
   readonly gtid: string;
+  /** Of the whole transaction. */
+  readonly digest: string;
+  /** From 1. */
   readonly part: number;
   readonly parts: number;
+  /** Of the transaction in its tail, from 1. */
+  readonly place: number;
   readonly events: Uint8Array<ArrayBuffer>;
 }
 
-function split({ transactions }: Tail): readonly Part[] {
-  return transactions.flatMap(({ gtid, events }) => {
-    const parts = Math.max(1, Math.ceil(events.length / STATEMENT_BYTES_MAX));
-    return Array.from({ length: parts }, (_, at) => ({
-      gtid,
-      part: at + 1,
-      parts,
-      events: new Uint8Array(events.slice(at * STATEMENT_BYTES_MAX, (at + 1) * STATEMENT_BYTES_MAX)),
-    }));
-  });
+async function split({ transactions }: Tail): Promise<readonly Part[]> {
+  const all: Part[] = [];
+  for (const [index, { gtid, events }] of transactions.entries()) {
+    const bytes = new Uint8Array(events);
+    const digest = await sha256(bytes);
+    const parts = Math.ceil(bytes.length / STATEMENT_BYTES_MAX);
+    for (let part = 1; part <= parts; part += 1) {
+      const events = bytes.subarray((part - 1) * STATEMENT_BYTES_MAX, part * STATEMENT_BYTES_MAX);
+      all.push({ gtid, digest, part, parts, place: index + 1, events });
+    }
+  }
+  return all;
 }
 
 interface Place {
@@ -92,40 +102,40 @@ export async function keepTail(
 ): Promise<Outcome<null>> {
   if (tail.transactions.length === 0) return succeed(null);
   const place: Place = { epoch: as.epoch, serverUuid: tail.serverUuid };
-  const parts = split(tail);
-  const before = await keptDigests(primary, place);
+  const parts = await split(tail);
+  const before = await kept(primary, place);
   if (!before.ok) return before;
   for (const statement of inStatements(parts.filter((part) => !before.value.has(keyOf(part))))) {
     const written = await insert(primary, place, statement);
     if (!written.ok) return written;
   }
-  const after = await keptDigests(primary, place);
+  const after = await kept(primary, place);
   if (!after.ok) return after;
   for (const part of parts) {
     if (after.value.get(keyOf(part)) === (await sha256(part.events))) continue;
-    return fail("refused", `ordinal.tail holds something else as ${part.gtid} of epoch ${as.epoch}`);
+    return fail("refused", `ordinal.tail does not hold what was written to it: ${keyOf(part)}`);
   }
   return declareKept(primary, tail, as);
 }
 
-function keyOf({ gtid, part, parts }: Omit<Part, "events">): string {
-  return `${gtid} ${part}/${parts}`;
+function keyOf({ gtid, digest, part }: Pick<Part, "gtid" | "digest" | "part">): string {
+  return `${gtid} ${digest} ${part}`;
 }
 
 /** What the table holds of this server in this epoch, by digest: the bytes themselves stay where they are. */
-async function keptDigests(primary: Server, place: Place): Promise<Outcome<ReadonlyMap<string, string>>> {
+async function kept(primary: Server, place: Place): Promise<Outcome<ReadonlyMap<string, string>>> {
   const rows = await run(
     primary,
-    `SELECT gtid, part, parts, SHA2(events, 256) AS digest FROM ordinal.tail
+    `SELECT gtid, digest, part, SHA2(events, 256) AS held FROM ordinal.tail
      WHERE epoch = ? AND server_uuid = ?`,
     [place.epoch, place.serverUuid],
   );
   if (!rows.ok) return rows;
   return succeed(
     new Map(
-      rows.value.map(({ gtid, part, parts, digest }) => [
-        keyOf({ gtid: gtid ?? "", part: Number(part), parts: Number(parts) }),
-        digest ?? "",
+      rows.value.map(({ gtid, digest, part, held }) => [
+        keyOf({ gtid: gtid ?? "", digest: digest ?? "", part: Number(part) }),
+        held ?? "",
       ]),
     ),
   );
@@ -147,17 +157,19 @@ function inStatements(parts: readonly Part[]): readonly (readonly Part[])[] {
   return statements;
 }
 
-/** A row that is there already stays as it is; whatever else is wrong with one is an error. */
+/** A row that is there already stays as it is; whatever else is wrong is an error, as it would not be with IGNORE. */
 function insert(primary: Server, place: Place, parts: readonly Part[]): Promise<Outcome<unknown>> {
-  const sql = `INSERT INTO ordinal.tail (epoch, server_uuid, gtid, part, parts, events)
-   VALUES ${parts.map(() => "(?, ?, ?, ?, ?, ?)").join(", ")} ON DUPLICATE KEY UPDATE epoch = epoch`;
-  const values = parts.flatMap(({ gtid, part, parts: all, events }): Value[] => [
+  const sql = `INSERT INTO ordinal.tail (epoch, server_uuid, gtid, digest, part, parts, place, events)
+   VALUES ${parts.map(() => "(?, ?, ?, ?, ?, ?, ?, ?)").join(", ")} ON DUPLICATE KEY UPDATE epoch = epoch`;
+  const values = parts.flatMap((one): Value[] => [
     place.epoch,
     place.serverUuid,
-    gtid,
-    part,
-    all,
-    events,
+    one.gtid,
+    one.digest,
+    one.part,
+    one.parts,
+    one.place,
+    one.events,
   ]);
   return run(primary, sql, values);
 }

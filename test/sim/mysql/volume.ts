@@ -33,10 +33,10 @@ export interface TailRow {
   readonly epoch: number;
   readonly serverUuid: string;
   readonly gtid: string;
-  readonly part: number;
-  readonly parts: number;
-  /** SHA-256 of what was kept, hexadecimal. */
   readonly digest: string;
+  readonly part: number;
+  /** SHA-256 of what was kept, hexadecimal. */
+  readonly held: string;
 }
 
 export interface ArchiveRow {

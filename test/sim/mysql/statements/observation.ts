@@ -27,8 +27,9 @@ export function observed(session: Session, query: string): string | null | undef
         return channels(session, query);
       if (shape.startsWith("SELECT JSON_OBJECTAGG(CONCAT('account:', USER), ATTRIBUTE)"))
         return accounts(session);
-      if (shape.startsWith("SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch")) return terms(session);
-      if (shape.startsWith("SELECT JSON_ARRAYAGG(JSON_OBJECT('serverUuid', server_uuid, 'gtids', gtids))"))
+      if (shape.startsWith("SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch, 'clusterUid'"))
+        return terms(session);
+      if (shape.startsWith("SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch, 'serverUuid', server_uuid,"))
         return archived(session);
       if (shape.startsWith("SELECT JSON_OBJECT('state', STATE, 'error'")) return seeding(session);
       return undefined;
@@ -136,7 +137,7 @@ function archived({ server }: Session): string | null {
   const rows = [...server.data.archive.values()].sort((a, b) => b.epoch - a.epoch);
   return rows.length === 0
     ? null
-    : JSON.stringify(rows.map(({ serverUuid, gtids }) => ({ serverUuid, gtids })));
+    : JSON.stringify(rows.map(({ epoch, serverUuid, gtids }) => ({ epoch, serverUuid, gtids })));
 }
 
 function seeding({ server }: Session): string | null {

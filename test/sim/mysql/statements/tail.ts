@@ -6,7 +6,7 @@ import type { Session } from "../session.ts";
 import type { TailRow } from "../volume.ts";
 import type { Statement } from "./statement.ts";
 
-const COLUMNS = 6;
+const COLUMNS = 8;
 
 function needTable(session: Session, privilege: string, table: string): void {
   session.need(privilege, "ordinal.*", 1142);
@@ -20,23 +20,24 @@ function bytesOf(value: Value | undefined): Uint8Array {
 
 function tailRows(values: readonly Value[]): readonly (readonly [key: string, row: TailRow])[] {
   return Array.from({ length: values.length / COLUMNS }, (_, at) => {
-    const [epoch, serverUuid, gtid, part, parts, events] = values.slice(at * COLUMNS, (at + 1) * COLUMNS);
-    const row: TailRow = {
+    const row = values.slice(at * COLUMNS, (at + 1) * COLUMNS);
+    const [epoch, serverUuid, gtid, digest, part, , , events] = row;
+    const kept: TailRow = {
       epoch: Number(epoch),
       serverUuid: String(serverUuid),
       gtid: String(gtid),
+      digest: String(digest),
       part: Number(part),
-      parts: Number(parts),
-      digest: createHash("sha256").update(bytesOf(events)).digest("hex"),
+      held: createHash("sha256").update(bytesOf(events)).digest("hex"),
     };
-    return [`${epoch} ${serverUuid} ${gtid} ${part}`, row] as const;
+    return [`${epoch} ${serverUuid} ${gtid} ${digest} ${part}`, kept] as const;
   });
 }
 
 export const TAIL_STATEMENTS: readonly Statement[] = [
   {
     pattern:
-      /^INSERT INTO ordinal\.tail \(epoch, server_uuid, gtid, part, parts, events\) VALUES (\(\?(?:, \?){5}\)(?:, )?)+ ON DUPLICATE KEY UPDATE epoch = epoch$/,
+      /^INSERT INTO ordinal\.tail \(epoch, server_uuid, gtid, digest, part, parts, place, events\) VALUES (\(\?(?:, \?){7}\)(?:, )?)+ ON DUPLICATE KEY UPDATE epoch = epoch$/,
     run: async (session, _, values) => {
       needTable(session, "INSERT", "ordinal.tail");
       needTable(session, "UPDATE", "ordinal.tail");
@@ -48,17 +49,12 @@ export const TAIL_STATEMENTS: readonly Statement[] = [
   },
   {
     pattern:
-      /^SELECT gtid, part, parts, SHA2\(events, 256\) AS digest FROM ordinal\.tail WHERE epoch = \? AND server_uuid = \?$/,
+      /^SELECT gtid, digest, part, SHA2\(events, 256\) AS held FROM ordinal\.tail WHERE epoch = \? AND server_uuid = \?$/,
     run: (session, _, [epoch, serverUuid]) => {
       needTable(session, "SELECT", "ordinal.tail");
       return [...session.server.data.tail.values()]
         .filter((row) => row.epoch === epoch && row.serverUuid === serverUuid)
-        .map(({ gtid, part, parts, digest }) => ({
-          gtid,
-          part: String(part),
-          parts: String(parts),
-          digest,
-        }));
+        .map(({ gtid, digest, part, held }) => ({ gtid, digest, part: String(part), held }));
     },
   },
   {

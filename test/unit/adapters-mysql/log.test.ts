@@ -1,0 +1,211 @@
+/** Bytes of a binary log: how it is asked for, how packets and events are put together, what is not believed. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { LogReading } from "../../../shared/adapters/mysql/log-events.ts";
+import { logRequest } from "../../../shared/adapters/mysql/log-request.ts";
+import { Packets } from "../../../shared/adapters/mysql/packets.ts";
+
+const A = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+const B = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
+const MAGIC_BYTES = 4;
+
+/** As MySQL 9.7.4 has written them: a table made, a row with a tagged GTID, a row logged without checksums. */
+const FILES = {
+  plain: [
+    "c1295862-e7d0-11f1-8705-6229d0a94ad1:7",
+    "/mJpbmYvBWsPAQAAAHsAAAB/AAAAAAAEADkuNy40LTIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+      "Zi8FaxMADQAIAAAAAAQABAAAAGMABBoIAAAAAAAAAgAAAAoKCioqABI0AAooAAABqYmAI2cvBWshAQAAAE0AAADMAQAAAAABwSlY" +
+      "YufQEfGHBWIp0KlK0QcAAAAAAAAAAgEAAAAAAAAAAgAAAAAAAADnuI7e/2AG3VBiAQBMgqf8Zy8FawIBAAAAkAAAAFwCAAAAAAgA" +
+      "AAAAAAAAAAAALwAAAAAAAAEAAEAAAAAAAAYDc3RkBOAA4AD/AAwBc2hvcAARCAAAAAAAAAAS/wATAABDUkVBVEUgVEFCTEUgc2hv" +
+      "cC50IChpZCBWQVJDSEFSKDY0KSBQUklNQVJZIEtFWSwgYiBMT05HQkxPQin4lu27",
+  ],
+  tagged: [
+    "c1295862-e7d0-11f1-8705-6229d0a94ad1:my_tag:1",
+    "/mJpbmYvBWsPAQAAAHsAAAB/AAAAAAAEADkuNy40LTIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+      "Zi8FaxMADQAIAAAAAAQABAAAAGMABBoIAAAAAAAAAgAAAAoKCioqABI0AAooAAABqYmAI2cvBWsqAQAAAFMAAADMAwAAAAACeAAA" +
+      "AAIFA1KwxJ0DQQMixQMdAgrEUkEDpQKURQMEBAYMbXlfdGFnCAgKEAx/EwOP3v9gBhBhBBKDEgtszUgRZy8FawIBAAAARwAAABME" +
+      "AAAIAAgAAAAAAAAAAAAAHQAAAAAAAAEAAEAAAAAAAAYDc3RkBOAA4AD/ABL/AABCRUdJTr6BMotnLwVrEwEAAAA2AAAASQQAAAAA" +
+      "VQAAAAAAAQAEc2hvcAABdAACD/wDAAEEAgME/P8AP8WkEVNnLwVrHgEAAAApAAAAcgQAAAAAVQAAAAAAEQACAAL/AgMAdHdvwlq5" +
+      "22cvBWsQAQAAAB8AAACRBAAAAAAMAAAAAAAAANATq/k=",
+  ],
+  unchecked: [
+    "c1295862-e7d0-11f1-8705-6229d0a94ad1:10",
+    "/mJpbmcvBWsPAQAAAHsAAAB/AAAAAAAEADkuNy40LTIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+      "AAAAABMADQAIAAAAAAQABAAAAGMABBoIAAAAAAAAAgAAAAoKCioqABI0AAooAAAAhiC9kmcvBWshAQAAAEsAAAA9AQAAAAAAwSlY" +
+      "YufQEfGHBWIp0KlK0QoAAAAAAAAAAgAAAAAAAAAAAQAAAAAAAABOeI/e/2AG/AEBUGIBAGcvBWsCAQAAAEMAAACAAQAACAAIAAAA" +
+      "AAAAAAAAAB0AAAAAAAABAABAAAAAAAAGA3N0ZATgAOAA/wAS/wAAQkVHSU5nLwVrEwEAAAAyAAAAsgEAAAAAVQAAAAAAAQAEc2hv" +
+      "cAABdAACD/wDAAEEAgME/P8AP2cvBWseAQAAACYAAADYAQAAAABVAAAAAAARAAIAAv8CBABmb3VyZy8FaxABAAAAGwAAAPMBAAAA" +
+      "ABIAAAAAAAAA",
+  ],
+} as const;
+
+/** The format description, then the events of the transaction. */
+function eventsOf(name: keyof typeof FILES): readonly Buffer[] {
+  return eventsIn(Buffer.from(FILES[name][1], "base64"));
+}
+
+function eventsIn(file: Uint8Array): readonly Buffer[] {
+  const bytes = Buffer.from(file);
+  const events: Buffer[] = [];
+  for (let at = MAGIC_BYTES; at < bytes.length; at += bytes.readUInt32LE(at + 9)) {
+    events.push(bytes.subarray(at, at + bytes.readUInt32LE(at + 9)));
+  }
+  return events;
+}
+
+/** The first complaint, else what was read. */
+function read(events: readonly Buffer[]): string | ReturnType<LogReading["finish"]> {
+  const reading = new LogReading();
+  for (const event of events) {
+    const complaint = reading.take(event);
+    if (complaint !== null) return complaint;
+  }
+  return reading.finish();
+}
+
+/** An event without a checksum. */
+function bare(type: number, body = Buffer.alloc(8)): Buffer {
+  const event = Buffer.concat([Buffer.alloc(19), body]);
+  event.writeUInt8(type, 4);
+  event.writeUInt32LE(event.length, 9);
+  return event;
+}
+
+const ROTATE = 4;
+const HEARTBEAT = 27;
+const ANONYMOUS_GTID = 34;
+const QUERY = 2;
+
+describe("events", () => {
+  test.each(["plain", "tagged", "unchecked"] as const)("a %s transaction is a file of its own", (name) => {
+    const [gtid, file] = FILES[name];
+    const transactions = read([bare(ROTATE), ...eventsOf(name)]);
+    expect(transactions).toHaveLength(1);
+    const [only] = typeof transactions === "string" ? [] : transactions;
+    expect(only?.gtid).toBe(gtid);
+    const start = MAGIC_BYTES + (eventsOf(name)[0]?.length ?? 0);
+    const events = Buffer.from(file, "base64").subarray(start);
+    expect(Buffer.from(only?.events ?? []).subarray(start)).toEqual(events);
+  });
+
+  test("transactions of several files, with what the connection puts in between", () => {
+    const log = [...eventsOf("plain"), ...eventsOf("unchecked"), bare(HEARTBEAT), ...eventsOf("tagged")];
+    const all = read(log);
+    expect(typeof all === "string" ? all : all.map(({ gtid }) => gtid)).toEqual([
+      FILES.plain[0],
+      FILES.unchecked[0],
+      FILES.tagged[0],
+    ]);
+    for (const transaction of typeof all === "string" ? [] : all) {
+      expect(read(eventsIn(transaction.events))).toEqual([transaction]);
+    }
+  });
+
+  test("when the server was started is left out, and nothing else of the format", () => {
+    const [only] = read(eventsOf("plain"));
+    const [format = Buffer.alloc(0)] = eventsOf("plain");
+    const kept = Buffer.from(typeof only === "object" ? only.events : []).subarray(4, 4 + format.length);
+    const different = [...format.keys()].filter((at) => format[at] !== kept[at]);
+    // The four bytes of the start, and the checksum.
+    expect(different.filter((at) => at < format.length - 4).every((at) => at >= 71 && at < 75)).toBe(true);
+    expect(kept.readUInt32LE(71)).toBe(0);
+    expect(format.readUInt32LE(71)).toBeGreaterThan(0);
+  });
+
+  test.each(["plain", "tagged"] as const)("one wrong bit anywhere in a %s transaction is noticed", (name) => {
+    const events = eventsOf(name);
+    for (const [index, event] of events.entries()) {
+      for (let bit = 0; bit < event.length * 8; bit += 1) {
+        const wrong = Buffer.from(event);
+        wrong.writeUInt8(wrong.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+        const answer = read([...events.slice(0, index), wrong, ...events.slice(index + 1)]);
+        expect(typeof answer, `bit ${bit} of event ${index}`).toBe("string");
+      }
+    }
+  });
+
+  test("what belongs to no transaction with a GTID is not taken for one", () => {
+    const [format = Buffer.alloc(0), ...transaction] = eventsOf("unchecked");
+    expect(read([format, bare(QUERY)])).toMatch(/belongs to no transaction/);
+    expect(read([format, bare(ANONYMOUS_GTID)])).toMatch(/no GTID/);
+    expect(read([...transaction])).toEqual([]);
+    expect(read([Buffer.alloc(3)])).toMatch(/not as long/);
+  });
+});
+
+describe("the request", () => {
+  /** Command, flags, server number, length of a file name, place in that file. */
+  const HEAD = ["1e", "0500", "00000000", "00000000", "0400000000000000"].join("");
+  const number = (value: number, bytes: number): string => {
+    const buffer = Buffer.alloc(bytes);
+    buffer.writeUIntLE(value, 0, Math.min(bytes, 6));
+    return buffer.toString("hex");
+  };
+  const int = (value: number): string => number(value, 8);
+  const hex = (uuid: string): string => uuid.replaceAll("-", "");
+
+  /** Length and number of the packet, the command, the length of the set, the set. */
+  const whole = (set: string): string => {
+    const bytes = set.length / 2;
+    return `${number(23 + bytes, 3)}00${HEAD}${number(bytes, 4)}${set}`;
+  };
+
+  test.each([
+    ["everything", "", [int(0)]],
+    [
+      "beyond intervals of two servers, whose ends are the first numbers left out",
+      `${A}:1-3:9,\n${B}:7`,
+      [int(2), hex(A), int(2), int(1), int(4), int(9), int(10), hex(B), int(1), int(7), int(8)],
+    ],
+    [
+      "beyond a set with tags, each of which is an origin of its own",
+      `${A}:1-3:xy:2`,
+      ["0102000000000001", hex(A), "00", int(1), int(1), int(4), hex(A), "047879", int(1), int(2), int(3)],
+    ],
+  ])("for %s", (_, set, bytes) => {
+    expect(logRequest(set).toString("hex")).toBe(whole(bytes.join("")));
+  });
+
+  test.each(["x", `${A}:1;2`, `${A}:1-`, `${A}`.slice(1), `${A}:-1`, `${A}:${"t".repeat(33)}:1`])(
+    "%j is no set, and nothing is asked",
+    (set) => {
+      expect(() => logRequest(set)).toThrow(/not a GTID set/);
+    },
+  );
+});
+
+describe("packets", () => {
+  const packet = (payload: Buffer): Buffer => {
+    const frame = Buffer.alloc(4);
+    frame.writeUIntLE(payload.length, 0, 3);
+    return Buffer.concat([frame, payload]);
+  };
+
+  test("whatever the pieces, they come whole and in order", () => {
+    const payloads = fc.array(fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)));
+    fc.assert(
+      fc.property(payloads, fc.integer({ min: 1, max: 50 }), (sent, piece) => {
+        const stream = Buffer.concat(sent.map(packet));
+        const got: Buffer[] = [];
+        const packets = new Packets((one) => got.push(Buffer.from(one)));
+        for (let at = 0; at < stream.length; at += piece) packets.push(stream.subarray(at, at + piece));
+        expect(got).toEqual(sent);
+        expect(packets.waitingBytes).toBe(0);
+      }),
+    );
+  });
+
+  test("a long one is continued, and until then its bytes can be counted", () => {
+    const full = Buffer.alloc(0xff_ff_ff, 1);
+    const got: number[] = [];
+    const packets = new Packets(({ length }) => got.push(length));
+    packets.push(packet(full));
+    expect(got).toEqual([]);
+    expect(packets.waitingBytes).toBe(full.length);
+    packets.push(packet(Buffer.alloc(5)));
+    expect(got).toEqual([full.length + 5]);
+    packets.push(packet(full));
+    packets.push(packet(Buffer.alloc(0)));
+    expect(got).toEqual([full.length + 5, full.length]);
+  });
+});
