@@ -231,9 +231,18 @@ export class SimServer {
   /** Writes and commits a change of this server's own. `log`: false = not into the binary log. */
   async write(effect: (data: Data) => void, log = true, mark: Transaction["mark"] = null): Promise<void> {
     if (!log) return effect(this.data);
+    await this.#room();
     const uuid = this.volume.serverUuid;
     const number = Math.max(this.data.executed.next(uuid), this.#nextLogged(uuid));
     await this.commit({ gtid: { uuid, number }, effect, at: this.clock.now(), mark });
+  }
+
+  /** Without room the server waits for somebody to make some. */
+  async #room(): Promise<void> {
+    if (!this.#diskFull) return;
+    const process = this.process;
+    await new Promise<void>((resolve) => this.whenRoom(resolve));
+    if (this.#process !== process) throw new Lost(`${this.name} ended`);
   }
 
   #nextLogged(uuid: string): number {
@@ -244,8 +253,7 @@ export class SimServer {
   /** AFTER_SYNC: into the binary log and to the replicas first, then the wait, then it can be read. */
   async commit(transaction: Transaction): Promise<void> {
     const process = this.process;
-    // Without room the server waits for somebody to make some.
-    if (this.#diskFull) await new Promise<void>((resolve) => this.whenRoom(resolve));
+    if (this.#diskFull) await this.#room();
     if (this.#process !== process || process.ending) throw new Lost(`${this.name} ends`);
     this.data.binlog.push(transaction);
     for (const dump of process.dumps) dump.send(transaction);

@@ -78,9 +78,8 @@ function annotationFault(draw: Draw): Fault {
 }
 
 function driftFault(draw: Draw, members: number): Fault {
-  const what = draw.pick(["semiSyncOff", "ownWrite", "stopReplica", "relaxed", "offline"] as const);
-  const ofPrimary = what === "semiSyncOff" || what === "offline";
-  return { kind: "drift", target: ofPrimary ? "primary" : targetOf(draw, members, 0), what };
+  const what = draw.pick(["semiSyncOff", "ownWrite", "stopReplica", "relaxed"] as const);
+  return { kind: "drift", target: what === "semiSyncOff" ? "primary" : targetOf(draw, members, 0), what };
 }
 
 function functionFault(draw: Draw): Fault {

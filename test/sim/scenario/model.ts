@@ -38,7 +38,7 @@ const fault = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("drift"),
     target,
-    what: z.enum(["semiSyncOff", "ownWrite", "stopReplica", "relaxed", "offline"]),
+    what: z.enum(["semiSyncOff", "ownWrite", "stopReplica", "relaxed"]),
   }),
   z.strictObject({ kind: z.literal("switchover"), target }),
   /** Functions that work meanwhile may be killed, frozen, slowed down, or doubled. */

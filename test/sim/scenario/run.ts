@@ -11,6 +11,7 @@ import { type Answers, type Client, routed, startClient } from "./clients.ts";
 import { type Hosts, startHosts } from "./hosts.ts";
 import type { Moment, Scenario } from "./model.ts";
 import { createStage, type Stage } from "./stage.ts";
+import { narrate, type Teller } from "./story.ts";
 import { brokenPromises, parkedMembers, picture, primaryOf, quorumLost, unsettled } from "./verdict.ts";
 
 export interface Outcome {
@@ -24,11 +25,6 @@ export interface Outcome {
   readonly convergedMs: number | null;
 }
 
-/** Who is told of what happens, for a story. */
-export interface Teller {
-  tell(nowMs: number, who: string, what: string): void;
-}
-
 export interface RunOptions {
   readonly teller?: Teller;
   /** A build that was broken on purpose: changes the world before anybody works in it. */
@@ -38,6 +34,8 @@ export interface RunOptions {
 const CONVERGE_MS = 120_000;
 const QUIET_MS = 600_000;
 const QUIET_LOOKS = 12;
+/** A resident host looks at a settled cluster every ten seconds. */
+const SETTLE_MS = 15_000;
 const PROBE_MS = 15_000;
 
 interface Play {
@@ -77,21 +75,8 @@ async function setUp(scenario: Scenario, { sabotage, teller }: RunOptions): Prom
       }),
     );
   }
-  if (teller) narrate({ world, stage, hosts, teller });
+  if (teller) narrate(stage, hosts, teller);
   return { scenario, world, stage, hosts, answers, clients };
-}
-
-function narrate({ world, stage, hosts, teller }: Pick<Play, "world" | "stage" | "hosts"> & { teller: Teller }): void {
-  const tell = (who: string, what: string): void => teller.tell(world.clock.now(), who, what);
-  stage.onStory((what) => tell("world", what));
-  hosts.onPass((who, message) => tell(who, message));
-  world.sim.onChange(({ kind, ref, before, after }) => {
-    if (kind === "Event" && after !== null) return tell("event", `${String(after["reason"])}: ${String(after["note"])}`);
-    if (kind !== "StatefulSet" || after === null) return;
-    const text = (json: typeof after): unknown => part(part(json, "metadata"), "annotations")["ordinal.dev/state"];
-    if (text(after) !== text(before ?? {})) tell(ref.name, `records ${String(text(after))}`);
-  });
-  world.onEffect = (instance, effect) => tell(instance, effect);
 }
 
 /** Faults at instants by the clock, faults by phase when the recorded state comes into it. */
@@ -152,9 +137,9 @@ async function probe({ world, answers, scenario }: Play): Promise<boolean> {
 /** Once all is in place nothing is written, however often it is looked at. */
 async function disquiet({ world, hosts }: Play): Promise<string | null> {
   const quietMs = Math.max(QUIET_MS, hosts.frozenUntilMs - world.clock.now() + 10_000);
+  // What had begun before the end was seen may still be told, labelled and put right at the next look.
+  await world.clock.sleep(SETTLE_MS);
   hosts.sweepEvery(quietMs / QUIET_LOOKS);
-  // What had begun before the end was seen may still be told and labelled.
-  await world.clock.sleep(3_000);
   const written = hosts.watch();
   await world.clock.sleep(quietMs);
   const told = written().filter((text) => !text.startsWith("create Event"));

@@ -10,7 +10,6 @@ import type { Fault as ApiFault, SimCall } from "../kube/api-server.ts";
 import { part } from "../kube/store.ts";
 import { releaseWaiters } from "../mysql/semisync.ts";
 import type { SimServer } from "../mysql/server.ts";
-import { goOffline } from "../mysql/statements/change-of-primary.ts";
 import { stopReceiver } from "../mysql/replication.ts";
 import { REF } from "../ref.ts";
 import type { World } from "../world.ts";
@@ -141,9 +140,6 @@ function drift({ inspector, world }: Hands, what: string, server: SimServer): vo
       globals.set("sync_relay_log", "10000");
       globals.set("rpl_semi_sync_replica_enabled", "OFF");
       return;
-    case "offline":
-      globals.set("offline_mode", "ON");
-      return goOffline(server);
   }
 }
 
