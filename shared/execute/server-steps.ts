@@ -15,6 +15,7 @@ import { type Fence, intentStands, openFenced } from "./fence.ts";
 /** A copy that takes longer goes on by itself and is looked at by later passes. */
 const SEED_WAIT_MS = 15_000;
 const NUDGE_TIMEOUT_MS = 2_000;
+const ENDS_SESSION: ReadonlySet<ServerStep["kind"]> = new Set(["Seed", "Open", "Nudge"]);
 
 /** Sessions of one track, by ordinal. */
 export class Sessions {
@@ -93,8 +94,8 @@ export async function runServerStep(scene: ServerScene, step: ServerStep): Promi
   const stands = await intentStands(scene.fence.kube, scene.recorded);
   if (!stands.ok) return stands;
   const outcome = await act(scene, step, session.value);
-  // A seeded server restarts under us, a nudge gives the lock back, and a failed session may have lost it.
-  if (step.kind === "Seed" || step.kind === "Nudge" || !outcome.ok) await scene.sessions.drop(target(step));
+  // A seeded server restarts under us, what commits gives the lock back, and a failed session may have lost it.
+  if (ENDS_SESSION.has(step.kind) || !outcome.ok) await scene.sessions.drop(target(step));
   return outcome;
 }
 
@@ -124,7 +125,7 @@ async function act(
     case "Restart":
       return engine.restart(server);
     case "Nudge":
-      return engine.nudge(server, step.epoch, NUDGE_TIMEOUT_MS);
+      return engine.nudge(server, NUDGE_TIMEOUT_MS);
     case "ArchiveTail":
       return archiveTail(scene, step, server);
     case "Follow": {

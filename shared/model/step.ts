@@ -75,7 +75,7 @@ export type ServerStep =
       readonly beyond: Position;
     }
   /** A small commit on the primary, which heals an acknowledgement that was lost on the way. */
-  | { readonly kind: "Nudge"; readonly ordinal: number; readonly epoch: number }
+  | { readonly kind: "Nudge"; readonly ordinal: number }
   /** On the primary: commits wait for `ackCount` acknowledgements from now on. */
   | { readonly kind: "Arm"; readonly ordinal: number; readonly ackCount: number }
   /** Wait until `need` of `holders` have executed everything that the primary has. */

@@ -53,13 +53,16 @@ export interface Engine {
   /** Ends the server, which whoever started it starts again. `conflict` while it could answer an application. */
   restart(server: Server): Promise<Outcome<null>>;
   /** Commits a small change, not under the lock: a commit that waits would keep it. */
-  nudge(server: Server, epoch: number, timeoutMs: number): Promise<Outcome<null>>;
+  nudge(server: Server, timeoutMs: number): Promise<Outcome<null>>;
   lockAccount(server: Server, account: string, locked: boolean): Promise<Outcome<null>>;
   arm(server: Server, ackCount: number): Promise<Outcome<null>>;
   executed(server: Server): Promise<Outcome<Position>>;
   /** `transient` when the time is up before the server has executed `position`. */
   awaitExecuted(server: Server, position: Position, timeoutMs: number): Promise<Outcome<null>>;
-  /** INV-5: re-reads the acknowledgement settings on this very session before it allows writes. */
+  /**
+   * INV-5: re-reads the acknowledgement settings on this very session before it allows writes. Gives the lock back
+   * before it commits the term row.
+   */
   open(
     server: Server,
     term: { epoch: number; clusterUid: string; opId: string; ackCount: number; at: string },

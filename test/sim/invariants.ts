@@ -220,7 +220,7 @@ function stateOf(text: unknown, metadata: Json): State | null {
 }
 
 /** These wait for acknowledgements, and a session that waits would keep its lock; each is harmless anywhere. */
-const UNFENCED = /^(?:UPDATE ordinal\.term SET opened|INSERT INTO ordinal\.(?:tail|archive) )/;
+const UNFENCED = /^(?:INSERT INTO ordinal\.(?:term|heartbeat|tail|archive) )/;
 const OPENS = /^SET GLOBAL read_only = OFF/;
 
 function judgeEffect(world: Seen, memory: Memory, { text, server, fenced, epoch }: Effect): void {

@@ -35,7 +35,7 @@ export interface Session {
  * hold, instants are read as UTC, and a metadata lock must fail long before the query's own time is up.
  */
 const KNOWN_SETTINGS =
-  "SET SESSION sql_mode = 'STRICT_ALL_TABLES', autocommit = 1, time_zone = '+00:00', lock_wait_timeout = 2";
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES', autocommit = 1, time_zone = '+00:00', lock_wait_timeout = 2, innodb_lock_wait_timeout = 2";
 
 export async function openSession(options: ConnectOptions): Promise<Outcome<Session>> {
   const socket = connectTcp(options.port, options.host).setNoDelay(true);

@@ -70,16 +70,17 @@ type Next =
   | { readonly kind: "state"; readonly state: State; readonly message: string }
   | { readonly kind: "blocked"; readonly message: string };
 
-/** The named primary is there: it is established again. Its ackers are those that follow it. */
+/**
+ * The named primary is there: it is established again. Its ackers are those that follow it, and those that could
+ * not be asked, since they may be acknowledging too (INV-3).
+ */
 function withPrimary(observed: Observed, primary: Member, epoch: number, at: string): Next {
   const serverUuid = uuidOf(primary) ?? "";
   const careful = carefulConfig(observed.members, primary, serverUuid);
-  const following = careful.ackers.filter((acker) =>
-    observed.members.some(
-      (member) =>
-        factsOf(member)?.serverUuid === acker.serverUuid && factsOf(member)?.channel?.sourceUuid === serverUuid,
-    ),
-  );
+  const following = careful.ackers.filter((acker) => {
+    const facts = observed.members.map(factsOf).find((one) => one?.serverUuid === acker.serverUuid);
+    return facts == null || facts.channel?.sourceUuid === serverUuid;
+  });
   const pending = { ...careful, ackers: following, ackCount: ackCountFor(observed.set.replicas), open: false };
   const state = stateFor(observed, epoch, at, {
     ...{ phase: "Establishing", established: careful, pending },

@@ -10,6 +10,7 @@ import type { Step } from "../../model/step.ts";
 import { isAcker, type Situation } from "../situation.ts";
 
 const OPEN_TIMEOUT_MS = 10_000;
+const TERM_STALL_MS = 2_000;
 const PROMOTE_TIMEOUT_MS = 2_500;
 
 export type Establishing =
@@ -103,6 +104,9 @@ export function establish(situation: Situation): Establishing {
   const holding = holders(situation);
   if (facts.readOnly && !pending.open && holding < needed)
     return { kind: "waiting", connected: holding, needed };
+  // The acknowledgement of the term row was lost on its way: that of a later commit makes up for it.
+  if (pending.open && facts.acks.waitingMs >= TERM_STALL_MS)
+    return { kind: "steps", steps: [{ kind: "Nudge", ordinal }] };
   if (!pending.open) return { kind: "record", state: { ...state, pending: { ...pending, open: true } } };
   const open: Step = {
     kind: "Open",

@@ -164,7 +164,7 @@ function repairPrimary(situation: Situation): Track {
   const { acks } = primary.facts;
   const armed = config.ackCount === 0 || (acks.required && acks.count >= config.ackCount);
   if (!armed) return [{ kind: "Arm", ordinal: primary.ordinal, ackCount: config.ackCount }];
-  return isStalled(situation) ? [{ kind: "Nudge", ordinal: primary.ordinal, epoch: situation.state.epoch }] : [];
+  return isStalled(situation) ? [{ kind: "Nudge", ordinal: primary.ordinal }] : [];
 }
 
 /** Longer than any replica that is there takes to acknowledge. */

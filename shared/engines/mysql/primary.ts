@@ -66,6 +66,8 @@ function disarm(server: Server, waiters: number): Promise<Outcome<null>> {
   return runAll(server, ["SET GLOBAL rpl_semi_sync_source_enabled = OFF"]);
 }
 
+const RELEASE = "SELECT RELEASE_ALL_LOCKS() AS released";
+
 /** Counts how often an epoch was opened, so that the commit always has something to be acknowledged. */
 const TERM = `INSERT INTO ordinal.term (epoch, cluster_uid, server_uuid, op_id, at)
  VALUES (?, ?, @@GLOBAL.server_uuid, ?, ?)
@@ -98,23 +100,25 @@ export async function open(
     ...(row["closed"] === "1" ? ["FLUSH BINARY LOGS", "SET GLOBAL read_only = OFF"] : []),
     ...(row["offline"] === "1" ? ["SET GLOBAL offline_mode = OFF"] : []),
   ];
-  const opened = await runAll(server, opening);
+  // The lock is given back before the commit: a session whose commit waits would keep it even when it is killed.
+  const opened = await runAll(server, [...opening, RELEASE]);
   if (!opened.ok) return opened;
   const values = [term.epoch, term.clusterUid, term.opId, term.at];
   const written = await run(server, TERM, values, { timeoutMs });
   return written.ok ? succeed(null) : written;
 }
 
+const HEARTBEAT = `INSERT INTO ordinal.heartbeat (slot, beats) VALUES (CONNECTION_ID() % 16, 1)
+ ON DUPLICATE KEY UPDATE beats = beats + 1`;
+
 /**
- * An acknowledgement that was lost on the way is made good by that of any later commit. The lock is given back
- * first: a session whose commit waits would keep it even when it is killed. Written late it does no harm: a
- * server that is no longer the primary is read-only.
+ * An acknowledgement that was lost on the way is made good by that of any later commit. Written late it does no
+ * harm: a server that is no longer the primary is read-only.
  */
-export async function nudge(server: Server, epoch: number, timeoutMs: number): Promise<Outcome<null>> {
-  const released = await run(server, "SELECT RELEASE_ALL_LOCKS() AS released");
+export async function nudge(server: Server, timeoutMs: number): Promise<Outcome<null>> {
+  const released = await run(server, RELEASE);
   if (!released.ok) return released;
-  const sql = "UPDATE ordinal.term SET opened = opened + 1 WHERE epoch = ?";
-  const written = await run(server, sql, [epoch], { timeoutMs });
+  const written = await run(server, HEARTBEAT, [], { timeoutMs });
   return written.ok ? succeed(null) : written;
 }
 

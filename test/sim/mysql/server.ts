@@ -36,6 +36,8 @@ export interface Process {
   /** By server uuid: the last place in the binary log that this replica has acknowledged. */
   readonly acked: Map<string, number>;
   readonly ackWaiters: Set<Ack>;
+  /** Epochs whose rows are being written. */
+  readonly lockedTerms: Set<number>;
   receiver: Receiver | null;
   /** How the last stream of its receiver ended; null while it is connected. */
   sourceLeft: "orderly" | "cut" | null;
@@ -159,6 +161,9 @@ export class SimServer {
 
   start(): void {
     const { data, persisted } = this.volume;
+    if (this.volume.clone?.state === "In Progress") {
+      this.volume.clone = { state: "Failed", error: "Query execution was interrupted (1317)" };
+    }
     for (const transaction of data.binlog) this.execute(transaction);
     const globals = new Map(Object.entries(COMPILED));
     globals.set("server_uuid", this.volume.serverUuid);
@@ -173,6 +178,7 @@ export class SimServer {
       locks: new Map(),
       acked: new Map(),
       ackWaiters: new Set(),
+      lockedTerms: new Set(),
       receiver: null,
       sourceLeft: null,
       applier: false,

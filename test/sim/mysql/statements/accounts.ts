@@ -69,7 +69,7 @@ export const ACCOUNT_STATEMENTS: readonly Statement[] = [
     },
   },
   {
-    pattern: /^CREATE TABLE IF NOT EXISTS (ordinal\.(?:term|tail|archive)) \(/,
+    pattern: /^CREATE TABLE IF NOT EXISTS (ordinal\.(?:term|tail|archive|heartbeat)) \(/,
     run: async (session, [, table = ""]) => {
       session.need("CREATE", "ordinal.*", 1142);
       await session.write((data) => void data.tables.add(table));
@@ -83,12 +83,18 @@ export const ACCOUNT_STATEMENTS: readonly Statement[] = [
       const key = Number(epoch);
       const { serverUuid } = session.server.volume;
       const row = { clusterUid: String(clusterUid), serverUuid, opId: String(opId) };
-      await session.write(
+      // A commit that waits for an acknowledgement keeps its row locked.
+      const { lockedTerms } = session.process;
+      const free = await session.until(() => !lockedTerms.has(key), session.lockWaitMs);
+      if (!free) throw new Refused(1205, "Lock wait timeout exceeded");
+      lockedTerms.add(key);
+      const written = session.write(
         ({ terms }) => {
           terms.set(key, { ...row, opened: (terms.get(key)?.opened ?? 0) + 1 });
         },
         { term: key },
       );
+      await written.finally(() => lockedTerms.delete(key));
     },
   },
   {

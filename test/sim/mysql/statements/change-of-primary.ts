@@ -54,13 +54,12 @@ export const CHANGE_STATEMENTS: readonly Statement[] = [
     },
   },
   {
-    pattern: /^UPDATE ordinal\.term SET opened = opened \+ 1 WHERE epoch = \?$/,
-    run: async (session, _, [epoch]) => {
+    pattern: /^INSERT INTO ordinal\.heartbeat \(slot, beats\) VALUES \(CONNECTION_ID\(\) % 16, 1\) ON DUPLICATE KEY UPDATE /,
+    run: async (session) => {
+      session.need("INSERT", "ordinal.*", 1142);
       session.need("UPDATE", "ordinal.*", 1142);
-      await session.write(({ terms }) => {
-        const row = terms.get(Number(epoch));
-        if (row !== undefined) terms.set(Number(epoch), { ...row, opened: row.opened + 1 });
-      });
+      if (!session.server.data.tables.has("ordinal.heartbeat")) throw new Refused(1146, "no such table");
+      await session.write(() => {});
     },
   },
 ];
