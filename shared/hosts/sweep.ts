@@ -66,7 +66,8 @@ function reasonFor(set: StatefulSet, { nowMs, lookEveryMs, seen }: LookOptions):
   if (!SETTLED.has(set.annotations[ANNOTATION.phase] ?? "")) return "unsettled";
   // The status counts too: a Pod that went is noticed here even if its event was lost.
   if (changed) return "object changed";
-  return nowMs - before.lookedAtMs >= lookEveryMs ? "long silent" : null;
+  // Also when the clock was set back: nothing else would make up for the difference.
+  return Math.abs(nowMs - before.lookedAtMs) >= lookEveryMs ? "long silent" : null;
 }
 
 /** The looks of one sweep over the listed sets, the most pressing first. */

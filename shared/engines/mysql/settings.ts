@@ -52,6 +52,8 @@ export const SETTINGS: readonly Setting[] = [
       value: "ON",
     }),
   },
+  // Put offline by a failover that came to another end, or by hand: whoever has a place lets applications in.
+  persist("offline_mode", "OFF"),
   // The sender looks through the newest file for a follower's place: small files make a promotion fast.
   persist("max_binlog_size", "134217728"),
   // The documented maximum, 49 days: a commit never goes on alone because the acknowledgement is late.
