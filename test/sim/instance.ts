@@ -75,6 +75,18 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
   /** The call by which the intent was read last, and its epoch. */
   let intent: { readonly call: number; readonly epoch: number | null } = { call: 0, epoch: null };
 
+  /** A process that is killed by the world just stops; nobody in it sees an exception. */
+  function gone(): Promise<never> {
+    if (plan.kill === undefined) throw new Killed("the instance was killed");
+    return new Promise(() => {});
+  }
+
+  function end(): Promise<never> {
+    dead = true;
+    for (const session of sessions) void session.close();
+    return gone();
+  }
+
   function die(): never {
     dead = true;
     for (const session of sessions) void session.close();
@@ -86,9 +98,9 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
     act: () => Promise<Outcome<T>>,
     on: { readonly server: string | null; readonly lockedAt: number | null } = NOWHERE,
   ): Promise<Outcome<T>> {
-    if (dead) throw new Killed("the instance was killed");
+    if (dead) return gone();
     calls += 1;
-    if (plan.kill?.(calls) === true) die();
+    if (plan.kill?.(calls) === true) return end();
     const pauseMs = plan.delay?.() ?? 0;
     if (pauseMs > 0) await clock.sleep(pauseMs);
     const frozenMs = plan.freeze?.(calls) ?? null;
@@ -96,7 +108,7 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
       await clock.sleep(frozenMs);
       thawed = true;
     }
-    if (dead) throw new Killed("the instance was killed");
+    if (dead) return gone();
     if (effect === null) return act();
     plan.inspect?.();
     const fenced = on.lockedAt !== null && intent.call > on.lockedAt;
@@ -114,8 +126,7 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
     if (cut === "after") die();
     if (answer.ok) achieved.push(effect);
     if (thawed) afterThaw.push({ text: effect, answer: answer.ok ? "ok" : answer.failure.kind });
-    if (dead) throw new Killed("the instance was killed");
-    return answer;
+    return dead ? gone() : answer;
   }
 
   function guarded(server: Server): Server {
