@@ -6,6 +6,7 @@
 import { ANNOTATION } from "../../shared/annotations/keys.ts";
 import type { Kind, StatefulSet } from "../../shared/model/kube.ts";
 import type { Outcome } from "../../shared/model/outcome.ts";
+import type { Engine } from "../../shared/ports/engine.ts";
 import type { Kube } from "../../shared/ports/kube.ts";
 import type { Server, Servers } from "../../shared/ports/server.ts";
 import type { SimClock } from "./clock.ts";
@@ -27,6 +28,8 @@ export interface Plan {
   readonly delay?: () => number;
   /** Called before each call of a port with its number; true ends the instance there. */
   readonly kill?: (call: number) => boolean;
+  /** Instead of the shipped one. */
+  readonly engine?: Engine;
   /** How far its clock is ahead, milliseconds. */
   readonly skewMs?: () => number;
   /** Told of each effect just before it, with what the instance knew. */
