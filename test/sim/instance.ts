@@ -6,6 +6,7 @@
 import { ANNOTATION } from "../../shared/annotations/keys.ts";
 import type { Kind, StatefulSet } from "../../shared/model/kube.ts";
 import type { Outcome } from "../../shared/model/outcome.ts";
+import type { Engine } from "../../shared/ports/engine.ts";
 import type { Kube } from "../../shared/ports/kube.ts";
 import type { Server, Servers } from "../../shared/ports/server.ts";
 import type { SimClock } from "./clock.ts";
@@ -27,6 +28,8 @@ export interface Plan {
   readonly delay?: () => number;
   /** Called before each call of a port with its number; true ends the instance there. */
   readonly kill?: (call: number) => boolean;
+  /** Instead of the shipped one. */
+  readonly engine?: Engine;
   /** How far its clock is ahead, milliseconds. */
   readonly skewMs?: () => number;
   /** Told of each effect just before it, with what the instance knew. */
@@ -75,6 +78,18 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
   /** The call by which the intent was read last, and its epoch. */
   let intent: { readonly call: number; readonly epoch: number | null } = { call: 0, epoch: null };
 
+  /** A process that is killed by the world just stops; nobody in it sees an exception. */
+  function gone(): Promise<never> {
+    if (plan.kill === undefined) throw new Killed("the instance was killed");
+    return new Promise(() => {});
+  }
+
+  function end(): Promise<never> {
+    dead = true;
+    for (const session of sessions) void session.close();
+    return gone();
+  }
+
   function die(): never {
     dead = true;
     for (const session of sessions) void session.close();
@@ -86,9 +101,9 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
     act: () => Promise<Outcome<T>>,
     on: { readonly server: string | null; readonly lockedAt: number | null } = NOWHERE,
   ): Promise<Outcome<T>> {
-    if (dead) throw new Killed("the instance was killed");
+    if (dead) return gone();
     calls += 1;
-    if (plan.kill?.(calls) === true) die();
+    if (plan.kill?.(calls) === true) return end();
     const pauseMs = plan.delay?.() ?? 0;
     if (pauseMs > 0) await clock.sleep(pauseMs);
     const frozenMs = plan.freeze?.(calls) ?? null;
@@ -96,7 +111,7 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
       await clock.sleep(frozenMs);
       thawed = true;
     }
-    if (dead) throw new Killed("the instance was killed");
+    if (dead) return gone();
     if (effect === null) return act();
     plan.inspect?.();
     const fenced = on.lockedAt !== null && intent.call > on.lockedAt;
@@ -114,8 +129,7 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
     if (cut === "after") die();
     if (answer.ok) achieved.push(effect);
     if (thawed) afterThaw.push({ text: effect, answer: answer.ok ? "ok" : answer.failure.kind });
-    if (dead) throw new Killed("the instance was killed");
-    return answer;
+    return dead ? gone() : answer;
   }
 
   function guarded(server: Server): Server {

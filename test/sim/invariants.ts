@@ -176,7 +176,8 @@ export function createInspector(world: Seen): Inspector {
   return Object.assign(inspect, {
     effect: (effect: Effect) => judgeEffect(world, memory, effect),
     tampered() {
-      memory.epoch = 0;
+      // Of an epoch that no server has seen only the text knew.
+      memory.epoch = Math.min(memory.epoch, memory.termMax);
       memory.seq = 0;
     },
     drifted: (server: SimServer) => void memory.drifted.add(server),

@@ -7,6 +7,7 @@ import type { ObjectRef, StatefulSet, Termination } from "../../shared/model/kub
 import type { SimClock } from "./clock.ts";
 import { beginDeletion, putClaim, putPod, reportPod } from "./kube/actors.ts";
 import type { SimKube } from "./kube/api-server.ts";
+import { type Json, part } from "./kube/store.ts";
 import type { Fleet } from "./mysql/fleet.ts";
 import { startReceiver } from "./mysql/replication.ts";
 import { goOffline } from "./mysql/statements/change-of-primary.ts";
@@ -24,6 +25,15 @@ const READY_AGAIN_MS = 1_000;
 const NODE_SILENT_MS = 40_000;
 /** What a hook before the end takes. */
 const HOOK_MS = 300;
+const STATUS_MS = 30;
+
+function isReady(pod: Json | null): boolean {
+  const conditions = part(pod ?? {}, "status")["conditions"];
+  return (
+    Array.isArray(conditions) &&
+    conditions.some((one: Json) => one["type"] === "Ready" && one["status"] === "True")
+  );
+}
 
 interface Slot {
   readonly server: SimServer;
@@ -100,12 +110,21 @@ export function createKubelet({ clock, sim, set, fleet, volumes, running }: Kube
   function report(slot: Slot, exitCode: number | null): void {
     const { server, ref, restarts, ended } = slot;
     if (slot.nodeGone || sim.raw("Pod", ref) === null) return;
+    countReady();
     const up = server.running;
     const reason = up ? null : "CrashLoopBackOff";
     reportPod(sim, ref, {
       ip: slot.address,
       ready: up && !server.stopped,
       containers: [{ name: "database", running: up, restartCount: restarts, reason, exitCode: up ? null : exitCode, ended }],
+    });
+  }
+
+  /** The controller counts who is ready, a little later. */
+  function countReady(): void {
+    clock.after(STATUS_MS, () => {
+      const ready = slots.filter((one) => isReady(sim.raw("Pod", one.ref))).length;
+      sim.put("StatefulSet", set, { status: { readyReplicas: ready } });
     });
   }
 
@@ -154,6 +173,7 @@ export function createKubelet({ clock, sim, set, fleet, volumes, running }: Kube
   function removePod(slot: Slot): void {
     slot.generation += 1;
     sim.drop("Pod", slot.ref);
+    countReady();
     if (slot.server.running) slot.server.stop(137);
   }
 

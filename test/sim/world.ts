@@ -7,6 +7,8 @@ import { mysql } from "../../shared/engines/mysql/index.ts";
 import { sweepEvent } from "../../shared/hosts/events.ts";
 import { createRunner } from "../../shared/hosts/local/runner.ts";
 import { watchSource } from "../../shared/hosts/local/sources.ts";
+import type { Engine } from "../../shared/ports/engine.ts";
+import type { Kube } from "../../shared/ports/kube.ts";
 import { type PassResult, type ReconcileContext, reconcile } from "../../shared/reconcile/index.ts";
 import { EVENT_FUNCTIONS } from "../unit/hosts/functions.ts";
 import { createChance, createSimClock, type SimClock } from "./clock.ts";
@@ -42,8 +44,16 @@ export interface Beginning {
   readonly members: readonly RunningMember[];
 }
 
+/** Parts of the shipped code in another form: a build that is broken on purpose, or whose reads are old. */
+export interface Build {
+  readonly engine?: Engine;
+  /** Around the API server of each instance. */
+  readonly kube?: (kube: Kube) => Kube;
+}
+
 export interface WorldOptions {
   readonly seed?: number;
+  readonly build?: Build;
   /** Begins there; `members` only says how many there are. */
   readonly beginning?: Beginning;
   /** One entry for each member. */
@@ -132,7 +142,8 @@ export function createWorld(options: WorldOptions): World {
       inspect.effect(effect);
       world.onEffect?.(name, `${effect.server ?? "API"}: ${effect.text}`);
     };
-    const instance = createInstance(sim.kube, fleet, clock, { inspect, onEffect, ...plan });
+    const kubeOf = options.build?.kube ?? ((same: Kube) => same);
+    const instance = createInstance(kubeOf(sim.kube), fleet, clock, { inspect, onEffect, ...plan });
     const { skewMs } = plan;
     const ownClock = skewMs === undefined ? clock : { sleep: clock.sleep, now: () => clock.now() + skewMs() };
     const ids = {
@@ -144,7 +155,7 @@ export function createWorld(options: WorldOptions): World {
     };
     const log = { info() {}, warn() {} };
     const { kube, servers } = instance;
-    const engines = { mysql };
+    const engines = { mysql: plan.engine ?? options.build?.engine ?? mysql };
     const component = "simulation";
     const context = { kube, servers, engines, clock: ownClock, ids, log, component, budgetMs: BUDGET_MS };
     return { instance, context };

@@ -3,8 +3,8 @@
  * a function for every event and every sweep, several at once. While functions are at fault each may be killed
  * or frozen at any of its calls.
  */
-import { type EventFunction, react } from "../../../shared/hosts/functions.ts";
-import { changeEvent, readEvent } from "../../../shared/hosts/events.ts";
+import { react } from "../../../shared/hosts/functions.ts";
+import { readEvent } from "../../../shared/hosts/events.ts";
 import { watchSource } from "../../../shared/hosts/local/sources.ts";
 import { reconcile } from "../../../shared/reconcile/index.ts";
 import { EVENT_FUNCTIONS } from "../../unit/hosts/functions.ts";
@@ -33,6 +33,7 @@ const COPIES_MAX = 8;
 const COPIES_USUAL = 2;
 const CALLS_OF_A_PASS = 60;
 const REBIRTH_MS = 1_500;
+const FUNCTION_MAX_MS = 60_000;
 
 interface Crowd {
   readonly stage: Stage;
@@ -79,7 +80,7 @@ function startPlatform(crowd: Crowd, { name, part, skewMs }: Platform): void {
     const copies = stage.functions?.copies ?? 1;
     const room = stage.functions === null ? COPIES_USUAL : COPIES_MAX;
     for (let copy = 0; copy < copies && running < room; copy += 1) {
-      running += 1;
+      const gone = leaving();
       started += 1;
       const who = `${name}.${started}`;
       const { instance, context } = world.start({ ...fateOf(crowd, skewMs) });
@@ -90,17 +91,26 @@ function startPlatform(crowd: Crowd, { name, part, skewMs }: Platform): void {
           if (error instanceof Killed) crowd.told(who, "killed");
           else crowd.errors.push(error);
         })
-        .finally(() => {
-          running -= 1;
-        });
+        .finally(gone);
     }
   }
 
+  /** A platform ends its functions in time, and a frozen one keeps nobody's place longer than that. */
+  function leaving(): () => void {
+    running += 1;
+    let left = false;
+    const leave = (): void => {
+      if (!left) running -= 1;
+      left = true;
+    };
+    world.clock.after(FUNCTION_MAX_MS, leave);
+    return leave;
+  }
+
   if (part.watches) {
-    const functions: readonly EventFunction[] = EVENT_FUNCTIONS;
-    watchSource(world.sim.watches, [{}], world.clock)((event: ReturnType<typeof changeEvent>) => {
+    watchSource(world.sim.watches, [{}], world.clock)((event) => {
       const read = readEvent(event);
-      if (crowd.stopped || !read.ok || react(functions, [read.value]).wakes.length === 0) return;
+      if (crowd.stopped || !read.ok || react(EVENT_FUNCTIONS, [read.value]).wakes.length === 0) return;
       world.clock.after(5, () => launch("event"));
     });
   }

@@ -5,11 +5,11 @@
  */
 import { Violation } from "../invariants.ts";
 import { part } from "../kube/store.ts";
-import { createWorld, type World } from "../world.ts";
+import { type Build, createWorld, type World } from "../world.ts";
 import { beginningOf, WISH } from "./beginnings.ts";
 import { type Answers, type Client, routed, startClient } from "./clients.ts";
 import { type Hosts, startHosts } from "./hosts.ts";
-import type { Moment, Scenario } from "./model.ts";
+import type { Fault, Moment, Scenario } from "./model.ts";
 import { createStage, type Stage } from "./stage.ts";
 import { narrate, type Teller } from "./story.ts";
 import { brokenPromises, parkedMembers, picture, primaryOf, quorumLost, unsettled } from "./verdict.ts";
@@ -27,8 +27,8 @@ export interface Outcome {
 
 export interface RunOptions {
   readonly teller?: Teller;
-  /** A build that was broken on purpose: changes the world before anybody works in it. */
-  readonly sabotage?: (world: World) => void;
+  /** Instead of the shipped one. */
+  readonly build?: Build;
 }
 
 const CONVERGE_MS = 120_000;
@@ -47,15 +47,15 @@ interface Play {
   readonly clients: Client[];
 }
 
-async function setUp(scenario: Scenario, { sabotage, teller }: RunOptions): Promise<Play> {
+async function setUp(scenario: Scenario, { build, teller }: RunOptions): Promise<Play> {
   const beginning = await beginningOf(scenario);
   const world = createWorld({
     seed: scenario.seed,
     members: Array.from({ length: scenario.members }, () => ({})),
     annotations: { ...WISH, "ordinal.dev/on-restart": scenario.onRestart },
     beginning,
+    ...(build && { build }),
   });
-  sabotage?.(world);
   const stage = createStage(world, scenario);
   const hosts = startHosts(stage, scenario.seed, scenario.hosts);
   const answers: Answers = { acknowledged: new Set(), refused: new Set(), unknown: new Set() };
@@ -81,11 +81,17 @@ async function setUp(scenario: Scenario, { sabotage, teller }: RunOptions): Prom
 
 /** Faults at instants by the clock, faults by phase when the recorded state comes into it. */
 function plan({ scenario, world, stage }: Play): void {
+  const endMs = world.clock.now() + scenario.endMs;
+  const applyAfter = (ms: number, fault: Fault): void => {
+    world.clock.after(ms, () => {
+      // From the end on nothing new goes wrong.
+      if (world.clock.now() < endMs) stage.apply(fault);
+    });
+  };
   const waiting = scenario.faults.filter(({ moment }) => "phase" in moment).map((one) => ({ ...one, done: false }));
   for (const { moment, fault } of scenario.faults) {
-    if ("atMs" in moment) world.clock.after(moment.atMs, () => stage.apply(fault));
+    if ("atMs" in moment) applyAfter(moment.atMs, fault);
   }
-  const endMs = world.clock.now() + scenario.endMs;
   let last = "";
   world.sim.onChange(({ kind, after }) => {
     if (kind !== "StatefulSet" || after === null || world.clock.now() > endMs) return;
@@ -95,8 +101,7 @@ function plan({ scenario, world, stage }: Play): void {
     for (const one of waiting) {
       if (one.done || !isIn(text, one.moment)) continue;
       one.done = true;
-      const plusMs = "phase" in one.moment ? one.moment.plusMs : 0;
-      world.clock.after(plusMs, () => stage.apply(one.fault));
+      applyAfter("phase" in one.moment ? one.moment.plusMs : 0, one.fault);
     }
   });
 }
