@@ -115,4 +115,11 @@ export function setConfig(row: Row, config: number, primary: number, ackers: num
 }
 
 /** The configuration that the newest record names. */
-export const newest = (row: Row): number => (primaryOf(row, PENDING) >= 0 ? PENDING : ESTABLISHED);
+export function newest(row: Row): number {
+  if (primaryOf(row, PENDING) >= 0) return PENDING;
+  return primaryOf(row, PRIOR) >= 0 ? PRIOR : ESTABLISHED;
+}
+
+/** Closed, and no commit waits there: what it executed is all it has. */
+export const isQuiet = (row: Row, member: number): boolean =>
+  !writable(row, member) && waiting(row, member) === 0;

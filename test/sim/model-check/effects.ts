@@ -22,6 +22,7 @@ import {
   FLAGS,
   HAS,
   has,
+  isQuiet,
   KIND,
   NEED,
   newest,
@@ -98,9 +99,6 @@ export function survivors({ variant }: Rules): Survives {
 }
 
 type Plan = (kind: number, target: number, source?: number, extra?: number) => void;
-
-/** Closed, and no commit waits there: what it executed is all it has. */
-const isQuiet = (row: Row, member: number): boolean => !writable(row, member) && waiting(row, member) === 0;
 
 function attachable(row: Row, member: number, source: number): boolean {
   return isQuiet(row, member) && within(has(row, member), executed(row, source));

@@ -22,6 +22,7 @@ import {
   executorAt,
   FLAGS,
   has,
+  isQuiet,
   KIND,
   OPENED,
   of,
@@ -172,17 +173,31 @@ function quorumFor(
 
 function mayElect(row: Row, rules: Rules, candidate: number): boolean {
   if (isLocked(row, candidate) && rules.variant !== "revoked-without-lock") return false;
+  // It may be a primary of an older epoch that nobody has fenced.
+  if (!isQuiet(row, candidate) && rules.variant !== "candidate-not-closed") return false;
   const prior = primaryOf(row, PRIOR) >= 0;
   if (rules.variant === "opened-not-established" && prior) return mayFollow(row, rules, PRIOR, candidate);
   return mayFollow(row, rules, ESTABLISHED, candidate) && mayFollow(row, rules, PRIOR, candidate);
 }
 
-/** ELECT: the candidate with any set of others that is large enough; who is in it was reached and is healthy. */
+/**
+ * Who is recorded as an acker was reached by a fenced session in this epoch: else a frozen executor of an older one
+ * may still rebuild it, and what it acknowledged meanwhile is gone.
+ */
+function reachable(row: Row, rules: Rules): number {
+  let members = 0;
+  for (let member = 0; member < rules.members; member++) {
+    if (!isLocked(row, member) || rules.variant === "acker-without-session") members |= 1 << member;
+  }
+  return members;
+}
+
+/** ELECT: the candidate, and any set of others that is large enough. */
 function elect(row: Row, rules: Rules, survives: Survives, emit: Emit): void {
   if (cell(row, PHASE) !== REVOKING) return;
   for (let candidate = 0; candidate < rules.members; candidate++) {
     if (!mayElect(row, rules, candidate)) continue;
-    const others = ((1 << rules.members) - 1) & ~(1 << candidate);
+    const others = reachable(row, rules) & ~(1 << candidate);
     for (let ackers = others; ackers !== 0; ackers = (ackers - 1) & others) {
       if (countBits(ackers) < cell(row, ACK_COUNT)) continue;
       const next = row.slice();

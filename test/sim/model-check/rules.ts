@@ -21,6 +21,10 @@ export type Variant =
   | "election-without-quorum"
   /** Any acker that was reached is elected. */
   | "election-not-of-the-newest"
+  /** A candidate that is still writable, or where commits wait, is elected. */
+  | "candidate-not-closed"
+  /** Who is not reached by a fenced session is recorded as an acker of the candidate. */
+  | "acker-without-session"
   /** An acker whose receiver is still on counts as revoked. */
   | "receiver-still-on"
   /** A read-only primary counts as settled although commits wait there. */

@@ -85,7 +85,7 @@ function line({ before, after, step, numbers, transactions }: Step): string {
     case "plan":
       return `x${a}: reads the register, plans to ${intent(after, a)}`;
     case "lock":
-      return `x${a}: holds the lock and has read the register again, to ${intent(before, a)}`;
+      return `x${a}: holds the lock and has read the register, to ${intent(after, a)}`;
     case "act":
       return `x${a}: does it: ${intent(before, a)}${stale}`;
     default:
