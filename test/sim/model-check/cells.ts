@@ -27,8 +27,11 @@ export const TERM = 12;
 /** Who was made writable and is not whom this epoch's record names. */
 export const OPENED = 13;
 
+/** The ack count that is to be reached; above the recorded one while it is raised. */
+export const WANTED = 14;
+
 export const EXECUTORS = 2;
-export const EXECUTOR = 14;
+export const EXECUTOR = 15;
 export const EXECUTOR_SIZE = 5;
 export const KIND = 0;
 export const STAGE = 1;

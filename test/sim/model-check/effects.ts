@@ -53,6 +53,7 @@ import {
   TERM_WAITING,
   TRANSACTIONS_MAX,
   WAITING,
+  WANTED,
   WRITABLE,
   waiting,
   within,
@@ -69,9 +70,10 @@ const REBUILD = 6;
 const CUT_OFF = 7;
 const SET_ACK_COUNT = 8;
 export const ARM = 9;
-/** These two end in a swap of the register and hold no lock. */
+/** These end in a swap of the register and hold no lock. */
 const REMOVE_ACKER = 10;
 const RECORD_ACK_COUNT = 11;
+const WANT_ACK_COUNT = 12;
 
 export const EFFECT_NAMES: readonly string[] = [
   "",
@@ -86,6 +88,7 @@ export const EFFECT_NAMES: readonly string[] = [
   "arm",
   "remove-acker",
   "record-ack-count",
+  "want-ack-count",
 ];
 
 const all: Survives = () => true;
@@ -157,7 +160,7 @@ function planSteady(row: Row, rules: Rules, plan: Plan): void {
 
 /** It holds what the primary does not: that tail was never acknowledged, and is archived before it is lost. */
 function planRebuild(row: Row, rules: Rules, member: number, plan: Plan): void {
-  if (waiting(row, member) !== 0 && rules.variant !== "rebuild-with-waiters") return;
+  if (waiting(row, member) !== 0) return;
   const primary = primaryOf(row, ESTABLISHED);
   for (let donor = 0; donor < rules.members; donor++) {
     if (donor === member) continue;
@@ -169,7 +172,6 @@ function planReconfigure(row: Row, rules: Rules, plan: Plan): void {
   const primary = primaryOf(row, ESTABLISHED);
   const ackers = ackersOf(row, ESTABLISHED);
   const recorded = cell(row, ACK_COUNT);
-  const real = of(row, primary, NEED);
   const tail = executed(row, primary);
   for (let member = 0; member < rules.members; member++) {
     const others = ackers & ~(1 << member);
@@ -179,16 +181,30 @@ function planReconfigure(row: Row, rules: Rules, plan: Plan): void {
     const held = holders(row, rules, others, tail) >= recorded;
     if (held || rules.variant === "removed-without-catch-up") plan(REMOVE_ACKER, member);
   }
-  // Down: record, then the primary. Up: the primary, others hold everything, record.
-  const lowersFirst = rules.variant === "lowered-on-primary-first";
-  if (recorded === rules.ackCount && real === recorded && lowersFirst)
-    plan(SET_ACK_COUNT, primary, 0, recorded - 1);
-  else if (recorded === rules.ackCount) plan(RECORD_ACK_COUNT, primary, 0, recorded - 1);
-  else if (real > recorded) {
-    plan(SET_ACK_COUNT, primary, 0, recorded);
-    const held = holders(row, rules, ackers, tail) >= real;
-    if (held || rules.variant === "raised-without-catch-up") plan(RECORD_ACK_COUNT, primary, 0, real);
-  } else plan(SET_ACK_COUNT, primary, 0, rules.ackCount);
+  planAckCount(row, rules, plan);
+}
+
+/**
+ * Down: record, then the primary. Up: record that it is wanted, so that nobody lowers it any more, then the primary,
+ * then enough hold everything, then record.
+ */
+function planAckCount(row: Row, rules: Rules, plan: Plan): void {
+  const primary = primaryOf(row, ESTABLISHED);
+  const recorded = cell(row, ACK_COUNT);
+  const wanted = cell(row, WANTED);
+  const real = of(row, primary, NEED);
+  if (recorded === rules.ackCount) {
+    const lowersFirst = rules.variant === "lowered-on-primary-first" && real === recorded;
+    plan(lowersFirst ? SET_ACK_COUNT : RECORD_ACK_COUNT, primary, -1, recorded - 1);
+    return;
+  }
+  if (wanted === recorded) plan(WANT_ACK_COUNT, primary, -1, rules.ackCount);
+  if (real !== wanted || isLocked(row, primary)) plan(SET_ACK_COUNT, primary, -1, wanted);
+  if (wanted === recorded || real < wanted) return;
+  if (isLocked(row, primary) && rules.variant !== "raised-without-session") return;
+  const held = holders(row, rules, ackersOf(row, ESTABLISHED), executed(row, primary));
+  if (held >= wanted || rules.variant === "raised-without-catch-up")
+    plan(RECORD_ACK_COUNT, primary, -1, wanted);
 }
 
 function planSteps(row: Row, rules: Rules, executor: number, emit: Emit): void {
@@ -307,7 +323,8 @@ function swapStep(row: Row, rules: Rules, executor: number, emit: Emit): void {
   const primary = primaryOf(row, ESTABLISHED);
   const ackers = ackersOf(row, ESTABLISHED);
   if (cell(row, at + KIND) === REMOVE_ACKER) setConfig(next, ESTABLISHED, primary, ackers & ~(1 << target));
-  else next[ACK_COUNT] = cell(row, at + EXTRA);
+  else next[WANTED] = cell(row, at + EXTRA);
+  if (cell(row, at + KIND) === RECORD_ACK_COUNT) next[ACK_COUNT] = cell(row, at + EXTRA);
   next.fill(0, at, at + EXECUTOR_SIZE);
   supersedePlans(next, survivors(rules), false);
   emit(next, "swap", executor);

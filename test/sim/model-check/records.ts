@@ -45,6 +45,7 @@ import {
   TERM_HELD,
   TERM_NONE,
   TERM_RECOVERED,
+  WANTED,
   waiting,
   within,
   writable,
@@ -84,6 +85,7 @@ function nextEpoch(row: Row, phase: number, survives: Survives): Row {
   next[EPOCH] = cell(row, EPOCH) + 1;
   next[PHASE] = phase;
   next[TERM] = TERM_NONE;
+  next[WANTED] = cell(row, ACK_COUNT);
   next[OPENED] = 0;
   supersedePlans(next, survives, true);
   return next;

@@ -43,8 +43,6 @@ export type Variant =
   | "route-before-term"
   /** A term row on the candidate counts, whether ackers hold it or not. */
   | "term-row-unverified"
-  /** A member is rebuilt although commits wait there. */
-  | "rebuild-with-waiters"
   /** An acker acknowledges before it is recorded. */
   | "enabled-before-recorded"
   /** An acker is removed before enough others hold everything. */
@@ -55,6 +53,8 @@ export type Variant =
   | "lowered-on-primary-first"
   /** A raised ack count is recorded before enough ackers hold everything. */
   | "raised-without-catch-up"
+  /** The same while an executor that is to lower it holds the primary's lock. */
+  | "raised-without-session"
   /** Primaries may be stopped gracefully, which answers OK to every commit that waits. */
   | "graceful-stop"
   /** The same, and no election goes past a primary that is known to have been stopped so. */

@@ -20,6 +20,7 @@ import {
   setConfig,
   TERM,
   TERM_HELD,
+  WANTED,
   WRITABLE,
 } from "./cells.ts";
 import { effectSteps, survivors } from "./effects.ts";
@@ -43,6 +44,7 @@ export interface Found {
 export function initialRow(rules: Rules): Row {
   const row = new Uint8Array(rowSize(rules.members));
   row[ACK_COUNT] = rules.ackCount;
+  row[WANTED] = rules.ackCount;
   row[TERM] = TERM_HELD;
   setConfig(row, ESTABLISHED, 0, (1 << rules.members) - 2);
   row[memberAt(0) + FLAGS] = WRITABLE;
