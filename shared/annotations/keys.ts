@@ -73,7 +73,10 @@ export const KEYS: Readonly<Record<Name, Key>> = {
   maxLag: wish("maxLag", "A replica further behind than this leaves the read Service."),
   pause: wish("pause", "While `true`, Ordinal looks and reports but changes nothing."),
   failover: wish("failover", "Whether a failover goes on by itself or waits for `ordinal.dev/approve`."),
-  failoverCooldown: wish("failoverCooldown", "Least time between two failovers; each within a day doubles it."),
+  failoverCooldown: wish(
+    "failoverCooldown",
+    "Least time between two failovers; each within a day doubles it.",
+  ),
   gracefulWait: wish("gracefulWait", "How long a primary that stopped in good order is waited for."),
   onRestart: wish("onRestart", "Whether a restarted primary waits for Ordinal or takes writes by itself."),
   switchoverTo: wish("switchoverTo", "One request: the pod that is to become the primary."),

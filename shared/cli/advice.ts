@@ -25,24 +25,18 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
   PrimaryUnreachable: "find out why its pod does not run; `kubectl describe pod` and the server's log tell.",
   PrimaryLostTransactions:
     "keep every volume. Find out what happened to the primary's disk before you change anything.",
-  PrimaryCutOff:
-    "look at the network between Ordinal and that server, or at the account in the Secret.",
-  NoQuorum:
-    "bring back one of the members that the message names; their volumes hold what is missing.",
-  MembersDiverged:
-    "keep every volume. Compare the members, and take out the one that does not belong.",
-  FailoverHeldBack:
-    "find out why the primary fails again and again; `ordinal.dev/approve` goes on at once.",
+  PrimaryCutOff: "look at the network between Ordinal and that server, or at the account in the Secret.",
+  NoQuorum: "bring back one of the members that the message names; their volumes hold what is missing.",
+  MembersDiverged: "keep every volume. Compare the members, and take out the one that does not belong.",
+  FailoverHeldBack: "find out why the primary fails again and again; `ordinal.dev/approve` goes on at once.",
   FailoverAwaitsApproval:
     "annotate `ordinal.dev/approve` with the epoch that the message names, or bring the primary back.",
-  SwitchoverRefused:
-    "name another member, or remove `ordinal.dev/switchover-to`.",
+  SwitchoverRefused: "name another member, or remove `ordinal.dev/switchover-to`.",
   AcknowledgementsStalled:
     "nothing, when it passes. Otherwise look at the network between the primary and its replicas.",
   DurabilityUnproven:
     "look at what is kept in `ordinal.tail`, apply what is missed, then delete its volume claim and its pod.",
-  StateLost:
-    "bring back the members that the message names; keep every volume until then.",
+  StateLost: "bring back the members that the message names; keep every volume until then.",
   MemberUnreachable: "find out why its pod does not run, when it stays so.",
   ReplicaBroken: "remove the cause; or delete its volume claim and its pod, and it is seeded anew.",
   ReplicaLagging:

@@ -21,7 +21,7 @@ import { needsReopening } from "./plan/steady.ts";
 import { inputProblems } from "./problems/input.ts";
 import { memberProblems } from "./problems/members.ts";
 import { serverProblems } from "./problems/servers.ts";
-import { ackCountFor, seenFrom, type Situation } from "./situation.ts";
+import { ackCountFor, type Situation, seenFrom } from "./situation.ts";
 
 function situationOf(observed: Observed, rules: EngineRules, nowMs: number, state: State): Situation | null {
   const config = state.pending ?? state.established;

@@ -35,11 +35,7 @@ export async function intentStands(kube: Kube, recorded: StatefulSet): Promise<O
 }
 
 /** Opens a session of its own on a member and takes the cluster's lock there. The caller closes it. */
-export async function openFenced(
-  fence: Fence,
-  member: Member,
-  purpose: Purpose,
-): Promise<Outcome<Server>> {
+export async function openFenced(fence: Fence, member: Member, purpose: Purpose): Promise<Outcome<Server>> {
   const connected = await connectMember(fence.contact, member, purpose);
   if (!connected.ok) return connected;
   const locked = await fence.contact.engine.lock(

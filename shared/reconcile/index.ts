@@ -128,7 +128,15 @@ function haltedTurn(request: PassRequest, run: Run, halt: Halt, phase: Phase): T
 function failed(request: PassRequest, message: string, phase: Phase | null): Turn {
   return {
     kind: "end",
-    result: { ref: request.ref, outcome: "failed", lookAgainMs: RETRY_MS, phase, memory: null, silent: NOBODY, message },
+    result: {
+      ref: request.ref,
+      outcome: "failed",
+      lookAgainMs: RETRY_MS,
+      phase,
+      memory: null,
+      silent: NOBODY,
+      message,
+    },
   };
 }
 
@@ -139,22 +147,14 @@ interface Attempt {
 }
 
 /** One look and what follows from it. */
-async function turn(
-  context: ReconcileContext,
-  request: PassRequest,
-  attempt: Attempt,
-): Promise<Turn> {
+async function turn(context: ReconcileContext, request: PassRequest, attempt: Attempt): Promise<Turn> {
   const looked = await lookAndAct(context, request, attempt);
   return looked.kind === "again" && looked.silent === NOBODY
     ? { ...looked, silent: attempt.impatient }
     : looked;
 }
 
-async function lookAndAct(
-  context: ReconcileContext,
-  request: PassRequest,
-  attempt: Attempt,
-): Promise<Turn> {
+async function lookAndAct(context: ReconcileContext, request: PassRequest, attempt: Attempt): Promise<Turn> {
   const { ref } = request;
   const end = (result: Omit<PassResult, "ref" | "silent">, silent = NOBODY): Turn => ({
     kind: "end",

@@ -58,7 +58,14 @@ export class Story {
 
   prepare(ordinal: number, role: DesiredMember["role"]): Promise<void> {
     const taken = [0, 1, 2].filter((other) => other < ordinal).map((other) => String(100 + other));
-    const want = { ordinal, role, ackCount: 1, resumes: false, ordinals: [0, 1, 2], takenNumbers: ["1", ...taken] };
+    const want = {
+      ordinal,
+      role,
+      ackCount: 1,
+      resumes: false,
+      ordinals: [0, 1, 2],
+      takenNumbers: ["1", ...taken],
+    };
     return this.on(ordinal, async (server) => {
       const facts = got(await mysql.observe(server, { survey: true }));
       for (const preparation of mysql.rules.preparations(facts, want)) {
@@ -127,7 +134,14 @@ function settingCases(story: Story, run: Run): void {
     await story.subject.restart(0);
     const after = await story.until(0, (facts) => facts.startedAtMs > before.startedAtMs);
     expect(after).toMatchObject({ readOnly: true, acks: { required: false } });
-    const want = { ordinal: 0, role: "primary", ackCount: 1, resumes: false, ordinals: [0, 1, 2], takenNumbers: [] } as const;
+    const want = {
+      ordinal: 0,
+      role: "primary",
+      ackCount: 1,
+      resumes: false,
+      ordinals: [0, 1, 2],
+      takenNumbers: [],
+    } as const;
     expect(mysql.rules.preparations(after, want)).toEqual([]);
     await story.on(0, async (server) => got(await server.query("SET GLOBAL read_only = OFF")));
   });

@@ -48,7 +48,10 @@ describe.each(WORKFLOWS)("$name", (workflow) => {
       const reached = await endState(world);
       if (workflow.hurried !== true) expect(reached, `frozen at call ${at}`).toEqual(end);
       else
-        expect(reached, `frozen at call ${at}`).toMatchObject({ phase: "Healthy", sameData: [true, true, true] });
+        expect(reached, `frozen at call ${at}`).toMatchObject({
+          phase: "Healthy",
+          sameData: [true, true, true],
+        });
     }
   });
 });

@@ -58,7 +58,10 @@ describe("a primary that is killed", () => {
     expect(client.longestMs).toBeLessThan(1_000);
     const reasons = await eventReasons(world);
     for (const reason of ["FailoverStarted", "PrimaryElected", "FailoverCompleted"])
-      expect(reasons.filter((one) => one === reason), reason).toHaveLength(1);
+      expect(
+        reasons.filter((one) => one === reason),
+        reason,
+      ).toHaveLength(1);
   });
 
   test("of two members is waited for, since nobody else could acknowledge", async () => {

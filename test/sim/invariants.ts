@@ -92,7 +92,9 @@ function oneWritable(world: Seen, memory: Memory, config: Config): void {
 /** Recorded is a superset of what acknowledges, and no more is recorded than is waited for. */
 function ackersRecorded(world: Seen, memory: Memory, { established, pending, phase }: State): void {
   const configs = [established, pending].filter((config) => config !== null);
-  for (const { primary: { serverUuid } } of configs) {
+  for (const {
+    primary: { serverUuid },
+  } of configs) {
     const primary = serverOf(world, serverUuid);
     if (primary === undefined || !primary.running) continue;
     for (const { semiSync, replica, replicaUuid } of primary.process.dumps) {
@@ -161,7 +163,9 @@ export function createInspector(world: Seen): Inspector {
     if (world.tampered.has(world.annotation("ordinal.dev/state"))) return;
     const anew = state.epoch > memory.epoch;
     require(anew ||
-      (state.epoch === memory.epoch && state.seq >= memory.seq), `INV-4: epoch ${state.epoch} after ${memory.epoch}, ${state.seq} after ${memory.seq}`);
+      (state.epoch === memory.epoch &&
+        state.seq >=
+          memory.seq), `INV-4: epoch ${state.epoch} after ${memory.epoch}, ${state.seq} after ${memory.seq}`);
     memory.epoch = state.epoch;
     memory.seq = state.seq;
     if (state.phase === "Released" || state.phase === "Releasing") return;
@@ -226,7 +230,8 @@ const OPENS = /^SET GLOBAL read_only = OFF/;
 
 function judgeEffect(world: Seen, memory: Memory, { text, server, fenced, epoch }: Effect): void {
   if (server === null) return;
-  require(fenced || UNFENCED.test(text), `INV-10: ${server}: ${text}: without having read the intent under the lock`);
+  require(fenced ||
+    UNFENCED.test(text), `INV-10: ${server}: ${text}: without having read the intent under the lock`);
   if (!OPENS.test(text) || epoch === null) return;
   const uuid = world.kubelet.servers.find(({ name }) => name === server)?.volume.serverUuid ?? "";
   const before = memory.openedIn.get(epoch) ?? uuid;
@@ -250,7 +255,10 @@ function watchCommits(world: Seen, memory: Memory, guard: (check: () => void) =>
     const primary = primaryNow();
     if (primary === undefined || primary === server) return;
     guard(() =>
-      require(holds(primary, mark.row), `INV-2: ${server.name} acknowledges ${mark.row}, which the primary ${primary.name} lacks`),
+      require(holds(
+        primary,
+        mark.row,
+      ), `INV-2: ${server.name} acknowledges ${mark.row}, which the primary ${primary.name} lacks`),
     );
   };
   witness.discarding = (server, what, donor) => {
@@ -265,7 +273,9 @@ function beginTerm(memory: Memory, server: SimServer, term: number): void {
   memory.termMax = term;
   for (const row of memory.proven.keys()) {
     if (server.data.rows.has(row)) continue;
-    throw new Violation(`INV-1: ${row} was acknowledged and is not on ${server.name}, the primary of epoch ${term}`);
+    throw new Violation(
+      `INV-1: ${row} was acknowledged and is not on ${server.name}, the primary of epoch ${term}`,
+    );
   }
 }
 
@@ -290,15 +300,18 @@ function judgeDiscard(world: Seen, { proven }: Memory, { server, what, donor, pr
   for (const transaction of marked) {
     const row = rowOf(transaction) ?? "";
     const held = holds(donor, row) || (primary !== undefined && primary !== server && holds(primary, row));
-    require(held || !proven.has(row), `INV-9: ${server.name} is overwritten, which alone holds the acknowledged ${row}`);
-    require(held || archived.has(transaction.gtid), `INV-9: ${server.name} is overwritten and ${row} is archived nowhere`);
+    require(held ||
+      !proven.has(row), `INV-9: ${server.name} is overwritten, which alone holds the acknowledged ${row}`);
+    require(held ||
+      archived.has(transaction.gtid), `INV-9: ${server.name} is overwritten and ${row} is archived nowhere`);
   }
 }
 
 function archivedOf(world: Seen, serverUuid: string): Gtids {
   const all = new Gtids();
   for (const { data } of world.kubelet.servers) {
-    for (const row of data.archive.values()) if (row.serverUuid === serverUuid) all.join(Gtids.parse(row.gtids));
+    for (const row of data.archive.values())
+      if (row.serverUuid === serverUuid) all.join(Gtids.parse(row.gtids));
   }
   return all;
 }

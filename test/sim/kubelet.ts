@@ -9,8 +9,8 @@ import { beginDeletion, putClaim, putPod, reportPod } from "./kube/actors.ts";
 import type { SimKube } from "./kube/api-server.ts";
 import { type Json, part } from "./kube/store.ts";
 import type { Fleet } from "./mysql/fleet.ts";
+import { goOffline } from "./mysql/offline.ts";
 import { startReceiver } from "./mysql/replication.ts";
-import { goOffline } from "./mysql/statements/change-of-primary.ts";
 import { SimServer } from "./mysql/server.ts";
 import { copyVolume, freshVolume, type Volume, type VolumePart } from "./mysql/volume.ts";
 
@@ -116,7 +116,16 @@ export function createKubelet({ clock, sim, set, fleet, volumes, running }: Kube
     reportPod(sim, ref, {
       ip: slot.address,
       ready: up && !server.stopped,
-      containers: [{ name: "database", running: up, restartCount: restarts, reason, exitCode: up ? null : exitCode, ended }],
+      containers: [
+        {
+          name: "database",
+          running: up,
+          restartCount: restarts,
+          reason,
+          exitCode: up ? null : exitCode,
+          ended,
+        },
+      ],
     });
   }
 
@@ -190,7 +199,9 @@ export function createKubelet({ clock, sim, set, fleet, volumes, running }: Kube
       server,
       ref,
       address: "",
-      restarts: 0, startedAtMs: 0, ended: null,
+      restarts: 0,
+      startedAtMs: 0,
+      ended: null,
       exits: [],
       generation: 0,
       nodeGone: false,

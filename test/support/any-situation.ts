@@ -135,9 +135,9 @@ const recordedState: fc.Arbitrary<State> = fc
       }),
     ),
     primaryStartedAtMs: fc.option(fc.constant(NOW_MS - 3_600_000)),
-    failovers: fc.array(fc.constantFrom(NOW_MS - 60_000, NOW_MS - 7_200_000), { maxLength: 4 }).map((list) =>
-      list.map((at) => new Date(at).toISOString()),
-    ),
+    failovers: fc
+      .array(fc.constantFrom(NOW_MS - 60_000, NOW_MS - 7_200_000), { maxLength: 4 })
+      .map((list) => list.map((at) => new Date(at).toISOString())),
     unproven: fc.array(ordinal.map(uuidOf), { maxLength: 2 }),
   })
   .map((more): State => ({ v: 1, clusterUid: CLUSTER_UID, ...more }));

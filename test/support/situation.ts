@@ -181,7 +181,13 @@ export function adoptingState(replicas: number, more: Partial<State> = {}): Stat
     phase: "Adopting",
     established: null,
     pending: { ...config(replicas), ackers: [], open: false },
-    op: { id: "adopt-1", kind: "adopt", step: "Prepare", startedAt: new Date(NOW_MS).toISOString(), target: null },
+    op: {
+      id: "adopt-1",
+      kind: "adopt",
+      step: "Prepare",
+      startedAt: new Date(NOW_MS).toISOString(),
+      target: null,
+    },
     ...more,
   });
 }
@@ -223,7 +229,9 @@ function pod(ordinal: number): Pod {
     ip: `10.0.0.${ordinal + 1}`,
     phase: "Running",
     ready: true,
-    containers: [{ name: "mysql", running: true, restartCount: 0, reason: null, exitCode: null, ended: null }],
+    containers: [
+      { name: "mysql", running: true, restartCount: 0, reason: null, exitCode: null, ended: null },
+    ],
   };
 }
 

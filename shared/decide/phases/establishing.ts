@@ -20,13 +20,18 @@ const AT_ONCE_MS = 20;
 function completion({ state, primary }: Situation): EventReason {
   const { op } = state;
   // An abandoned one was told when it was given up.
-  if (op?.kind === "switchover") return op.target === primary.ordinal ? "SwitchoverCompleted" : "PrimaryReopened";
+  if (op?.kind === "switchover")
+    return op.target === primary.ordinal ? "SwitchoverCompleted" : "PrimaryReopened";
   if (op?.kind === "failover" || op?.kind === "reconstruct") return "FailoverCompleted";
   return "PrimaryReopened";
 }
 
 /** Routed in the same breath: nobody has to wait for another look (INV-7: the term row stands). */
-function done(situation: Situation, base: { phase: ReturnType<typeof phaseOf>; problems: readonly Problem[]; ready: Ready }, state: State): Decision {
+function done(
+  situation: Situation,
+  base: { phase: ReturnType<typeof phaseOf>; problems: readonly Problem[]; ready: Ready },
+  state: State,
+): Decision {
   const { observed, nowMs, primary } = situation;
   const message = `${primary.member.podName} takes writes in epoch ${state.epoch}.`;
   const established: Situation = { ...situation, state, config: state.established ?? situation.config };
@@ -42,7 +47,10 @@ function done(situation: Situation, base: { phase: ReturnType<typeof phaseOf>; p
 }
 
 /** Too few of those that were there are recorded: whoever follows by now is, and may acknowledge then. */
-function extended({ state }: Situation, acker: { readonly ordinal: number; readonly serverUuid: string }): State {
+function extended(
+  { state }: Situation,
+  acker: { readonly ordinal: number; readonly serverUuid: string },
+): State {
   const { pending } = state;
   if (pending === null) return state;
   return { ...state, pending: { ...pending, ackers: [...pending.ackers, acker] } };
@@ -57,11 +65,21 @@ export function establishing(situation: Situation, problems: readonly Problem[])
   const next = establish(situation);
   if (next.kind === "done") return done(situation, base, next.state);
   if (next.kind === "record")
-    return compose(observed, nowMs, { ...base, why: `opening ${podName}`, state: next.state, lookAgainMs: 0 });
+    return compose(observed, nowMs, {
+      ...base,
+      why: `opening ${podName}`,
+      state: next.state,
+      lookAgainMs: 0,
+    });
   const places = placeMembers(situation);
   if (next.kind === "steps") {
     const why = `establishing ${podName}`;
-    return compose(observed, nowMs, { ...base, why, tracks: [next.steps, ...places], lookAgainMs: AT_ONCE_MS });
+    return compose(observed, nowMs, {
+      ...base,
+      why,
+      tracks: [next.steps, ...places],
+      lookAgainMs: AT_ONCE_MS,
+    });
   }
   const acker = joiningAcker(situation);
   if (acker !== null) {
@@ -70,6 +88,7 @@ export function establishing(situation: Situation, problems: readonly Problem[])
   }
   // Replicas reconnect by themselves; those whose threads stopped are started again.
   const why = `waiting for ${next.needed} acknowledging replicas (${next.connected} now)`;
-  const lookAgainMs = places.length > 0 ? AT_ONCE_MS : Math.max(AT_ONCE_MS, patience(observed, nowMs, "Ready") / 4);
+  const lookAgainMs =
+    places.length > 0 ? AT_ONCE_MS : Math.max(AT_ONCE_MS, patience(observed, nowMs, "Ready") / 4);
   return compose(observed, nowMs, { ...base, why, tracks: places, lookAgainMs });
 }

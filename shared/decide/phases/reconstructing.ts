@@ -53,7 +53,12 @@ function carefulConfig(members: readonly Member[], primary: Member, serverUuid: 
   return { primary: { ordinal: primary.ordinal, serverUuid }, ackers, ackCount: ackers.length > 0 ? 1 : 0 };
 }
 
-function stateFor(observed: Observed, epoch: number, at: string, rest: Pick<State, "phase" | "established" | "pending" | "primaryStartedAtMs">): State {
+function stateFor(
+  observed: Observed,
+  epoch: number,
+  at: string,
+  rest: Pick<State, "phase" | "established" | "pending" | "primaryStartedAtMs">,
+): State {
   return {
     v: STATE_VERSION,
     seq: 1,
@@ -81,7 +86,12 @@ function withPrimary(observed: Observed, primary: Member, epoch: number, at: str
     const facts = observed.members.map(factsOf).find((one) => one?.serverUuid === acker.serverUuid);
     return facts == null || facts.channel?.sourceUuid === serverUuid;
   });
-  const pending = { ...careful, ackers: following, ackCount: ackCountFor(observed.set.replicas), open: false };
+  const pending = {
+    ...careful,
+    ackers: following,
+    ackCount: ackCountFor(observed.set.replicas),
+    open: false,
+  };
   const state = stateFor(observed, epoch, at, {
     ...{ phase: "Establishing", established: careful, pending },
     primaryStartedAtMs: factsOf(primary)?.startedAtMs ?? null,
@@ -97,7 +107,11 @@ function withoutPrimary(observed: Observed, primary: Member, epoch: number, at: 
     ...{ phase: "Revoking", established, pending: null },
     primaryStartedAtMs: null,
   });
-  return { kind: "state", state, message: `${primary.podName} was the last primary and is away, all others are there` };
+  return {
+    kind: "state",
+    state,
+    message: `${primary.podName} was the last primary and is away, all others are there`,
+  };
 }
 
 function next(observed: Observed, witness: Witness, nowMs: number): Next {
@@ -122,11 +136,17 @@ function next(observed: Observed, witness: Witness, nowMs: number): Next {
   }
   const others = silent.filter((name) => name !== primary.podName);
   if (others.length > 0)
-    return { kind: "blocked", message: `ordinal.dev/state was lost in epoch ${epochMax}: waiting for ${primary.podName}, or for ${others.join(", ")}.` };
+    return {
+      kind: "blocked",
+      message: `ordinal.dev/state was lost in epoch ${epochMax}: waiting for ${primary.podName}, or for ${others.join(", ")}.`,
+    };
   const since = conditions.find(({ type }) => type === "StateLost")?.lastTransitionAt;
   const waitMs = wish.spec?.gracefulWaitMs ?? 0;
   if (since === undefined || nowMs - Date.parse(since) < waitMs)
-    return { kind: "blocked", message: `ordinal.dev/state was lost in epoch ${epochMax}: waiting for ${primary.podName}, the last primary.` };
+    return {
+      kind: "blocked",
+      message: `ordinal.dev/state was lost in epoch ${epochMax}: waiting for ${primary.podName}, the last primary.`,
+    };
   return withoutPrimary(observed, primary, epoch, at);
 }
 

@@ -47,7 +47,12 @@ export function releasing(observed: Observed, nowMs: number, state: State): Deci
 }
 
 /** Managed again before the release was finished: back to where it was begun. */
-export function unreleasing(observed: Observed, nowMs: number, state: State, problems: Decision["problems"]): Decision {
+export function unreleasing(
+  observed: Observed,
+  nowMs: number,
+  state: State,
+  problems: Decision["problems"],
+): Decision {
   const back: State = { ...state, phase: phaseBefore(state), op: null };
   const ready: Ready = {
     status: "Unknown",

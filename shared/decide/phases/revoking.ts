@@ -35,7 +35,11 @@ function baseOf(situation: Situation, problems: readonly Problem[]): Base {
   return { phase, problems, ready: { status: "False", reason: phase, message } };
 }
 
-function elected(situation: Situation, base: Base, election: Extract<Election, { kind: "elected" }>): Decision {
+function elected(
+  situation: Situation,
+  base: Base,
+  election: Extract<Election, { kind: "elected" }>,
+): Decision {
   const { observed, nowMs, state } = situation;
   const { candidate, config, considered, why } = election;
   const step = state.op === null ? null : { ...state.op, step: "Promote" };
@@ -82,14 +86,18 @@ function withoutQuorum(situation: Situation, base: Base, quorum: Quorum): Decisi
 }
 
 function stopping(situation: Situation, quorum: Quorum): number {
-  return revokeTracks(situation, quorum).flat().filter((step) => step.kind === "StopReceiving").length;
+  return revokeTracks(situation, quorum)
+    .flat()
+    .filter((step) => step.kind === "StopReceiving").length;
 }
 
 /** What could not be reached keeps its own transactions: they are not thrown away without a person. */
 function lossy(situation: Situation, election: Extract<Election, { kind: "elected" }>, base: Base): Decision {
   const { observed, nowMs, state, config } = situation;
   const known = new Set(situation.members.flatMap((view) => view.facts?.serverUuid ?? []));
-  const away = [config.primary, ...config.ackers].map((one) => one.serverUuid).filter((uuid) => !known.has(uuid));
+  const away = [config.primary, ...config.ackers]
+    .map((one) => one.serverUuid)
+    .filter((uuid) => !known.has(uuid));
   const message = `A person accepted in epoch ${state.epoch} that acknowledged writes may be lost: ${election.why}.`;
   const step = state.op === null ? null : { ...state.op, step: "Promote" };
   const next: State = {
@@ -140,7 +148,8 @@ function handingOver(situation: Situation, base: Base, quorum: Quorum): Decision
   }
   return compose(observed, nowMs, {
     ...base,
-    why: quorum.settled === null ? "the primary ends its writes" : "the next primary receives the last of them",
+    why:
+      quorum.settled === null ? "the primary ends its writes" : "the next primary receives the last of them",
     tracks: demoteTracks(situation),
     lookAgainMs: AT_ONCE_MS,
   });
@@ -153,6 +162,7 @@ export function revoking(situation: Situation, problems: readonly Problem[]): De
   if (quorum.reached) return electing(situation, base, quorum);
   if (!acceptsLoss(situation, quorum)) return withoutQuorum(situation, base, quorum);
   const election = elect(situation, quorum, null);
-  return election.kind === "elected" ? lossy(situation, election, base) : withoutQuorum(situation, base, quorum);
+  return election.kind === "elected"
+    ? lossy(situation, election, base)
+    : withoutQuorum(situation, base, quorum);
 }
-

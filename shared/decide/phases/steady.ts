@@ -45,7 +45,9 @@ export function claiming(
 ): Decision {
   const { observed, nowMs, primary } = situation;
   const state = claimState(situation, suspicion);
-  const gap = suspicion.unproven ? " It may hold acknowledged writes alone; what it has of its own is kept." : "";
+  const gap = suspicion.unproven
+    ? " It may hold acknowledged writes alone; what it has of its own is kept."
+    : "";
   const message = `${primary.member.podName} is given up in epoch ${state.epoch}: ${suspicion.why}.${gap}`;
   const next: Situation = { ...situation, state };
   return compose(observed, nowMs, {
@@ -75,7 +77,11 @@ function reopen(situation: Situation, problems: readonly Problem[]): Decision {
   });
 }
 
-function switchingOver(situation: Situation, problems: readonly Problem[], target: Situation["primary"]): Decision {
+function switchingOver(
+  situation: Situation,
+  problems: readonly Problem[],
+  target: Situation["primary"],
+): Decision {
   const { observed, nowMs, primary } = situation;
   const state = switchoverState(situation, target);
   const message = `${primary.member.podName} hands over to ${target.member.podName} in epoch ${state.epoch}, as asked.`;
@@ -106,7 +112,14 @@ function keeping(situation: Situation, problems: readonly Problem[]): Decision {
     const { reason, message, before } = change;
     const next: State = { ...state, established: change.established };
     const happenings = [{ reason, message }];
-    return compose(observed, nowMs, { ...base, why: message, state: next, happenings, before, lookAgainMs: 0 });
+    return compose(observed, nowMs, {
+      ...base,
+      why: message,
+      state: next,
+      happenings,
+      before,
+      lookAgainMs: 0,
+    });
   }
   const awaited = problems.some((problem) => problem.code === "WaitingForMembers");
   return compose(observed, nowMs, {

@@ -77,13 +77,20 @@ function strays(situation: Situation, voters: readonly MemberView[]): ReadonlyMa
   return new Map(
     voters.map((view) => {
       const others = voters.filter((other) => other !== view).map(byHand);
-      return [view, others.length === 0 ? "" : positions.subtract(byHand(view), others.reduce(positions.union))];
+      return [
+        view,
+        others.length === 0 ? "" : positions.subtract(byHand(view), others.reduce(positions.union)),
+      ];
     }),
   );
 }
 
 /** Applied everything first, then the old primary itself (nothing of it has to be thrown away), then by ordinal. */
-function preferred(situation: Situation, target: number | null, views: readonly MemberView[]): MemberView | undefined {
+function preferred(
+  situation: Situation,
+  target: number | null,
+  views: readonly MemberView[],
+): MemberView | undefined {
   const { positions } = situation.rules;
   const rank = (view: MemberView): number => {
     if (view.ordinal === target) return 0;
@@ -95,7 +102,9 @@ function preferred(situation: Situation, target: number | null, views: readonly 
 
 function canApply({ facts }: MemberView, situation: Situation): boolean {
   if (facts === null || situation.rules.unsupported(facts) !== null) return false;
-  return facts.channel?.applierError == null || situation.rules.positions.contains(facts.executed, facts.received);
+  return (
+    facts.channel?.applierError == null || situation.rules.positions.contains(facts.executed, facts.received)
+  );
 }
 
 function describe(situation: Situation, view: MemberView): string {
@@ -115,7 +124,9 @@ function ackersFor(situation: Situation, candidate: MemberView): Config["ackers"
     if (serverUuid === candidate.facts?.serverUuid) return false;
     const channel = members.find((view) => view.facts?.serverUuid === serverUuid)?.facts?.channel;
     if (channel === undefined) return true;
-    return channel !== null && channel.receiver !== "off" && channel.sourceUuid === candidate.facts?.serverUuid;
+    return (
+      channel !== null && channel.receiver !== "off" && channel.sourceUuid === candidate.facts?.serverUuid
+    );
   });
   return [...able, ...perhaps.filter((one) => !able.some((other) => other.serverUuid === one.serverUuid))];
 }
@@ -142,17 +153,26 @@ export function elect(situation: Situation, { revoked, settled }: Quorum, target
   const stray = strays(situation, voters);
   const sound = voters.filter((view) => stray.get(view) === "");
   const whole = sound.filter((view) =>
-    voters.every((other) => positions.contains(positions.union(received(view), stray.get(other) ?? ""), received(other))),
+    voters.every((other) =>
+      positions.contains(positions.union(received(view), stray.get(other) ?? ""), received(other)),
+    ),
   );
   const considered = voters.map((view) => describe(situation, view));
   if (whole.length === 0) {
     return { kind: "none", why: `none of ${names(voters)} holds all that the others hold` };
   }
-  const candidate = preferred(situation, target, whole.filter((view) => canApply(view, situation)));
+  const candidate = preferred(
+    situation,
+    target,
+    whole.filter((view) => canApply(view, situation)),
+  );
   if (candidate?.facts === undefined || candidate.facts === null) {
     const [stuck] = whole;
     const error = stuck?.facts?.channel?.applierError ?? "it cannot be managed";
-    return { kind: "none", why: `${stuck?.member.podName} alone holds everything and cannot execute it: ${error}` };
+    return {
+      kind: "none",
+      why: `${stuck?.member.podName} alone holds everything and cannot execute it: ${error}`,
+    };
   }
   const config: Config = {
     primary: { ordinal: candidate.ordinal, serverUuid: candidate.facts.serverUuid },

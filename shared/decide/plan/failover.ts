@@ -7,7 +7,7 @@ import { LABEL } from "../../annotations/keys.ts";
 import type { Problem } from "../../model/condition.ts";
 import type { State } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
-import { isAcker, type MemberView, seenFrom, type Situation } from "../situation.ts";
+import { isAcker, type MemberView, type Situation, seenFrom } from "../situation.ts";
 import { needed, type Quorum } from "./elect.ts";
 import { type Evidence, evidence, wasCutOffForLong } from "./evidence.ts";
 import { seenOf } from "./routing.ts";
@@ -90,10 +90,14 @@ function cooldown({ state, spec, nowMs, observed }: Situation): Problem | null {
   const approve = `annotate ordinal.dev/approve=e${state.epoch + 1} to fail over at once`;
   const told = (message: string): Problem => ({ code: "FailoverHeldBack", message, blocks: false });
   if (recent.length >= FAILOVERS_PER_DAY)
-    return told(`${recent.length} failovers of ${observed.set.name} within a day: find out why, or ${approve}.`);
+    return told(
+      `${recent.length} failovers of ${observed.set.name} within a day: find out why, or ${approve}.`,
+    );
   const untilMs = last + spec.failoverCooldownMs * 2 ** (recent.length - 1);
   if (nowMs >= untilMs) return null;
-  return told(`The last failover was at ${new Date(last).toISOString()}; the next may begin at ${new Date(untilMs).toISOString()}, or ${approve}.`);
+  return told(
+    `The last failover was at ${new Date(last).toISOString()}; the next may begin at ${new Date(untilMs).toISOString()}, or ${approve}.`,
+  );
 }
 
 function heldBack(situation: Situation, why: string): Problem | null {
@@ -130,7 +134,11 @@ export function suspect(situation: Situation): Suspicion {
   if (leftMs > 0) return { kind: "wait", problem: null, lookAgainMs: Math.min(leftMs, soon) };
   const stands = obstacle(situation) ?? heldBack(situation, found.text);
   if (stands !== null) return { kind: "wait", problem: stands, lookAgainMs: null };
-  return { kind: "claim", why: found.text, unproven: found.kind === "ended" && found.orderly && !isUnopened(situation) };
+  return {
+    kind: "claim",
+    why: found.text,
+    unproven: found.kind === "ended" && found.orderly && !isUnopened(situation),
+  };
 }
 
 /** The newest that still fit; the oldest no longer matter within a day. */
@@ -163,9 +171,7 @@ export function withdrawRoute({ observed }: Situation): Track {
   if (primary.kind !== "found" || primary.service.selector[LABEL.epoch] === NO_EPOCH) return [];
   const { service } = primary;
   const selector = { ...observed.set.matchLabels, [LABEL.role]: "primary", [LABEL.epoch]: NO_EPOCH };
-  return [
-    { kind: "EnsureService", role: "primary", name: service.name, seen: seenOf(service), selector },
-  ];
+  return [{ kind: "EnsureService", role: "primary", name: service.name, seen: seenOf(service), selector }];
 }
 
 /** Of no pod: epochs are numbers. */

@@ -75,7 +75,9 @@ export function placeMember(situation: Situation, view: MemberView, busy: Donors
       return [
         ...prepareSteps(situation, view, "replica"),
         // Whoever is not recorded must not acknowledge from its first moment on (INV-3).
-        ...(facts.acks.given && !isAcker(situation.config, view) ? acknowledgeSteps(view, facts, situation.config) : []),
+        ...(facts.acks.given && !isAcker(situation.config, view)
+          ? acknowledgeSteps(view, facts, situation.config)
+          : []),
         ...(facts.channel?.lockedOut === true ? unlockStep(situation, view) : []),
         followStep(situation, view, facts),
       ];

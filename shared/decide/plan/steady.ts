@@ -47,7 +47,12 @@ function joining(situation: Situation): Change | null {
   if (acker === null) return null;
   const pod = view(situation, acker.ordinal)?.member.podName;
   const message = `${pod} follows ${primary.member.podName} and acknowledges its commits from now on.`;
-  return { reason: "MemberJoined", message, before: [], established: { ...config, ackers: [...config.ackers, acker] } };
+  return {
+    reason: "MemberJoined",
+    message,
+    before: [],
+    established: { ...config, ackers: [...config.ackers, acker] },
+  };
 }
 
 /** Without a dead one fewer copies have to be reached at the next failover. */

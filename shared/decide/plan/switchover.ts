@@ -45,7 +45,13 @@ export function switchoverState({ state, nowMs }: Situation, target: MemberView)
     ...state,
     epoch,
     phase: "Revoking",
-    op: { id: `switchover-${epoch}`, kind: "switchover", step: "Demote", startedAt: at, target: target.ordinal },
+    op: {
+      id: `switchover-${epoch}`,
+      kind: "switchover",
+      step: "Demote",
+      startedAt: at,
+      target: target.ordinal,
+    },
   };
 }
 
@@ -57,7 +63,8 @@ export function isOverdue({ state, nowMs }: Situation): boolean {
 
 export function demoteTracks(situation: Situation): readonly Track[] {
   const { primary } = situation;
-  const demote: Track = primary.facts?.readOnly === false ? [{ kind: "Demote", ordinal: primary.ordinal }] : [];
+  const demote: Track =
+    primary.facts?.readOnly === false ? [{ kind: "Demote", ordinal: primary.ordinal }] : [];
   return [withdrawRoute(situation), demote].filter((track) => track.length > 0);
 }
 
@@ -65,5 +72,11 @@ export function demoteTracks(situation: Situation): readonly Track[] {
 export function abandonState({ state, config, primary }: Situation): State {
   const step = state.op === null ? null : { ...state.op, step: "Establish" };
   const primaryStartedAtMs = primary.facts?.startedAtMs ?? state.primaryStartedAtMs;
-  return { ...state, phase: "Establishing", pending: { ...config, open: false }, primaryStartedAtMs, op: step };
+  return {
+    ...state,
+    phase: "Establishing",
+    pending: { ...config, open: false },
+    primaryStartedAtMs,
+    op: step,
+  };
 }

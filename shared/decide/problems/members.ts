@@ -28,8 +28,14 @@ function primaryProblems(situation: Situation): readonly Problem[] {
     case "cut-off":
       // One that was never opened is not served by; how long it is away is what counts.
       if (situation.state.pending?.open === false)
-        return told("PrimaryUnreachable", `${podName}, the next primary, does not answer; another may be chosen.`);
-      return [...cutOff(found.text), ...told("PrimaryUnreachable", `The primary ${podName} does not answer us.`)];
+        return told(
+          "PrimaryUnreachable",
+          `${podName}, the next primary, does not answer; another may be chosen.`,
+        );
+      return [
+        ...cutOff(found.text),
+        ...told("PrimaryUnreachable", `The primary ${podName} does not answer us.`),
+      ];
     case "lost":
       if (primary.facts !== null)
         return told("PrimaryLostTransactions", `The primary ${podName} stays read-only: ${found.text}.`);
@@ -38,7 +44,8 @@ function primaryProblems(situation: Situation): readonly Problem[] {
     case "silent": {
       if (found.kind === "silent" && wasCutOffForLong(situation)) return cutOff(found.text);
       const wait = `it may hold acknowledged writes alone and is waited for, up to ${spec.gracefulWaitMs / 1000} s`;
-      const effect = found.kind === "ended" && found.orderly ? wait : "writes wait until a primary is there again";
+      const effect =
+        found.kind === "ended" && found.orderly ? wait : "writes wait until a primary is there again";
       return told("PrimaryUnreachable", `The primary ${podName} does not answer: ${found.text}; ${effect}.`);
     }
     default:
@@ -97,7 +104,8 @@ function memberProblem(view: MemberView, situation: Situation): Problem | null {
       return errantProblem(situation, view, standing);
     }
     case "deposed": {
-      const waits = standing.waiters === 0 ? "takes writes" : `has ${standing.waiters} commits that nobody acknowledges`;
+      const waits =
+        standing.waiters === 0 ? "takes writes" : `has ${standing.waiters} commits that nobody acknowledges`;
       const message = `${member.podName} was the primary before and still ${waits}; it is put out of service.`;
       return { code: "ReplicaBroken", message, ...about };
     }

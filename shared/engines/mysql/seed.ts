@@ -34,7 +34,9 @@ async function replaceable(server: Server, covered: Position): Promise<Outcome<n
   const { covered: all, closed, waiters } = row.value;
   if (closed !== "1" || (waiters ?? "0") !== "0")
     return fail("conflict", "this server still takes writes, or commits wait on it");
-  return all === "1" ? succeed(null) : fail("conflict", "this server holds transactions that nobody else has");
+  return all === "1"
+    ? succeed(null)
+    : fail("conflict", "this server holds transactions that nobody else has");
 }
 
 async function empty(server: Server): Promise<Outcome<null>> {

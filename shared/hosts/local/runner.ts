@@ -54,7 +54,15 @@ interface Seat {
 }
 
 function newSeat(): Seat {
-  return { memory: null, silent: new Set(), entry: null, disturbed: false, sighting: null, lookedAtMs: 0, passes: 0 };
+  return {
+    memory: null,
+    silent: new Set(),
+    entry: null,
+    disturbed: false,
+    sighting: null,
+    lookedAtMs: 0,
+    passes: 0,
+  };
 }
 
 /** One list for each namespace that was named, else a single one: rights may end at the namespace. */

@@ -74,7 +74,8 @@ export async function runSeeds(
     const shrunk = await shrink(generate(seed), violation);
     failing.push({ seed, violation: shrunk.violation, scenario: shrunk.scenario });
   }
-  const total = (of: (result: RangeResult) => number): number => results.reduce((sum, one) => sum + of(one), 0);
+  const total = (of: (result: RangeResult) => number): number =>
+    results.reduce((sum, one) => sum + of(one), 0);
   return {
     seeds: total(({ count }) => count),
     acknowledged: total((one) => one.acknowledged),

@@ -15,7 +15,10 @@ export async function inParallel<P, A>(
 
 function work<P, A>(main: string, queue: P[], take: (answer: A, piece: P) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = fork(main, ["--worker"], { stdio: ["ignore", "ignore", "inherit", "ipc"], serialization: "json" });
+    const child = fork(main, ["--worker"], {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      serialization: "json",
+    });
     let current: P | undefined;
     const next = (): void => {
       current = queue.shift();

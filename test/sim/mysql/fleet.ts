@@ -6,10 +6,10 @@
 import { fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
 import type { ConnectOptions, Server, Servers } from "../../../shared/ports/server.ts";
 import type { SimClock } from "../clock.ts";
+import { offlineRefusal } from "./offline.ts";
 import { createRoutes, type Routes } from "./routes.ts";
 import type { Network, SimServer, Witness } from "./server.ts";
 import { Session } from "./session.ts";
-import { offlineRefusal } from "./statements/change-of-primary.ts";
 
 const CONNECT_MS = 1;
 

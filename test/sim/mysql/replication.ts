@@ -6,9 +6,9 @@
  */
 
 import { Gtids } from "./gtids.ts";
+import { offlineRefusal } from "./offline.ts";
 import { acknowledge } from "./semisync.ts";
 import type { Dump, Process, SimServer } from "./server.ts";
-import { offlineRefusal } from "./statements/change-of-primary.ts";
 import type { Transaction } from "./volume.ts";
 
 const NETWORK_MS = 1;

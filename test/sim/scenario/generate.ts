@@ -42,8 +42,14 @@ function makers(draw: Draw, members: number): readonly (readonly [weight: number
     [4, () => ({ kind: "nodeGone", target: primary(), forMs: draw.spread(5_000, 90_000) })],
     [1, () => ({ kind: "loseVolume", target: any() })],
     [1, () => ({ kind: "diskFull", target: any(), forMs: shortly() })],
-    [2, () => ({ kind: "slowApplier", target: replica(), applyMs: draw.spread(50, 3_000), forMs: shortly() })],
-    [2, () => ({ kind: "applier", target: replica(), error: draw.pick(["blocked", "1062"]), forMs: shortly() })],
+    [
+      2,
+      () => ({ kind: "slowApplier", target: replica(), applyMs: draw.spread(50, 3_000), forMs: shortly() }),
+    ],
+    [
+      2,
+      () => ({ kind: "applier", target: replica(), error: draw.pick(["blocked", "1062"]), forMs: shortly() }),
+    ],
     [2, () => ({ kind: "loseAcks", target: replica(), count: 1 + draw.below(3) })],
     [8, () => cutFault(draw, members)],
     [4, () => apiFault(draw)],
@@ -52,7 +58,14 @@ function makers(draw: Draw, members: number): readonly (readonly [weight: number
     [3, () => driftFault(draw, members)],
     [members > 1 ? 6 : 0, () => ({ kind: "switchover", target: replica() })],
     [8, () => functionFault(draw)],
-    [2, () => ({ kind: "clock", host: draw.below(2), jumpMs: draw.pick([-1, 1]) * draw.spread(1_000, 3_600_000) })],
+    [
+      2,
+      () => ({
+        kind: "clock",
+        host: draw.below(2),
+        jumpMs: draw.pick([-1, 1]) * draw.spread(1_000, 3_600_000),
+      }),
+    ],
   ];
 }
 

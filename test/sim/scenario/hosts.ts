@@ -3,8 +3,9 @@
  * a function for every event and every sweep, several at once. While functions are at fault each may be killed
  * or frozen at any of its calls.
  */
-import { react } from "../../../shared/hosts/functions.ts";
+
 import { readEvent } from "../../../shared/hosts/events.ts";
+import { react } from "../../../shared/hosts/functions.ts";
 import { watchSource } from "../../../shared/hosts/local/sources.ts";
 import { reconcile } from "../../../shared/reconcile/index.ts";
 import { EVENT_FUNCTIONS } from "../../unit/hosts/functions.ts";
@@ -108,7 +109,11 @@ function startPlatform(crowd: Crowd, { name, part, skewMs }: Platform): void {
   }
 
   if (part.watches) {
-    watchSource(world.sim.watches, [{}], world.clock)((event) => {
+    watchSource(
+      world.sim.watches,
+      [{}],
+      world.clock,
+    )((event) => {
       const read = readEvent(event);
       if (crowd.stopped || !read.ok || react(EVENT_FUNCTIONS, [read.value]).wakes.length === 0) return;
       world.clock.after(5, () => launch("event"));

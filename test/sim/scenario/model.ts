@@ -51,7 +51,11 @@ const fault = z.discriminatedUnion("kind", [
     copies: z.number().int().min(1).max(8),
     forMs: ms,
   }),
-  z.strictObject({ kind: z.literal("clock"), host: z.number().int().min(0).max(3), jumpMs: z.number().int() }),
+  z.strictObject({
+    kind: z.literal("clock"),
+    host: z.number().int().min(0).max(3),
+    jumpMs: z.number().int(),
+  }),
 ]);
 
 /** At an instant, or so long after the recorded state next comes into a phase. */

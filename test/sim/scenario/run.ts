@@ -88,7 +88,9 @@ function plan({ scenario, world, stage }: Play): void {
       if (world.clock.now() < endMs) stage.apply(fault);
     });
   };
-  const waiting = scenario.faults.filter(({ moment }) => "phase" in moment).map((one) => ({ ...one, done: false }));
+  const waiting = scenario.faults
+    .filter(({ moment }) => "phase" in moment)
+    .map((one) => ({ ...one, done: false }));
   for (const { moment, fault } of scenario.faults) {
     if ("atMs" in moment) applyAfter(moment.atMs, fault);
   }
@@ -148,7 +150,9 @@ async function disquiet({ world, hosts }: Play): Promise<string | null> {
   const written = hosts.watch();
   await world.clock.sleep(quietMs);
   const told = written().filter((text) => !text.startsWith("create Event"));
-  return told.length === 0 ? null : `${told.length} writes although all is in place: ${told.slice(0, 3).join("; ")}`;
+  return told.length === 0
+    ? null
+    : `${told.length} writes although all is in place: ${told.slice(0, 3).join("; ")}`;
 }
 
 async function judged(play: Play): Promise<Outcome> {
@@ -166,10 +170,13 @@ async function judged(play: Play): Promise<Outcome> {
     convergedMs: late === null ? tookMs : null,
   });
   const [bug] = hosts.errors;
-  if (bug !== undefined) return said(`thrown: ${bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)}`, null);
+  if (bug !== undefined)
+    return said(`thrown: ${bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)}`, null);
   const parked = parkedMembers(stage);
-  const gap = parked.size > 0 ? "a server that ended in good order holds transactions alone" : quorumLost(stage);
-  if (late !== null) return said(gap === null ? `not in place after ${CONVERGE_MS / 1000} s: ${late}` : null, gap);
+  const gap =
+    parked.size > 0 ? "a server that ended in good order holds transactions alone" : quorumLost(stage);
+  if (late !== null)
+    return said(gap === null ? `not in place after ${CONVERGE_MS / 1000} s: ${late}` : null, gap);
   await Promise.all(clients.map(({ ended }) => ended));
   const writable = (await probe(play)) || gap !== null;
   if (!writable) return said("nobody can write although all is in place", gap);
@@ -187,7 +194,13 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     if (!(error instanceof Violation)) throw error;
     const epochs = Math.max(...stage.inspector.facts.terms.keys());
     const violation = `${error.message} [${picture(stage)}]`;
-    return { violation, awaitsPerson: null, acknowledged: answers.acknowledged.size, epochs, convergedMs: null };
+    return {
+      violation,
+      awaitsPerson: null,
+      acknowledged: answers.acknowledged.size,
+      epochs,
+      convergedMs: null,
+    };
   } finally {
     hosts.stop();
   }

@@ -11,7 +11,13 @@ export interface Shrunk {
 /** What is wrong, without who it happened to. */
 export function kindOf(violation: string): string {
   const [, invariant] = /^(INV-\d+)/.exec(violation) ?? [];
-  return invariant ?? violation.replaceAll(/\[.*|mysql-\d|\d+|client-\S+|sticky-\S+/gs, "").trim().slice(0, 40);
+  return (
+    invariant ??
+    violation
+      .replaceAll(/\[.*|mysql-\d|\d+|client-\S+|sticky-\S+/gs, "")
+      .trim()
+      .slice(0, 40)
+  );
 }
 
 function without<T>(list: readonly T[], at: number): T[] {

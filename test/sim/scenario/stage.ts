@@ -8,9 +8,9 @@ import { createChance } from "../clock.ts";
 import type { Inspector } from "../invariants.ts";
 import type { Fault as ApiFault, SimCall } from "../kube/api-server.ts";
 import { part } from "../kube/store.ts";
+import { stopReceiver } from "../mysql/replication.ts";
 import { releaseWaiters } from "../mysql/semisync.ts";
 import type { SimServer } from "../mysql/server.ts";
-import { stopReceiver } from "../mysql/replication.ts";
 import { REF } from "../ref.ts";
 import type { World } from "../world.ts";
 import type { End, Fault, Scenario, Target } from "./model.ts";
@@ -234,7 +234,10 @@ function begin(hands: Hands, fault: Fault): Undo {
 function targetOrdinal(world: World, inspector: Inspector, target: Target): number {
   const { servers } = world.kubelet;
   const uuid = inspector.facts.primaryUuid();
-  const primary = Math.max(0, servers.findIndex(({ volume }) => volume.serverUuid === uuid));
+  const primary = Math.max(
+    0,
+    servers.findIndex(({ volume }) => volume.serverUuid === uuid),
+  );
   if (target === "primary") return primary;
   const others = servers.map((_, ordinal) => ordinal).filter((ordinal) => ordinal !== primary);
   return others[Number(target.slice(-1)) % Math.max(1, others.length)] ?? primary;

@@ -52,7 +52,8 @@ export function narrate(stage: Stage, hosts: Hosts, teller: Teller): void {
       return tell("route", `${ref.name} ${selector}`);
     }
     if (kind !== "StatefulSet") return;
-    const text = (json: typeof after): unknown => part(part(json, "metadata"), "annotations")["ordinal.dev/state"];
+    const text = (json: typeof after): unknown =>
+      part(part(json, "metadata"), "annotations")["ordinal.dev/state"];
     if (text(after) !== text(before ?? {})) tell("RECORD", stateText(text(after)));
   });
   world.onEffect = (instance, effect) => tell(instance, effect);

@@ -37,7 +37,8 @@ function misplaced(server: SimServer, primary: SimServer, config: Config): strin
   const { channel } = server.data;
   if (channel?.sourceUuid !== primary.volume.serverUuid) return `${name} does not follow ${primary.name}`;
   if (receiver?.state !== "ON" || !applier) return `${name} does not replicate`;
-  if (!config.ackers.some((acker) => acker.serverUuid === volume.serverUuid)) return `${name} is not recorded`;
+  if (!config.ackers.some((acker) => acker.serverUuid === volume.serverUuid))
+    return `${name} is not recorded`;
   return receiver.semiSync ? null : `${name} does not acknowledge`;
 }
 
@@ -56,9 +57,11 @@ export function unsettled(stage: Stage, parked: ReadonlySet<SimServer>): string 
   const { world } = stage;
   const state = stateOf(world);
   const primary = primaryOf(stage);
-  if (state?.established == null || state.pending !== null || state.phase !== "Steady") return "not established";
+  if (state?.established == null || state.pending !== null || state.phase !== "Steady")
+    return "not established";
   const config = state.established;
-  if (primary === null || config.primary.serverUuid !== primary.volume.serverUuid) return "another primary is recorded";
+  if (primary === null || config.primary.serverUuid !== primary.volume.serverUuid)
+    return "another primary is recorded";
   const wrong = primaryTrouble(primary, config);
   if (wrong !== null) return wrong;
   for (const server of world.kubelet.servers) {
@@ -68,7 +71,8 @@ export function unsettled(stage: Stage, parked: ReadonlySet<SimServer>): string 
   }
   if (routed(world) !== primary) return `${primary.name} is not reached through its Service`;
   const wanted = Math.floor(world.kubelet.servers.length / 2);
-  if (parked.size === 0 && config.ackCount !== wanted) return `commits wait for ${config.ackCount} of ${wanted}`;
+  if (parked.size === 0 && config.ackCount !== wanted)
+    return `commits wait for ${config.ackCount} of ${wanted}`;
   const phase = world.annotation(ANNOTATION.phase);
   return parked.size === 0 && phase !== "Healthy" ? `the phase is ${phase}` : null;
 }
@@ -110,14 +114,19 @@ export function quorumLost({ world, lost, tampered }: Stage): string | null {
 }
 
 /** The history: what every answer promised, against the disks. */
-export function brokenPromises(stage: Stage, answers: Answers, parked: ReadonlySet<SimServer>): string | null {
+export function brokenPromises(
+  stage: Stage,
+  answers: Answers,
+  parked: ReadonlySet<SimServer>,
+): string | null {
   const { facts } = stage.inspector;
   const primary = primaryOf(stage);
   if (primary === null) return null;
   const members = stage.world.kubelet.servers.filter((server) => !parked.has(server));
   for (const row of answers.acknowledged) {
     if (facts.unproven.has(row) && !primary.data.rows.has(row)) {
-      if (!keptSomewhere(stage, facts, row)) return `${row} was answered OK by a server that ended, and is nowhere`;
+      if (!keptSomewhere(stage, facts, row))
+        return `${row} was answered OK by a server that ended, and is nowhere`;
       continue;
     }
     const lacking = members.find((server) => !server.data.rows.has(row));
@@ -145,7 +154,10 @@ function keptSomewhere({ world, lost }: Stage, facts: Facts, row: string): boole
 /** In one line, for people. */
 export function picture({ world }: Stage): string {
   const pods = world.kubelet.servers.map((server) => {
-    const labels = part(part(world.sim.raw("Pod", { ...REF, name: server.name }) ?? {}, "metadata"), "labels");
+    const labels = part(
+      part(world.sim.raw("Pod", { ...REF, name: server.name }) ?? {}, "metadata"),
+      "labels",
+    );
     const where = `${server.name}[${labels[LABEL.role] ?? "-"}]`;
     if (!server.running) return `${where} down`;
     const { receiver, dumps, ackWaiters, applierError, applier } = server.process;
@@ -154,11 +166,16 @@ export function picture({ world }: Stage): string {
       server.variable("read_only") === "ON" ? "ro" : "RW",
       server.variable("offline_mode") === "ON" ? "offline" : "",
       server.variable("rpl_semi_sync_source_enabled") === "ON" ? `armed(${dumps.size})` : "",
-      receiver === null ? "" : `receives ${receiver.state}${receiver.error === null ? "" : ` ${receiver.error.number}`}`,
+      receiver === null
+        ? ""
+        : `receives ${receiver.state}${receiver.error === null ? "" : ` ${receiver.error.number}`}`,
       server.data.channel === null || applier ? "" : "applier off",
       applierError === null ? "" : "applier error",
       ackWaiters.size > 0 ? `${ackWaiters.size} wait` : "",
-      server.data.executed.print().replaceAll(/0000000(\d)-000(\d)-4000-8000-000000000000/g, "$1.$2").replaceAll("\n", ""),
+      server.data.executed
+        .print()
+        .replaceAll(/0000000(\d)-000(\d)-4000-8000-000000000000/g, "$1.$2")
+        .replaceAll("\n", ""),
     ];
     return `${where} ${facts.filter((fact) => fact !== "").join(" ")}`;
   });

@@ -47,7 +47,9 @@ async function run(workflow: Workflow): Promise<SweepResult> {
         runs += 1;
         const wrong = await disturbed(workflow, end, (each) => resume(each, killedAt(at + 1, cut), how));
         if (wrong === null) continue;
-        violations.push(`${workflow.name}: killed ${cut} effect ${at + 1} (${text}), resumed ${how}: ${wrong}`);
+        violations.push(
+          `${workflow.name}: killed ${cut} effect ${at + 1} (${text}), resumed ${how}: ${wrong}`,
+        );
       }
     }
   }

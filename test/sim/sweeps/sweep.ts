@@ -1,8 +1,8 @@
 /** What all sweeps have in common: workflows with the end that each must reach, and what a sweep answers. */
 import { isDeepStrictEqual } from "node:util";
 import { endState } from "../end-state.ts";
-import type { World } from "../world.ts";
 import type { Workflow } from "../workflows.ts";
+import type { World } from "../world.ts";
 
 export interface SweepResult {
   readonly runs: number;
@@ -27,7 +27,8 @@ export async function disturbed(
     const world = await workflow.due(SEED);
     await disturb(world);
     const reached = await endState(world);
-    if (workflow.hurried === true) return phaseOf(reached) === phaseOf(end) ? null : `ends ${phaseOf(reached)}`;
+    if (workflow.hurried === true)
+      return phaseOf(reached) === phaseOf(end) ? null : `ends ${phaseOf(reached)}`;
     return isDeepStrictEqual(reached, end) ? null : `ends otherwise: ${difference(end, reached)}`;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

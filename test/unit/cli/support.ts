@@ -115,7 +115,13 @@ export const adopting: StatefulSet = set("crm", {
       phase: "Adopting",
       established: null,
       pending: { primary: { ordinal: 0, serverUuid: "uuid-0" }, ackers: [], ackCount: 1, open: false },
-      op: { id: "adopt-1", kind: "adopt", step: "Prepare", startedAt: "2026-11-23T10:04:18.000Z" , target: null },
+      op: {
+        id: "adopt-1",
+        kind: "adopt",
+        step: "Prepare",
+        startedAt: "2026-11-23T10:04:18.000Z",
+        target: null,
+      },
     }),
     [ANNOTATION.conditions]: encodeConditions([
       condition({ status: "False", reason: "Adopting", message: "1 of 3 members in place." }),
@@ -139,7 +145,16 @@ export const adoptingPods: readonly Pod[] = [
   pod(adopting, 0, { role: "primary", acks: false, lagMs: null }),
   pod(adopting, 1, undefined, {
     ready: false,
-    containers: [{ name: "mysql", running: false, restartCount: 4, reason: "CrashLoopBackOff", exitCode: 1, ended: null }],
+    containers: [
+      {
+        name: "mysql",
+        running: false,
+        restartCount: 4,
+        reason: "CrashLoopBackOff",
+        exitCode: 1,
+        ended: null,
+      },
+    ],
   }),
 ];
 

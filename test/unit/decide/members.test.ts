@@ -200,7 +200,15 @@ describe("a replica that", () => {
   });
 
   test("does not acknowledge though recorded is switched on; one that is not recorded, off", () => {
-    const off = { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false };
+    const off = {
+      required: false,
+      count: 1,
+      clients: 0,
+      waiters: 0,
+      waitingMs: 0,
+      given: false,
+      active: false,
+    };
     expect(
       stepsOfKind(deciding(placed(3, server(1, replicaFacts(1, { acks: off })))), "Acknowledge"),
     ).toEqual([{ kind: "Acknowledge", ordinal: 1, on: true }]);
@@ -279,7 +287,15 @@ describe("the ackers", () => {
 
 describe("the primary", () => {
   const closed = (more: Partial<ServerFacts> = {}): Change => {
-    const acks = { required: false, count: 1, clients: 2, waiters: 0, waitingMs: 0, given: false, active: false };
+    const acks = {
+      required: false,
+      count: 1,
+      clients: 2,
+      waiters: 0,
+      waitingMs: 0,
+      given: false,
+      active: false,
+    };
     return server(0, primaryFacts(3, { readOnly: true, acks, ...more }));
   };
 
@@ -304,9 +320,23 @@ describe("the primary", () => {
       epoch: 2,
       phase: "Establishing",
       pending: { ...config(3), open: false },
-      op: { id: "reopen-2", kind: "reopen", step: "Establish", startedAt: new Date(NOW_MS).toISOString(), target: null },
+      op: {
+        id: "reopen-2",
+        kind: "reopen",
+        step: "Establish",
+        startedAt: new Date(NOW_MS).toISOString(),
+        target: null,
+      },
     });
-    const nobody = { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false };
+    const nobody = {
+      required: false,
+      count: 1,
+      clients: 0,
+      waiters: 0,
+      waitingMs: 0,
+      given: false,
+      active: false,
+    };
     const stopped = server(
       1,
       replicaFacts(1, { channel: channelTo(0, { receiver: "off", applier: "off" }) }),
@@ -341,7 +371,15 @@ describe("the primary", () => {
   });
 
   test("whose acknowledgements were switched off or settings were changed is set right", () => {
-    const acks = { required: false, count: 1, clients: 2, waiters: 0, waitingMs: 0, given: false, active: false };
+    const acks = {
+      required: false,
+      count: 1,
+      clients: 2,
+      waiters: 0,
+      waitingMs: 0,
+      given: false,
+      active: false,
+    };
     expect(serverSteps(deciding(placed(3, server(0, primaryFacts(3, { acks })))))).toEqual([
       { kind: "Arm", ordinal: 0, ackCount: 1 },
     ]);

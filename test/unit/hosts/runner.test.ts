@@ -69,7 +69,13 @@ function runner(changes: Partial<RunnerOptions> = {}): Runner {
     pass: (_context, request) => {
       requests.push(request);
       const usual = { ref: request.ref, outcome: "settled", lookAgainMs: null, phase: "Healthy" } as const;
-      return Promise.resolve({ ...usual, memory: MEMORY, silent: new Set<number>(), message: "", ...results.shift() });
+      return Promise.resolve({
+        ...usual,
+        memory: MEMORY,
+        silent: new Set<number>(),
+        message: "",
+        ...results.shift(),
+      });
     },
     functions: EVENT_FUNCTIONS,
     namespaces: [],

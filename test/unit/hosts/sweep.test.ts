@@ -35,7 +35,16 @@ function annotated(more: Record<string, string>): StatefulSet {
 
 function steadyState(): string {
   const fields = { epoch: 1, established: null, pending: null, op: null } as const;
-  return encodeState({ v: 1, seq: 1, clusterUid: "uid-1", phase: "Steady", ...fields, primaryStartedAtMs: null, failovers: [], unproven: [] });
+  return encodeState({
+    v: 1,
+    seq: 1,
+    clusterUid: "uid-1",
+    phase: "Steady",
+    ...fields,
+    primaryStartedAtMs: null,
+    failovers: [],
+    unproven: [],
+  });
 }
 
 function seenAs(before: StatefulSet, lookedAtMs = NOW_MS): ReadonlyMap<string, Seen> {

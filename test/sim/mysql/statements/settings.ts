@@ -1,9 +1,10 @@
 /** SET, RESET PERSIST, INSTALL PLUGIN, FLUSH: with what MySQL refuses (facts L0, L4, L7). */
+
+import { goOffline } from "../offline.ts";
 import { releaseWaiters } from "../semisync.ts";
 import { Refused } from "../server.ts";
 import type { Session } from "../session.ts";
 import { PLUGIN_VARIABLES, RESTART_ONLY } from "../variables.ts";
-import { goOffline } from "./change-of-primary.ts";
 import type { Statement } from "./statement.ts";
 
 async function setRunning(session: Session, name: string, value: string): Promise<void> {
