@@ -178,7 +178,7 @@ export function withdrawRoute({ observed }: Situation): Track {
 const NO_EPOCH = "none";
 
 function isSettled({ facts }: MemberView): boolean {
-  return facts !== null && facts.readOnly && facts.acks.waiters === 0;
+  return facts?.readOnly === true && facts.acks.waiters === 0;
 }
 
 /** The old primary is put out of service as well as it goes, and its acknowledgers stop receiving from anybody. */

@@ -47,8 +47,7 @@ function followStep(situation: Situation, view: MemberView, facts: ServerFacts):
   const { channel } = facts;
   const source = situation.primary.ordinal;
   const stands =
-    channel !== null &&
-    channel.autoPosition &&
+    channel?.autoPosition &&
     channel.account === situation.rules.replicationAccount(view.ordinal) &&
     channel.sourceHost === situation.primary.member.host &&
     channel.sourceUuid === situation.primary.facts?.serverUuid;

@@ -57,7 +57,10 @@ export function stopReceiver(replica: SimServer): void {
 
 function connect(replica: SimServer, connection: Connection): void {
   if (connection.ended) return;
-  if (replica.stopped) return replica.whenAwake(() => connect(replica, connection));
+  if (replica.stopped) {
+    replica.whenAwake(() => connect(replica, connection));
+    return;
+  }
   const { channel } = replica.data;
   const source = channel && replica.network.resolve(replica, channel.host);
   const error = objection(replica, source);

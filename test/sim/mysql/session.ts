@@ -213,7 +213,10 @@ export class Session implements Server {
     if (this.#ended) return;
     const { server, from } = this;
     const { routes } = server.network;
-    if (!server.stopped && routes.isOpen(from, server.name)) return this.lose();
+    if (!server.stopped && routes.isOpen(from, server.name)) {
+      this.lose();
+      return;
+    }
     this.#watchIdle();
     routes.travel(from, server.name, () =>
       server.whenAwake(() => void server.clock.after(NOTICE_MS, () => this.lose())),

@@ -123,7 +123,8 @@ function drift({ inspector, world }: Hands, what: string, server: SimServer): vo
   switch (what) {
     case "semiSyncOff":
       globals.set("rpl_semi_sync_source_enabled", "OFF");
-      return releaseWaiters(server);
+      releaseWaiters(server);
+      return;
     case "ownWrite": {
       globals.set("super_read_only", "OFF");
       globals.set("read_only", "OFF");
