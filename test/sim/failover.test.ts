@@ -158,6 +158,32 @@ describe("a failover that a person has to approve", () => {
   });
 });
 
+describe("too few copies of what was acknowledged are reached", () => {
+  test("nobody is opened until a person accepts the loss, and that is told", async () => {
+    const { world, client } = await established(3, {
+      annotations: { ...WISH, "ordinal.dev/failover-cooldown": "0" },
+    });
+    await world.clock.run(client.stop());
+    world.kubelet.loseNode(0);
+    world.kubelet.loseNode(2);
+    await looks(world, 90_000);
+    expect(primaryOf(world)).toBe(0);
+    expect(world.annotation("ordinal.dev/conditions")).toContain("ordinal.dev/accept-data-loss=e1");
+    world.annotate({ "ordinal.dev/accept-data-loss": "e7" });
+    await looks(world, 20_000);
+    expect(primaryOf(world)).toBe(0);
+    world.annotate({ "ordinal.dev/accept-data-loss": "e1" });
+    await looks(world, 20_000);
+    expect(recordedState(world)?.pending?.primary.ordinal).toBe(1);
+    expect(await eventReasons(world)).toContain("DataLossAccepted");
+    // What the lost ones have of their own is not thrown away without a person.
+    expect(recordedState(world)?.unproven).toHaveLength(2);
+    world.kubelet.returnNode(2);
+    await looks(world, 20_000);
+    expect(primaryOf(world)).toBe(1);
+  });
+});
+
 describe("what was recorded is gone", () => {
   test.each([
     ["removed", null],

@@ -60,9 +60,10 @@ function elected(
   });
 }
 
-/** Too few copies, and a person has said that what only the others hold may be lost. */
+/** Too few copies, and a person has said, before or after the claim, that what only the others hold may be lost. */
 function acceptsLoss({ spec, state }: Situation, { revoked }: Quorum): boolean {
-  return spec.lossAcceptedEpoch === state.epoch && revoked.length > 0;
+  const named = spec.lossAcceptedEpoch;
+  return (named === state.epoch || named === state.epoch - 1) && revoked.length > 0;
 }
 
 function withoutQuorum(situation: Situation, base: Base, quorum: Quorum): Decision {

@@ -72,7 +72,7 @@ export function obstacle(situation: Situation): Problem | null {
     const away = config.ackers
       .filter((acker) => !ackers.some((view) => view.facts?.serverUuid === acker.serverUuid))
       .map((acker) => `${situation.observed.set.name}-${acker.ordinal}`);
-    const message = `${ackers.length} of the ${needed(situation)} copies that together hold every acknowledged write are reached; bring back ${[primary.member.podName, ...away].join(" or ")}.`;
+    const message = `${ackers.length} of the ${needed(situation)} copies that together hold every acknowledged write are reached; bring back ${[primary.member.podName, ...away].join(" or ")}, or accept the loss with ordinal.dev/accept-data-loss=e${state.epoch}.`;
     return problem(situation, "NoQuorum", message);
   }
   // An empty server in the primary's place counts: it is seeded and acknowledges then.
@@ -132,7 +132,8 @@ export function suspect(situation: Situation): Suspicion {
   // Within a second or two it is known from the kubelet or its replicas how it ended.
   const soon = knownForMs(situation) < SILENCE_MS ? SOON_MS : WATCH_MS;
   if (leftMs > 0) return { kind: "wait", problem: null, lookAgainMs: Math.min(leftMs, soon) };
-  const stands = obstacle(situation) ?? heldBack(situation, found.text);
+  const accepted = situation.spec.lossAcceptedEpoch === situation.state.epoch;
+  const stands = (accepted ? null : obstacle(situation)) ?? heldBack(situation, found.text);
   if (stands !== null) return { kind: "wait", problem: stands, lookAgainMs: null };
   return {
     kind: "claim",

@@ -93,8 +93,3 @@ export type End = z.infer<typeof end>;
 export type Moment = z.infer<typeof moment>;
 export type HostPart = z.infer<typeof host>;
 export type PlannedFault = Scenario["faults"][number];
-
-/** How long it lasts by itself; 0 for what happens in an instant. */
-export function lastsMs(one: Fault): number {
-  return "forMs" in one ? one.forMs : 0;
-}
