@@ -134,7 +134,8 @@ describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterRea
     expect((await eventsOf(scene)).filter(({ reason }) => reason === "ReplicaLagging").length).toBe(1);
   });
 
-  test("while the primary is gone nobody else takes writes", async () => {
+  test("while the primary is gone nobody else takes writes, unless a person approves", async () => {
+    await scene.annotate("ordinal.dev/failover=manual");
     const before = await scene.world();
     const workload = await writer();
     const replicas = await Promise.all([1, 2].map(scene.address));
