@@ -3,7 +3,7 @@
  * the shipped rights: adopted under writes, a replica lost, the primary killed, drift, release, adopted again.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
+import { ADOPT, allReady, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
 import { inject } from "../support/faults.ts";
 import { checkLedger } from "../support/ledger.ts";
 import { compareServers, whyNotArmed, whyNotFollowing, withServer } from "../support/servers.ts";
