@@ -89,6 +89,11 @@ function oneWritable(world: Seen, memory: Memory, config: Config): void {
   }
 }
 
+/** A closed server with nobody waiting has nothing that could be acknowledged. */
+function commits({ process }: SimServer): boolean {
+  return process.globals.get("read_only") !== "ON" || process.ackWaiters.size > 0;
+}
+
 /** Recorded is a superset of what acknowledges, and no more is recorded than is waited for. */
 function ackersRecorded(world: Seen, memory: Memory, { established, pending, phase }: State): void {
   const configs = [established, pending].filter((config) => config !== null);
@@ -96,7 +101,7 @@ function ackersRecorded(world: Seen, memory: Memory, { established, pending, pha
     primary: { serverUuid },
   } of configs) {
     const primary = serverOf(world, serverUuid);
-    if (primary === undefined || !primary.running) continue;
+    if (primary === undefined || !primary.running || !commits(primary)) continue;
     for (const { semiSync, replica, replicaUuid } of primary.process.dumps) {
       const known = configs.some(
         (config) =>

@@ -5,6 +5,7 @@
  */
 import { Violation } from "../invariants.ts";
 import { part } from "../kube/store.ts";
+import type { SimServer } from "../mysql/server.ts";
 import { type Build, createWorld, type World } from "../world.ts";
 import { beginningOf, WISH } from "./beginnings.ts";
 import { type Answers, type Client, routed, startClient } from "./clients.ts";
@@ -37,6 +38,9 @@ const QUIET_LOOKS = 12;
 /** A resident host looks at a settled cluster every ten seconds. */
 const SETTLE_MS = 15_000;
 const PROBE_MS = 15_000;
+/** A server that was told to end may still be there for a moment. */
+const STAYS_MS = 3_000;
+const NOBODY: ReadonlySet<SimServer> = new Set();
 
 interface Play {
   readonly scenario: Scenario;
@@ -114,14 +118,18 @@ function isIn(state: string, moment: Moment): boolean {
   return state.includes(`"phase":"${moment.phase}"`);
 }
 
-/** Null when it is settled; else what is still missing after all the time that it may take. */
+/** Null when it is settled, and stays so for a moment; else what is still missing after all the time that it may take. */
 async function converge({ world, stage }: Play): Promise<{ late: string | null; tookMs: number }> {
   const beganMs = world.clock.now();
+  let settledAtMs: number | null = null;
   for (;;) {
-    const missing = unsettled(stage, parkedMembers(stage));
-    const tookMs = world.clock.now() - beganMs;
-    if (missing === null) return { late: null, tookMs };
-    if (tookMs > CONVERGE_MS) return { late: missing, tookMs };
+    const missing = unsettled(stage, NOBODY);
+    const nowMs = world.clock.now();
+    const tookMs = nowMs - beganMs;
+    settledAtMs = missing === null ? (settledAtMs ?? nowMs) : null;
+    if (settledAtMs !== null && nowMs - settledAtMs >= STAYS_MS) return { late: null, tookMs: settledAtMs - beganMs };
+    // What a person has to look at is looked for only now: it may have been put right without one.
+    if (missing !== null && tookMs > CONVERGE_MS) return { late: unsettled(stage, parkedMembers(stage)), tookMs };
     await world.clock.sleep(tookMs < 5_000 ? 500 : 2_000);
   }
 }
