@@ -2,6 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { type Client, SELDOM_MS, startClient } from "./client.ts";
 import { endState, eventReasons, recordedState } from "./end-state.ts";
+import { beginDeletion } from "./kube/actors.ts";
+import { REF } from "./ref.ts";
 import { createWorld, type World, type WorldOptions } from "./world.ts";
 
 const WISH = { "ordinal.dev/engine": "mysql", "ordinal.dev/credentials": "mysql-root" };
@@ -125,6 +127,17 @@ describe("a switchover", () => {
     expect(await endState(world)).toMatchObject({ phase: "Healthy" });
     await world.clock.run(client.stop());
     expect(client.failed).toEqual([]);
+  });
+
+  test("comes before a primary whose pod is deleted with time to do so", async () => {
+    const { world, client } = await established(3);
+    const pod = { ...REF, name: "mysql-0" };
+    beginDeletion(world.sim, pod, new Date(world.clock.now()).toISOString());
+    await looks(world, 2_000);
+    expect(primaryOf(world)).toBe(1);
+    world.kubelet.deletePod(0);
+    await ended(world, client);
+    expect(recordedState(world)).toMatchObject({ epoch: 2, phase: "Steady" });
   });
 
   test("whose target falls silent is abandoned, and writes go on", async () => {

@@ -11,7 +11,7 @@ import { compose, patience } from "../compose.ts";
 import { claimState, revokeTracks, type Suspicion, suspect } from "../plan/failover.ts";
 import { isCatchingUp } from "../plan/routing.ts";
 import { maintenance, needsReopening, nextChange, reopeningState } from "../plan/steady.ts";
-import { demoteTracks, requested, switchoverState } from "../plan/switchover.ts";
+import { demoteTracks, type Request, requested, switchoverState } from "../plan/switchover.ts";
 import { type Situation, summary } from "../situation.ts";
 
 const MILD: ReadonlySet<Problem["code"]> = new Set(["NoSpareCopy", "Paused", "SwitchoverRefused"]);
@@ -80,11 +80,12 @@ function reopen(situation: Situation, problems: readonly Problem[]): Decision {
 function switchingOver(
   situation: Situation,
   problems: readonly Problem[],
-  target: Situation["primary"],
+  { target, why }: Extract<Request, { kind: "accepted" }>,
 ): Decision {
-  const { observed, nowMs, primary } = situation;
+  const { observed, nowMs, primary, spec } = situation;
   const state = switchoverState(situation, target);
-  const message = `${primary.member.podName} hands over to ${target.member.podName} in epoch ${state.epoch}, as asked.`;
+  const message = `${primary.member.podName} hands over to ${target.member.podName} in epoch ${state.epoch}, ${why}.`;
+  const answers = spec.switchoverTo === target.member.podName;
   return compose(observed, nowMs, {
     phase: "SwitchingOver",
     problems,
@@ -93,7 +94,7 @@ function switchingOver(
     state,
     happenings: [{ reason: "SwitchoverStarted", message }],
     tracks: demoteTracks({ ...situation, state }),
-    answered: [ANNOTATION.switchoverTo],
+    answered: answers ? [ANNOTATION.switchoverTo] : [],
     lookAgainMs: 0,
   });
 }
@@ -170,6 +171,6 @@ export function steady(situation: Situation, problems: readonly Problem[]): Deci
   const given = givingUp(situation, known);
   if (given !== null) return given;
   if (needsReopening(situation)) return reopen(situation, known);
-  if (request.kind === "accepted") return switchingOver(situation, known, request.target);
+  if (request.kind === "accepted") return switchingOver(situation, known, request);
   return keeping(situation, known);
 }

@@ -15,7 +15,7 @@ const BUDGET_MS = 20_000;
 export type Request =
   | { readonly kind: "none" }
   | { readonly kind: "refused"; readonly problem: Problem }
-  | { readonly kind: "accepted"; readonly target: MemberView };
+  | { readonly kind: "accepted"; readonly target: MemberView; readonly why: string };
 
 function whyNot(situation: Situation, target: MemberView | undefined): string | null {
   const { config, spec, primary } = situation;
@@ -28,12 +28,28 @@ function whyNot(situation: Situation, target: MemberView | undefined): string | 
   return primary.facts?.readOnly === false ? null : `${primary.member.podName} takes no writes at present`;
 }
 
+/**
+ * Its pod is being deleted and its server still answers, which the hook of our example manifests sees to: it hands
+ * over before it is stopped. To whoever could be asked for, the least far behind first.
+ */
+function successor(situation: Situation): MemberView | null {
+  const { primary, members } = situation;
+  if (primary.member.pod?.deleting !== true || primary.facts === null) return null;
+  const behindMs = ({ standing }: MemberView) => (standing.kind === "following" ? standing.lagMs : 0);
+  const able = members.filter(
+    (view) => whyNot(situation, view) === null && view.member.pod?.deleting !== true,
+  );
+  return able.toSorted((a, b) => behindMs(a) - behindMs(b) || a.ordinal - b.ordinal)[0] ?? null;
+}
+
 export function requested(situation: Situation): Request {
   const { spec, members } = situation;
+  const next = successor(situation);
+  if (next !== null) return { kind: "accepted", target: next, why: "since its pod is being deleted" };
   if (spec.switchoverTo === null) return { kind: "none" };
   const target = members.find((view) => view.member.podName === spec.switchoverTo);
   const reason = whyNot(situation, target);
-  if (reason === null && target !== undefined) return { kind: "accepted", target };
+  if (reason === null && target !== undefined) return { kind: "accepted", target, why: "as asked" };
   const message = `${spec.switchoverTo.slice(0, 63)} cannot become the primary: ${reason}; name another member or remove ordinal.dev/switchover-to.`;
   return { kind: "refused", problem: { code: "SwitchoverRefused", message, blocks: false } };
 }
