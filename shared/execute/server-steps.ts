@@ -3,11 +3,13 @@
  * member share a session, and the recorded intent is read again before each of them.
  */
 import { connectMember, type Purpose } from "../access/index.ts";
+import type { PositionAlgebra } from "../model/engine.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Member } from "../model/observed.ts";
 import { fail, type Outcome, succeed, unreachable } from "../model/outcome.ts";
+import type { ServerFacts } from "../model/server.ts";
 import type { State } from "../model/state.ts";
-import type { ServerStep } from "../model/step.ts";
+import type { Confirmation, ServerStep } from "../model/step.ts";
 import type { Accounts, Peer } from "../ports/engine.ts";
 import type { Server } from "../ports/server.ts";
 import { type Fence, intentStands, openFenced } from "./fence.ts";
@@ -78,13 +80,17 @@ function peer(scene: ServerScene, ordinal: number, as: number): Outcome<Peer> {
   return succeed({ host: member.value.host, port: rules.port, account: known.value.replication(as) });
 }
 
-/** Which server a step acts on. AwaitHolders only reads, and is treated apart. */
-function target(step: Exclude<ServerStep, { kind: "AwaitHolders" }>): number {
+/** These only read, and on several servers. */
+type OnSeveral = Extract<ServerStep, { kind: "AwaitHolders" | "Confirm" }>;
+
+/** Which server a step acts on. */
+function target(step: Exclude<ServerStep, OnSeveral>): number {
   return step.kind === "LockAccount" ? step.primary : step.ordinal;
 }
 
 export async function runServerStep(scene: ServerScene, step: ServerStep): Promise<Outcome<null>> {
   if (step.kind === "AwaitHolders") return awaitHolders(scene, step);
+  if (step.kind === "Confirm") return confirmAll(scene, step.members);
   const member = memberAt(scene, target(step));
   if (!member.ok) return member;
   const administers = step.kind === "Prepare" && step.preparation.asAdministrator === true;
@@ -101,7 +107,7 @@ export async function runServerStep(scene: ServerScene, step: ServerStep): Promi
 
 async function act(
   scene: ServerScene,
-  step: Exclude<ServerStep, { kind: "AwaitHolders" }>,
+  step: Exclude<ServerStep, OnSeveral>,
   server: Server,
 ): Promise<Outcome<null>> {
   const { engine } = scene.fence.contact;
@@ -179,6 +185,37 @@ async function archiveTail(
   } finally {
     await keeper.value.close();
   }
+}
+
+async function confirmAll(scene: ServerScene, members: readonly Confirmation[]): Promise<Outcome<null>> {
+  const answers = await Promise.all(members.map((one) => confirm(scene, one)));
+  return answers.find((answer) => !answer.ok) ?? succeed(null);
+}
+
+async function confirm(scene: ServerScene, wanted: Confirmation): Promise<Outcome<null>> {
+  const { engine } = scene.fence.contact;
+  const member = memberAt(scene, wanted.ordinal);
+  if (!member.ok) return member;
+  const session = await scene.sessions.on(member.value);
+  if (!session.ok) return session;
+  const stands = await intentStands(scene.fence.kube, scene.recorded);
+  if (!stands.ok) return stands;
+  const looked = await engine.observe(session.value, { survey: false });
+  if (!looked.ok) return looked;
+  return isStillSo(looked.value, wanted, engine.rules.positions)
+    ? succeed(null)
+    : fail("conflict", `member ${wanted.ordinal} is no longer as it was seen`);
+}
+
+function isStillSo(
+  { channel, readOnly, acks, received }: ServerFacts,
+  { closed, stopped, atMost, atLeast }: Confirmation,
+  { contains }: PositionAlgebra,
+): boolean {
+  if (closed && (!readOnly || acks.waiters > 0)) return false;
+  if (stopped && channel !== null && channel.receiver !== "off") return false;
+  if (atMost !== null && !contains(atMost, received)) return false;
+  return atLeast === null || contains(received, atLeast);
 }
 
 /** Reads the primary's position once, then waits until enough holders have executed all of it. */

@@ -39,6 +39,8 @@ export interface Term {
   readonly epoch: number;
   readonly clusterUid: string;
   readonly serverUuid: string;
+  /** How often it was committed: every opening of this epoch adds one. */
+  readonly opened: number;
 }
 
 /**

@@ -30,6 +30,19 @@ export interface EventStep {
   readonly key: string;
 }
 
+/** What was seen of a member and must still be so. */
+export interface Confirmation {
+  readonly ordinal: number;
+  /** It is read-only, and no commit waits on it. */
+  readonly closed: boolean;
+  /** It receives from nobody. */
+  readonly stopped: boolean;
+  /** It has received no more than this; null = not asked. */
+  readonly atMost: Position | null;
+  /** It has received all of this; null = not asked. */
+  readonly atLeast: Position | null;
+}
+
 export type ServerStep =
   | { readonly kind: "Prepare"; readonly ordinal: number; readonly preparation: Preparation }
   /**
@@ -78,6 +91,11 @@ export type ServerStep =
   | { readonly kind: "Nudge"; readonly ordinal: number }
   /** On the primary: commits wait for `ackCount` acknowledgements from now on. */
   | { readonly kind: "Arm"; readonly ordinal: number; readonly ackCount: number }
+  /**
+   * In a fenced session on each of them, all at once: what was seen still holds. From then on no executor of an
+   * earlier intent can change it: it has lost its lock, or finds the intent replaced.
+   */
+  | { readonly kind: "Confirm"; readonly members: readonly Confirmation[] }
   /** Wait until `need` of `holders` have executed everything that the primary has. */
   | {
       readonly kind: "AwaitHolders";

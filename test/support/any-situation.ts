@@ -86,6 +86,7 @@ function factsOn(at: number): fc.Arbitrary<ServerFacts> {
             epoch: fc.nat({ max: 6 }),
             clusterUid: fc.constantFrom(CLUSTER_UID, "another"),
             serverUuid: ordinal.map(uuidOf),
+            opened: fc.integer({ min: 1, max: 3 }),
           }),
           { maxLength: 2 },
         ),

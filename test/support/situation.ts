@@ -126,7 +126,7 @@ export function primaryFacts(replicas: number, more: Partial<ServerFacts> = {}):
       active: false,
     },
     followers: replicas - 1,
-    terms: [{ epoch: 1, clusterUid: CLUSTER_UID, serverUuid: uuidOf(0) }],
+    terms: [{ epoch: 1, clusterUid: CLUSTER_UID, serverUuid: uuidOf(0), opened: 1 }],
     settings: { server_id: "1", prepared: "primary" },
     ...more,
   });
@@ -139,7 +139,7 @@ export function replicaFacts(ordinal: number, more: Partial<ServerFacts> = {}): 
     survey: null,
     channel: channelTo(0, { account: RULES.replicationAccount(ordinal) }),
     acks: { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: true, active: true },
-    terms: [{ epoch: 1, clusterUid: CLUSTER_UID, serverUuid: uuidOf(0) }],
+    terms: [{ epoch: 1, clusterUid: CLUSTER_UID, serverUuid: uuidOf(0), opened: 1 }],
     settings: { server_id: String(ordinal + 1), prepared: "replica" },
     ...more,
   });

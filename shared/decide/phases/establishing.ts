@@ -69,6 +69,7 @@ export function establishing(situation: Situation, problems: readonly Problem[])
       ...base,
       why: `opening ${podName}`,
       state: next.state,
+      before: next.before,
       lookAgainMs: 0,
     });
   const places = placeMembers(situation);

@@ -6,6 +6,7 @@ import type { Ready } from "../../annotations/conditions.ts";
 import type { Phase, Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { State } from "../../model/state.ts";
+import type { Track } from "../../model/step.ts";
 import { compose } from "../compose.ts";
 import { type Election, elect, type Quorum, quorumOf } from "../plan/elect.ts";
 import { revokeTracks } from "../plan/failover.ts";
@@ -41,7 +42,7 @@ function elected(
   election: Extract<Election, { kind: "elected" }>,
 ): Decision {
   const { observed, nowMs, state } = situation;
-  const { candidate, config, considered, why } = election;
+  const { candidate, config, confirmations, considered, why } = election;
   const step = state.op === null ? null : { ...state.op, step: "Promote" };
   const next: State = {
     ...state,
@@ -56,6 +57,7 @@ function elected(
     why: message,
     state: next,
     happenings: [{ reason: "PrimaryElected", message, considered }],
+    before: [{ kind: "Confirm", members: confirmations }],
     lookAgainMs: 0,
   });
 }
@@ -112,7 +114,8 @@ function lossy(situation: Situation, election: Extract<Election, { kind: "electe
   const happenings: readonly Happening[] = [
     { reason: "DataLossAccepted", message, considered: election.considered },
   ];
-  return compose(observed, nowMs, { ...base, why: message, state: next, happenings, lookAgainMs: 0 });
+  const before: Track = [{ kind: "Confirm", members: election.confirmations }];
+  return compose(observed, nowMs, { ...base, why: message, state: next, happenings, before, lookAgainMs: 0 });
 }
 
 function electing(situation: Situation, base: Base, quorum: Quorum): Decision {

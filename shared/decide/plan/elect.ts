@@ -7,6 +7,7 @@
  */
 import type { Position } from "../../model/server.ts";
 import type { Config } from "../../model/state.ts";
+import type { Confirmation } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation } from "../situation.ts";
 import { holderOfLost } from "./evidence.ts";
 
@@ -53,6 +54,8 @@ export type Election =
       readonly kind: "elected";
       readonly candidate: MemberView;
       readonly config: Config;
+      /** What must still hold when this is recorded. */
+      readonly confirmations: readonly Confirmation[];
       readonly considered: readonly string[];
       readonly why: string;
     }
@@ -182,7 +185,30 @@ export function elect(situation: Situation, { revoked, settled }: Quorum, target
   const rejected = voters.filter((view) => !whole.includes(view));
   const others = rejected.length === 0 ? "" : `; ${names(rejected)} lack some of it`;
   const why = `${candidate.member.podName} holds everything that ${voters.length} reached members hold${others}`;
-  return { kind: "elected", candidate, config, considered, why };
+  const confirmations = confirmationsFor({ revoked, settled }, candidate);
+  return { kind: "elected", candidate, config, confirmations, considered, why };
+}
+
+/**
+ * Seen stopped is not yet stopped for good: a function that was frozen after its check could still start a receiver.
+ * A fenced session of this epoch on each of them rules that out. In a hand-over the candidate goes on receiving
+ * from the old primary, which is closed and has nothing more to send.
+ */
+function confirmationsFor(
+  { revoked, settled }: Pick<Quorum, "revoked" | "settled">,
+  candidate: MemberView,
+): readonly Confirmation[] {
+  const views = new Set([...revoked, candidate, ...(settled === null ? [] : [settled])]);
+  return [...views].map((view) => {
+    const stopped = revoked.includes(view) && view !== settled;
+    return {
+      ordinal: view.ordinal,
+      closed: view === candidate || view === settled,
+      stopped,
+      atMost: received(stopped || settled === null ? view : settled),
+      atLeast: null,
+    };
+  });
 }
 
 function names(views: readonly MemberView[]): string {

@@ -7,7 +7,7 @@
  */
 import type { State } from "../../model/state.ts";
 import type { Step } from "../../model/step.ts";
-import { isAcker, type Situation } from "../situation.ts";
+import { isAcker, type MemberView, type Situation } from "../situation.ts";
 
 const OPEN_TIMEOUT_MS = 10_000;
 const TERM_STALL_MS = 2_000;
@@ -18,8 +18,8 @@ export type Establishing =
   | { readonly kind: "steps"; readonly steps: readonly Step[] }
   /** Ackers have yet to connect. */
   | { readonly kind: "waiting"; readonly connected: number; readonly needed: number }
-  /** Record this, then go on. */
-  | { readonly kind: "record"; readonly state: State }
+  /** Record this once what comes before it has succeeded, then go on. */
+  | { readonly kind: "record"; readonly state: State; readonly before: readonly Step[] }
   /** The term row stands: record this as established. */
   | { readonly kind: "done"; readonly state: State };
 
@@ -76,13 +76,44 @@ function promotion({ primary, state }: Situation, ackCount: number): readonly St
  * the ackers of this configuration alone hold every acknowledged commit, those of earlier epochs included, so
  * an election after it needs no second quorum (INV-1, decision 11).
  */
-function holders({ members, config, primary, rules }: Situation): number {
+function holders({ members, config, primary, rules }: Situation): readonly MemberView[] {
   return members.filter(
     (view) =>
       isAcker(config, view) &&
       view.facts?.acks.active === true &&
       rules.positions.contains(view.facts.received, primary.facts?.executed ?? ""),
-  ).length;
+  );
+}
+
+/** Asked once more in fenced sessions, so that nobody who was frozen takes it away behind our back. */
+function confirmHolders(holding: readonly MemberView[], { primary }: Situation): Step {
+  const executed = primary.facts?.executed ?? "";
+  const nothing = { closed: false, stopped: false, atMost: null, atLeast: null };
+  return {
+    kind: "Confirm",
+    members: [
+      { ...nothing, ordinal: primary.ordinal, closed: true, stopped: true, atMost: executed },
+      ...holding.map((view) => ({ ...nothing, ordinal: view.ordinal, atLeast: executed })),
+    ],
+  };
+}
+
+/**
+ * The row may have come back with a restart, unacknowledged: so many recorded ackers have received all that the
+ * primary has, or have the very row. At adoption the primary is written to all the time, and nothing was
+ * acknowledged before.
+ */
+function termIsHeld(situation: Situation): boolean {
+  const { state, members, config, primary } = situation;
+  if (state.established === null) return true;
+  const opened = openedOf(primary, state.epoch);
+  const having = members.filter((view) => isAcker(config, view) && openedOf(view, state.epoch) >= opened);
+  return Math.max(having.length, holders(situation).length) >= config.ackCount;
+}
+
+/** How often the row of this epoch was committed, as far as this member has executed it. */
+function openedOf({ facts }: MemberView, epoch: number): number {
+  return facts?.terms.find((term) => term.epoch === epoch)?.opened ?? 0;
 }
 
 export function establish(situation: Situation): Establishing {
@@ -94,7 +125,7 @@ export function establish(situation: Situation): Establishing {
   const promoting = promotion(situation, needed);
   if (promoting.length > 0) return { kind: "steps", steps: promoting };
   const armed = needed === 0 || (facts.acks.required && facts.acks.count >= needed);
-  if (pending.open && armed && !facts.readOnly && termStands(situation))
+  if (pending.open && armed && !facts.readOnly && termStands(situation) && termIsHeld(situation))
     return { kind: "done", state: established(state) };
   const ordinal = primary.ordinal;
   // Closed, nobody waits; open, its writers would wait for every acker that is not there.
@@ -102,12 +133,15 @@ export function establish(situation: Situation): Establishing {
   if (facts.acks.clients < needed) return { kind: "waiting", connected: facts.acks.clients, needed };
   if (!armed) return { kind: "steps", steps: arming(situation, needed) };
   const holding = holders(situation);
-  if (facts.readOnly && !pending.open && holding < needed)
-    return { kind: "waiting", connected: holding, needed };
+  if (facts.readOnly && !pending.open && holding.length < needed)
+    return { kind: "waiting", connected: holding.length, needed };
   // The acknowledgement of the term row was lost on its way: that of a later commit makes up for it.
   if (pending.open && facts.acks.waitingMs >= TERM_STALL_MS)
     return { kind: "steps", steps: [{ kind: "Nudge", ordinal }] };
-  if (!pending.open) return { kind: "record", state: { ...state, pending: { ...pending, open: true } } };
+  if (!pending.open) {
+    const before = facts.readOnly ? [confirmHolders(holding, situation)] : [];
+    return { kind: "record", state: { ...state, pending: { ...pending, open: true } }, before };
+  }
   const open: Step = {
     kind: "Open",
     ordinal,

@@ -5,7 +5,7 @@
  */
 import { LABEL } from "../../annotations/keys.ts";
 import type { Problem } from "../../model/condition.ts";
-import type { State } from "../../model/state.ts";
+import type { Config, State } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation, seenFrom } from "../situation.ts";
 import { needed, type Quorum } from "./elect.ts";
@@ -148,9 +148,16 @@ function appended<T>(list: readonly T[], more: readonly T[]): T[] {
 }
 
 /**
- * One compare-and-swap makes the epoch ours. A configuration that was never opened is forgotten; one that was
- * is the one whose ackers count, since before it was opened they held all that there was.
+ * The configuration whose ackers count: one that was opened takes the place of the one before it, since before it
+ * was opened its ackers held all that there was; one that was not is forgotten (decision 10).
  */
+function lastOpened({ established, pending }: State): Config | null {
+  if (pending?.open !== true) return established;
+  const { open: _, ...opened } = pending;
+  return opened;
+}
+
+/** One compare-and-swap makes the epoch ours. */
 export function claimState(situation: Situation, suspicion: Extract<Suspicion, { kind: "claim" }>): State {
   const { state, config, nowMs } = situation;
   const epoch = state.epoch + 1;
@@ -159,7 +166,8 @@ export function claimState(situation: Situation, suspicion: Extract<Suspicion, {
     ...state,
     epoch,
     phase: "Revoking",
-    pending: state.pending?.open === true ? state.pending : null,
+    established: lastOpened(state),
+    pending: null,
     op: { id: `failover-${epoch}`, kind: "failover", step: "Revoke", startedAt: at, target: null },
     failovers: appended(state.failovers, state.phase === "Steady" ? [at] : []),
     unproven: appended(state.unproven, suspicion.unproven ? [config.primary.serverUuid] : []),

@@ -105,7 +105,7 @@ const SECOND = `SELECT @@GLOBAL.gtid_executed AS executed, @@GLOBAL.gtid_purged 
   FROM information_schema.user_attributes WHERE HOST = '%' AND (USER = '${CONTROL_ACCOUNT}'
   OR LEFT(USER, ${REPLICATION_PREFIX.length}) = '${REPLICATION_PREFIX}')) AS accounts`;
 const TERMS = `(SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch, 'clusterUid', cluster_uid,
- 'serverUuid', server_uuid)) FROM (SELECT * FROM ordinal.term ORDER BY epoch DESC LIMIT 32) t) AS terms`;
+ 'serverUuid', server_uuid, 'opened', opened)) FROM (SELECT * FROM ordinal.term ORDER BY epoch DESC LIMIT 32) t) AS terms`;
 /** The newest only: what is looked for is what a server of now holds. */
 const ARCHIVED = `(SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch, 'serverUuid', server_uuid, 'gtids', gtids))
  FROM (SELECT epoch, server_uuid, gtids FROM ordinal.archive ORDER BY epoch DESC LIMIT 32) a) AS archived`;

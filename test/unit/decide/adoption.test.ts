@@ -94,7 +94,7 @@ describe("the primary is", () => {
 });
 
 test("the epoch is above every witness", () => {
-  const terms = [{ epoch: 41, clusterUid: "another", serverUuid: newUuidOf(0) }];
+  const terms = [{ epoch: 41, clusterUid: "another", serverUuid: newUuidOf(0), opened: 1 }];
   const found = deciding(observed(3, server(1, facts(1, { terms }))));
   expect(stepsOfKind(found, "Record")[0]?.state?.epoch).toBe(42);
   const released = steadyState(3, { phase: "Released", established: null, epoch: 50, seq: 9 });
@@ -203,7 +203,7 @@ describe("establishing", () => {
   });
 
   test("is not done with another cluster's term row", () => {
-    const foreign = [{ epoch: 1, clusterUid: "another", serverUuid: uuidOf(0) }];
+    const foreign = [{ epoch: 1, clusterUid: "another", serverUuid: uuidOf(0), opened: 1 }];
     expect(stepsOfKind(at(opened, { terms: foreign }), "Open")).toHaveLength(1);
   });
 

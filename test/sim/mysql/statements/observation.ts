@@ -125,10 +125,11 @@ function accounts({ server }: Session): string | null {
 
 function terms({ server }: Session): string | null {
   if (server.data.terms.size === 0) return null;
-  const rows = [...server.data.terms].map(([epoch, { clusterUid, serverUuid }]) => ({
+  const rows = [...server.data.terms].map(([epoch, { clusterUid, serverUuid, opened }]) => ({
     epoch,
     clusterUid,
     serverUuid,
+    opened,
   }));
   return JSON.stringify(rows.sort((a, b) => b.epoch - a.epoch));
 }
