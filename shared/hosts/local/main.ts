@@ -20,6 +20,7 @@ const optionsSchema = z.object({
     .max(60)
     .refine((seconds) => 60 % seconds === 0, "must divide a minute")
     .default(1),
+  "look-seconds": z.coerce.number().int().min(1).max(86_400).default(10),
   concurrency: z.coerce.number().int().min(1).max(100).default(8),
   functions: z.string().default(SOURCE_FOLDER),
   sensor: z.enum(["on", "off"]).default("on"),
@@ -37,6 +38,7 @@ function readOptions(): Options | string {
         context: text,
         log: text,
         "sweep-seconds": text,
+        "look-seconds": text,
         concurrency: text,
         functions: text,
         sensor: text,
@@ -59,6 +61,7 @@ async function main(options: Options): Promise<void> {
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     ...(context === undefined ? {} : { context }),
     sweepSeconds: options["sweep-seconds"],
+    lookEveryMs: options["look-seconds"] * 1000,
     concurrency,
     sensor: options.sensor === "on",
     functions: await loadFunctions(options.functions),
