@@ -105,7 +105,7 @@ function demotionCases(story: Story, run: Run): void {
       expect((await story.facts(0)).acks.waiters).toBe(1);
       const nudger = await story.subject.connect(0, accounts.control);
       got(await mysql.lock(nudger, "ordinal:n", 200));
-      got(await mysql.nudge(nudger, 1, 5_000));
+      got(await mysql.nudge(nudger, 5_000));
       expect(got(await written)).toEqual([]);
       // It gave its lock back although its session is still there.
       await story.asControl(0, async (other) =>

@@ -10,8 +10,9 @@ import { createServers } from "../../shared/adapters/mysql/servers.ts";
 import { fail, type Outcome } from "../../shared/model/outcome.ts";
 import type { Credentials, Server } from "../../shared/ports/server.ts";
 import { openCluster } from "./cluster-access.ts";
+import { signalServer } from "./faults.ts";
 import { testCluster } from "./test-cluster.ts";
-import { waitFor } from "./wait.ts";
+import { Unmet, waitFor } from "./wait.ts";
 
 export const ROOT: Credentials = { username: "root", password: "Test-root-1" };
 

@@ -123,12 +123,10 @@ export const ACCOUNT_STATEMENTS: readonly Statement[] = [
       session.need("INSERT", "*.*", 1142);
       const admin = session.user.grants === null;
       if (!admin && session.server.variable("read_only") === "ON") throw new Refused(1290, "--read-only");
-      if (!session.server.data.tables.has(table ?? "")) throw new Refused(1146, `Table '${table}' doesn't exist`);
+      if (!session.server.data.tables.has(table ?? ""))
+        throw new Refused(1146, `Table '${table}' doesn't exist`);
       const row = String(value);
-      await session.write(
-        (data) => void data.rows.add(row),
-        { row },
-      );
+      await session.write((data) => void data.rows.add(row), { row });
     },
   },
 ];
