@@ -31,7 +31,7 @@ function armingCases(story: Story, run: Run): void {
   });
 }
 
-async function withoutFollowers(story: Story, work: () => Promise<void>): Promise<void> {
+export async function withoutFollowers(story: Story, work: () => Promise<void>): Promise<void> {
   for (const ordinal of [1, 2]) await story.on(ordinal, (server) => rows(server, "STOP REPLICA IO_THREAD"));
   await story.until(0, ({ followers }) => followers === 0);
   await work();
@@ -50,8 +50,7 @@ function waitingCases(story: Story, run: Run): void {
       expect((await story.facts(0)).readOnly).toBe(false);
       const fewer = await story.on(0, (server) => mysql.arm(server, 0));
       expect(fewer).toMatchObject({ ok: false, failure: { kind: "transient" } });
-      for (const ordinal of [1, 2])
-        await story.on(ordinal, (server) => rows(server, "START REPLICA IO_THREAD"));
+      await story.startReceivers();
       expect(got(await written)).toEqual([]);
       await client.close();
       const after = await story.facts(0);
@@ -69,8 +68,7 @@ function waitingCases(story: Story, run: Run): void {
       expect((await story.facts(0)).acks.waiters).toBe(1);
       const second = await story.on(0, (server) => mysql.lock(server, "ordinal:b", 300));
       expect(second).toMatchObject({ ok: false, failure: { kind: "conflict" } });
-      for (const ordinal of [1, 2])
-        await story.on(ordinal, (server) => rows(server, "START REPLICA IO_THREAD"));
+      await story.startReceivers();
       const third = await story.on(0, (server) => mysql.lock(server, "ordinal:b", 20_000));
       expect(got(third)).toBeNull();
     });
@@ -84,8 +82,7 @@ function waitingCases(story: Story, run: Run): void {
       await story.on(0, (server) => rows(server, "SET GLOBAL rpl_semi_sync_source_enabled = OFF"));
       expect(got(await written)).toEqual([]);
       await client.close();
-      for (const ordinal of [1, 2])
-        await story.on(ordinal, (server) => rows(server, "START REPLICA IO_THREAD"));
+      await story.startReceivers();
       got(await story.on(0, (server) => mysql.arm(server, 0)));
     });
   });

@@ -10,6 +10,8 @@ import type { ServerFacts } from "../../shared/model/server.ts";
 import type { Peer } from "../../shared/ports/engine.ts";
 import type { Server } from "../../shared/ports/server.ts";
 import { acknowledgementCases } from "./server-ack-cases.ts";
+import { changeOfPrimaryCases } from "./server-change-cases.ts";
+import { processCases } from "./server-process-cases.ts";
 import { replicationCases } from "./server-replication-cases.ts";
 import { accounts, got, refusal, type ServerSubject } from "./server-subject.ts";
 import { tailCases } from "./server-tail-cases.ts";
@@ -23,6 +25,23 @@ export class Story {
       return await work(server);
     } finally {
       await server.close();
+    }
+  }
+
+  /** With the rights that the verbs have in reality. */
+  async asControl<T>(ordinal: number, work: (server: Server) => Promise<T>): Promise<T> {
+    const server = await this.subject.connect(ordinal, accounts.control);
+    try {
+      return await work(server);
+    } finally {
+      await server.close();
+    }
+  }
+
+  /** Those of members 1 and 2. */
+  async startReceivers(): Promise<void> {
+    for (const ordinal of [1, 2]) {
+      await this.on(ordinal, async (server) => got(await server.query("START REPLICA IO_THREAD")));
     }
   }
 
@@ -56,13 +75,13 @@ export class Story {
     }
   }
 
-  prepare(ordinal: number, role: DesiredMember["role"]): Promise<void> {
+  prepare(ordinal: number, role: DesiredMember["role"], resumes = false): Promise<void> {
     const taken = [0, 1, 2].filter((other) => other < ordinal).map((other) => String(100 + other));
     const want = {
       ordinal,
       role,
       ackCount: 1,
-      resumes: false,
+      resumes,
       ordinals: [0, 1, 2],
       takenNumbers: ["1", ...taken],
     };
@@ -160,4 +179,6 @@ export function serverContract(open: () => Promise<ServerSubject>): void {
   describe("replication", () => replicationCases(story, run));
   describe("acknowledgements", () => acknowledgementCases(story, run));
   describe("errant tails", () => tailCases(story, run));
+  describe("change of primary", () => changeOfPrimaryCases(story, run));
+  describe("signals", () => processCases(story, run));
 }

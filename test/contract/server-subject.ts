@@ -9,8 +9,14 @@ export interface ServerSubject {
   host(ordinal: number): string;
   /** A connection of its own; waits until the server answers. */
   connect(ordinal: number, credentials?: Credentials): Promise<Server>;
+  /** One attempt. */
+  tryConnect(ordinal: number, credentials: Credentials): Promise<Outcome<Server>>;
   /** Ends the server in good order; whoever started it starts it again. */
   restart(ordinal: number): Promise<void>;
+  /** To the server's process; one that ends is started again. */
+  signal(ordinal: number, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<void>;
+  /** Nothing received is executed until the answer is called. */
+  blockApplier(ordinal: number): Promise<() => Promise<void>>;
   sleep(ms: number): Promise<void>;
   /** Runs a case to its end, whatever time that takes. */
   run(work: () => Promise<void>): Promise<void>;
@@ -19,6 +25,9 @@ export interface ServerSubject {
 
 /** Of one text column, on member 0. */
 export const TABLE = "shop.orders";
+
+/** May insert, and is no administrator. */
+export const APP: Credentials = { username: "app", password: "app" };
 
 export const accounts: Accounts = {
   control: { username: "ordinal", password: "C".repeat(32) },

@@ -4,29 +4,18 @@ import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
 import { mysql } from "../../shared/engines/mysql/index.ts";
 import type { Position } from "../../shared/model/server.ts";
 import type { Tail } from "../../shared/ports/engine.ts";
-import type { Server } from "../../shared/ports/server.ts";
 import { losing } from "../support/losing.ts";
 import type { Run, Story } from "./server-cases.ts";
-import { accounts, got, rows, TABLE } from "./server-subject.ts";
+import { got, rows, TABLE } from "./server-subject.ts";
 
 const AS = { epoch: 2, clusterUid: "uid-1", at: "2026-11-24T10:00:00.000Z" };
 const LIMITS = { bytesMax: 1_000_000, timeoutMs: 20_000 };
 
-/** With the rights that these verbs have in reality. */
-async function asControl<T>(story: Story, ordinal: number, work: (server: Server) => Promise<T>): Promise<T> {
-  const server = await story.subject.connect(ordinal, accounts.control);
-  try {
-    return await work(server);
-  } finally {
-    await server.close();
-  }
-}
-
 async function tailOf(story: Story, ordinal: number, beyond: Position): Promise<Tail> {
-  return got(await asControl(story, ordinal, (server) => mysql.readTail(server, beyond)));
+  return got(await story.asControl(ordinal, (server) => mysql.readTail(server, beyond)));
 }
 
-const keep = (story: Story, tail: Tail) => asControl(story, 0, (server) => mysql.keepTail(server, tail, AS));
+const keep = (story: Story, tail: Tail) => story.asControl(0, (server) => mysql.keepTail(server, tail, AS));
 
 /** Writes on a replica, as somebody with too many rights does. */
 async function writeAstray(story: Story, ordinal: number, values: readonly string[]): Promise<void> {
@@ -86,7 +75,7 @@ function readingCases(story: Story, run: Run): void {
 
   run("what would be too much, or is no longer in the logs, is refused", async () => {
     const { executed } = await story.facts(0);
-    await asControl(story, 2, async (server) => {
+    await story.asControl(2, async (server) => {
       const much = await server.readLog(executed, { ...LIMITS, bytesMax: 100 });
       expect(much).toMatchObject({ ok: false, failure: { kind: "refused" } });
       const purged = { ok: false, failure: { kind: "refused", code: 1236 } };
@@ -102,12 +91,12 @@ function keepingCases(story: Story, run: Run): void {
     const asEpoch = { ...AS, epoch: 1 };
     const said: boolean[] = [];
     for (let statements = 1; ; statements += 1) {
-      const cut = await asControl(story, 0, (server) =>
+      const cut = await story.asControl(0, (server) =>
         mysql.keepTail(losing(server, statements), tail, asEpoch),
       );
       const { archived, executed } = await story.facts(0);
       if (archived.length > 0) {
-        got(await asControl(story, 0, (server) => mysql.keepTail(server, tail, asEpoch)));
+        got(await story.asControl(0, (server) => mysql.keepTail(server, tail, asEpoch)));
         expect((await story.facts(0)).executed).toBe(executed);
       }
       said.push(archived.length > 0);
@@ -139,7 +128,7 @@ function keepingCases(story: Story, run: Run): void {
     expect((await story.facts(0)).archived[0]).toEqual({ epoch: 2, serverUuid, gtids });
     const last = tail.transactions.slice(2);
     const short = { serverUuid, gtids: last[0]?.gtid ?? "", transactions: last };
-    got(await asControl(story, 0, (server) => mysql.keepTail(server, short, { ...AS, epoch: 3 })));
+    got(await story.asControl(0, (server) => mysql.keepTail(server, short, { ...AS, epoch: 3 })));
     expect((await story.facts(0)).archived.slice(0, 2)).toEqual([
       { epoch: 3, serverUuid, gtids: short.gtids },
       { epoch: 2, serverUuid, gtids },
@@ -166,7 +155,7 @@ function keepingCases(story: Story, run: Run): void {
 
   run("a closed server keeps nothing, and says that it is closed", async () => {
     const tail = await tailOf(story, 2, (await story.facts(0)).executed);
-    const refused = await asControl(story, 1, (server) => mysql.keepTail(server, tail, { ...AS, epoch: 9 }));
+    const refused = await story.asControl(1, (server) => mysql.keepTail(server, tail, { ...AS, epoch: 9 }));
     expect(refused).toMatchObject({ ok: false, failure: { kind: "conflict", code: 1290 } });
   });
 }

@@ -37,6 +37,11 @@ function readOrEmpty(path: string): string {
   }
 }
 
+/** To the one server process of the Pod with this uid; throws `Unmet` while there is none. */
+export function signalServer(podUid: string, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): void {
+  process.kill(serverProcess(podUid), signal);
+}
+
 function serverProcess(podUid: string): number {
   const marks = [`pod${podUid}`, `pod${podUid.replaceAll("-", "_")}`];
   const found = readdirSync("/proc")
@@ -61,10 +66,10 @@ export async function inject(cluster: Cluster, fault: Fault, target: FaultTarget
     cluster.kubectl(["--namespace", namespace, "delete", ...what, "--wait=false"]);
   switch (fault) {
     case "kill":
-      process.kill(serverProcess(uid), "SIGKILL");
+      signalServer(uid, "SIGKILL");
       return;
     case "terminate":
-      process.kill(serverProcess(uid), "SIGTERM");
+      signalServer(uid, "SIGTERM");
       return;
     case "delete-pod":
       await remove("pod", pod);

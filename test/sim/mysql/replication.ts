@@ -127,14 +127,14 @@ function createDump(ends: Ends): Dump {
   const sides = { source: true, replica: true };
 
   /** The replica's side: it tries again, unless it was told to stop. */
-  function dropReplica(error: Receiver["error"], left: Process["sourceLeft"]): void {
+  function dropReplica(left: Process["sourceLeft"]): void {
     if (!sides.replica) return;
     sides.replica = false;
     connection.hangUp = null;
     connection.semiSync = false;
     if (connection.ended || !replica.running || replica.process !== receiving) return;
+    // An error is only what the next attempt meets.
     connection.state = "CONNECTING";
-    connection.error = error;
     receiving.sourceLeft = left;
     clock.after(CONNECT_MS, () => connect(replica, connection));
   }
@@ -146,7 +146,7 @@ function createDump(ends: Ends): Dump {
   }
 
   connection.hangUp = () => {
-    dropReplica(null, null);
+    dropReplica(null);
     routes.travel(replica.name, source.name, () => source.whenAwake(dropSource));
   };
 
@@ -161,7 +161,7 @@ function createDump(ends: Ends): Dump {
     if (replica.acksToLose > 0) {
       replica.acksToLose -= 1;
       dropSource();
-      dropReplica(LOST_CONNECTION, "cut");
+      dropReplica("cut");
       return;
     }
     clock.after(NETWORK_MS, () =>
@@ -191,21 +191,19 @@ function createDump(ends: Ends): Dump {
       dropSource();
       // A server that is being stopped, and one that is told to end a stream, says so as its last word.
       const left = source.running || process.ending ? "orderly" : "cut";
-      const drop = (): void => dropReplica(LOST_CONNECTION, left);
+      const drop = (): void => dropReplica(left);
       routes.travel(source.name, replica.name, () => replica.whenAwake(drop));
     },
     fallSilent() {
       const { mended } = routes;
       clock.after(netTimeoutMs(replica), () => {
         if (!sides.replica || replica.stopped || routes.mended !== mended) return;
-        if (source.stopped || !routes.isOpen(source.name, replica.name)) dropReplica(LOST_CONNECTION, "cut");
+        if (source.stopped || !routes.isOpen(source.name, replica.name)) dropReplica("cut");
       });
     },
   };
   return dump;
 }
-
-const LOST_CONNECTION = { number: 2013, message: "Lost connection to MySQL server during query" };
 
 function netTimeoutMs(replica: SimServer): number {
   return Number(replica.running ? (replica.variable("replica_net_timeout") ?? 60) : 60) * 1_000;

@@ -87,6 +87,11 @@ function flags(session: Session, query: string): Record<string, string> {
   return found;
 }
 
+/** What the receiver wrote into the error log last; nothing before its first stream. */
+function lastWord({ sourceLeft }: Session["process"]): string | null {
+  return sourceLeft === null ? null : sourceLeft === "cut" ? "MY-010557" : "MY-010558";
+}
+
 function channels({ server, process }: Session, query: string): string | null {
   const { channel } = server.data;
   if (channel === null) return null;
@@ -103,7 +108,7 @@ function channels({ server, process }: Session, query: string): string | null {
     receiverError: receiver?.error?.message ?? "",
     received: server.volume.received.print(),
     applier: process.applier ? "ON" : "OFF",
-    sourceLeft: receiver?.state === "ON" ? null : process.sourceLeft,
+    sourceLeft: receiver?.state === "ON" ? null : lastWord(process),
     applierError: process.applierError,
     applyingSince: process.applying === null ? null : process.applying.at / 1000,
   };
