@@ -37,7 +37,8 @@ function readOrEmpty(path: string): string {
   }
 }
 
-function serverProcess(podUid: string): number {
+/** The database server of a Pod, by the id that this machine knows it by. Throws `Unmet` when there is none. */
+export function serverProcess(podUid: string): number {
   const marks = [`pod${podUid}`, `pod${podUid.replaceAll("-", "_")}`];
   const found = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
