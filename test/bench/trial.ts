@@ -20,10 +20,14 @@ import {
   waitReplicated,
 } from "./place.ts";
 
-export interface Trial {
+/** A cluster that somebody manages. */
+export interface Managed {
   readonly cluster: Cluster;
   readonly ref: SetRef;
   readonly login: Login;
+}
+
+export interface Trial extends Managed {
   readonly host: HostProcess;
 }
 
@@ -59,21 +63,21 @@ export async function closeTrial({ cluster, ref, host }: Trial): Promise<void> {
   await removeNamespace(cluster, ref.namespace);
 }
 
-export async function primaryPod({ cluster, ref }: Trial): Promise<PodSeen> {
+export async function primaryPod({ cluster, ref }: Managed): Promise<PodSeen> {
   const pod = labelledPrimary((await readWorld(cluster, ref)).pods);
   if (pod === null) throw new Unmet("no Pod is labelled as the primary");
   return pod;
 }
 
-export async function replicaPods({ cluster, ref }: Trial): Promise<readonly PodSeen[]> {
+export async function replicaPods({ cluster, ref }: Managed): Promise<readonly PodSeen[]> {
   return (await readWorld(cluster, ref)).pods.filter((pod) => pod.labels["ordinal.dev/role"] === "replica");
 }
 
-export function addressOf({ login }: Trial, pod: PodSeen): Address {
+export function addressOf({ login }: Managed, pod: PodSeen): Address {
   return { ...login, host: pod.ip ?? "" };
 }
 
-export async function uuidOf(trial: Trial, pod: PodSeen): Promise<string> {
+export async function uuidOf(trial: Managed, pod: PodSeen): Promise<string> {
   return await withServer(addressOf(trial, pod), async ({ ask }) => {
     const [row] = await ask("SELECT @@server_uuid AS uuid");
     return String(row?.["uuid"]);
@@ -81,7 +85,7 @@ export async function uuidOf(trial: Trial, pod: PodSeen): Promise<string> {
 }
 
 /** An empty table and writers that have all found their way. */
-export async function beginTraffic(trial: Trial): Promise<Traffic> {
+export async function beginTraffic(trial: Managed): Promise<Traffic> {
   const { cluster, ref, login } = trial;
   await withServer(addressOf(trial, await primaryPod(trial)), (_server, connection) =>
     prepareTable(connection),
@@ -94,17 +98,17 @@ export async function beginTraffic(trial: Trial): Promise<Traffic> {
 const historySchema = z.array(z.looseObject({ at: z.string(), reason: z.string() }));
 
 /** Reasons of what was decided since then, oldest first. */
-export async function decidedSince({ cluster, ref }: Trial, sinceMs: number): Promise<readonly string[]> {
+export async function decidedSince({ cluster, ref }: Managed, sinceMs: number): Promise<readonly string[]> {
   const { annotations } = await readWorld(cluster, ref);
   const history = historySchema.parse(JSON.parse(annotations["ordinal.dev/history"] ?? "[]"));
   return history.filter(({ at }) => Date.parse(at) >= sinceMs).map(({ reason }) => reason);
 }
 
-export async function waitWhole({ cluster, ref }: Trial): Promise<void> {
+export async function waitWhole({ cluster, ref }: Managed): Promise<void> {
   await waitReplicated(cluster, ref, PATIENCE_MS);
 }
 
-async function renew(trial: Trial, pod: PodSeen): Promise<void> {
+async function renew(trial: Managed, pod: PodSeen): Promise<void> {
   const { cluster, ref } = trial;
   await cluster.kubectl(["--namespace", ref.namespace, "delete", "pod", pod.name, "--wait=false"]);
   await waitFor(`a new Pod ${pod.name}`, { timeoutMs: PATIENCE_MS }, async () => {
@@ -117,7 +121,7 @@ async function renew(trial: Trial, pod: PodSeen): Promise<void> {
 }
 
 /** Every Pod without a restart behind it: replicas at once, a primary after it has handed over. */
-export async function freshen(trial: Trial): Promise<void> {
+export async function freshen(trial: Managed): Promise<void> {
   for (const pod of await replicaPods(trial)) if (pod.restarts > 0) await renew(trial, pod);
   const primary = await primaryPod(trial);
   if (primary.restarts === 0) return;
@@ -127,7 +131,7 @@ export async function freshen(trial: Trial): Promise<void> {
   await renew(trial, primary);
 }
 
-export async function switchOver({ cluster, ref }: Trial, target: string): Promise<void> {
+export async function switchOver({ cluster, ref }: Managed, target: string): Promise<void> {
   const wish = `ordinal.dev/switchover-to=${target}`;
   await cluster.kubectl([
     "--namespace",
