@@ -3,11 +3,11 @@
  * see. Errors after which any client tries again are counted apart from all others, of which there must be none.
  */
 import { loadavg } from "node:os";
-import { spreadOf } from "../support/figures.ts";
+import { longestPause, spreadOf } from "../support/figures.ts";
 import { type Books, checkBooks, dualAcks } from "../support/traffic.ts";
+import type { Ack } from "../support/workload.ts";
 import type { Bench } from "./place.ts";
 import { say } from "./report.ts";
-import { longestGap } from "./timeline.ts";
 import {
   addressOf,
   beginTraffic,
@@ -65,9 +65,14 @@ async function runOnce(trial: Trial, index: number): Promise<Run> {
     const books = await traffic.stop();
     const verdict = await checkBooks(books, addressOf(trial, await primaryPod(trial)));
     const { direct, service } = traffic.acks;
+    const pauseOf = (acks: readonly Ack[]) =>
+      longestPause(
+        acks.map(({ atMs }) => atMs),
+        startedAtMs,
+      )?.ms ?? 0;
     return {
-      directMs: longestGap(direct, startedAtMs)?.ms ?? 0,
-      serviceMs: longestGap(service, startedAtMs)?.ms ?? 0,
+      directMs: pauseOf(direct),
+      serviceMs: pauseOf(service),
       wholeMs,
       errors: errorsOf(books),
       ...{ acked: verdict.acked, lost: verdict.lost.length, ghosts: verdict.ghosts.length },

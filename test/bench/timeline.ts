@@ -2,6 +2,7 @@
  * Where the time of one change of the primary went: the host's own log beside what the clients saw, all on the
  * clock of this machine.
  */
+import { longestPause } from "../support/figures.ts";
 import type { HostLine } from "../support/host-process.ts";
 import type { Path, Traffic } from "../support/traffic.ts";
 import type { Ack } from "../support/workload.ts";
@@ -22,21 +23,6 @@ export interface Timeline {
 /** Fewer milliseconds between two writes are ordinary. */
 const OUTAGE_LEAST_MS = 250;
 
-interface Gap {
-  readonly ms: number;
-  readonly endsAtMs: number;
-}
-
-/** The longest time without an acknowledgement that ended after the fault. */
-export function longestGap(acks: readonly Ack[], faultAtMs: number): Gap | null {
-  let longest: Gap | null = null;
-  for (const [index, { atMs }] of acks.entries()) {
-    const ms = atMs - (acks[index - 1]?.atMs ?? atMs);
-    if (atMs > faultAtMs && ms > (longest?.ms ?? 0)) longest = { ms, endsAtMs: atMs };
-  }
-  return longest;
-}
-
 /**
  * The first acknowledgement after the fault by another server than before; where it stays the same one, the
  * first after the longest pause. Null while neither has come.
@@ -44,8 +30,11 @@ export function longestGap(acks: readonly Ack[], faultAtMs: number): Gap | null 
 export function firstAfter(acks: readonly Ack[], faultAtMs: number, before: string): number | null {
   const other = acks.find(({ atMs, server }) => atMs > faultAtMs && server !== before);
   if (other !== undefined) return other.atMs;
-  const gap = longestGap(acks, faultAtMs);
-  return gap !== null && gap.ms >= OUTAGE_LEAST_MS ? gap.endsAtMs : null;
+  const pause = longestPause(
+    acks.map(({ atMs }) => atMs),
+    faultAtMs,
+  );
+  return pause !== null && pause.ms >= OUTAGE_LEAST_MS ? pause.endsAtMs : null;
 }
 
 export function timelineOf(
