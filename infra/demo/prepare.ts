@@ -8,7 +8,7 @@ import { type Cluster, openCluster } from "../../test/support/cluster-access.ts"
 import { withServer } from "../../test/support/servers.ts";
 import { loadShop, shopRows } from "../../test/support/shop.ts";
 import { expectThat, Unmet, waitFor } from "../../test/support/wait.ts";
-import { prepareTable, startWorkload, type Workload } from "../../test/support/workload.ts";
+import { type Ack, prepareTable, startWorkload, type Workload } from "../../test/support/workload.ts";
 import { podsBehind, readLogin, type World } from "../../test/support/world.ts";
 import { type ClusterStatus, up } from "../local/index.ts";
 import { addressOf, look, PLACE, type Stage } from "./stage.ts";
@@ -103,14 +103,22 @@ export async function loadRows(stage: Stage, found: Found): Promise<World> {
   return world;
 }
 
+export interface Writer {
+  readonly workload: Workload;
+  /** What was acknowledged, when and by whom, in order. */
+  readonly acks: readonly Ack[];
+}
+
 /** Writes to whoever is the primary: behind the Service once there is one, before that the first server. */
-export async function startWriter(stage: Stage, found: Found): Promise<Workload> {
+export async function startWriter(stage: Stage, found: Found): Promise<Writer> {
   const { cluster, login, signal } = stage;
   const locate = async () => {
     const [primary] = await podsBehind(cluster, { ...PLACE, name: `${PLACE.name}-primary` });
     return (primary ?? (await look(stage)).pods[0])?.ip ?? null;
   };
-  const workload = startWorkload({ ...login, locate, ...WRITER });
+  const acks: Ack[] = [];
+  const onAck = (ack: Ack) => void acks.push(ack);
+  const workload = startWorkload({ ...login, locate, onAck, ...WRITER });
   const { acked } = await waitFor("the first 200 writes", { timeoutMs: 30_000, signal }, async () => {
     const progress = workload.progress();
     return progress.acked >= 200
@@ -120,5 +128,5 @@ export async function startWriter(stage: Stage, found: Found): Promise<Workload>
   found(
     `${WRITER.writers} connections insert ${WRITER.perSecond} rows a second, ${acked} acknowledged so far`,
   );
-  return workload;
+  return { workload, acks };
 }

@@ -7,6 +7,7 @@ import type { Log } from "../../shared/ports/host.ts";
 import type { Workload } from "../../test/support/workload.ts";
 import type { ClusterStatus } from "../local/index.ts";
 import { adopt, useServices } from "./adopt.ts";
+import { handBack, losePrimary } from "./failover.ts";
 import { deployPlainSet, loadRows, raiseCluster, startWriter } from "./prepare.ts";
 import { type Books, closeBooks, loseVolume } from "./reseed.ts";
 import { PLACE } from "./stage.ts";
@@ -63,9 +64,10 @@ export async function tellStory({ context, tale, signal }: StoryOptions): Promis
     const before = await tale.chapter("rows", `a shop's rows in ${PLACE.name}-0`, (found) =>
       loadRows(stage, found),
     );
-    const workload = await tale.chapter("writer", "an application that writes", (found) =>
+    const writer = await tale.chapter("writer", "an application that writes", (found) =>
       startWriter(stage, found),
     );
+    const { workload } = writer;
     closers.push(() => workload.stop());
     closers.push(tellWrites(workload, tale));
     await tale.chapter("runner", "Ordinal's functions, in this process", async (found) => {
@@ -83,6 +85,12 @@ export async function tellStory({ context, tale, signal }: StoryOptions): Promis
     await tale.chapter("adopt", "two annotations", (found) => adopt(stage, before, workload, found));
     await tale.chapter("services", "writing and reading by name", (found) => useServices(stage, found));
     await tale.chapter("reseed", "a replica loses its volume", (found) => loseVolume(stage, workload, found));
+    const victim = await tale.chapter("failover", "the primary is killed", (found) =>
+      losePrimary(stage, writer, { local: context === undefined }, found),
+    );
+    await tale.chapter("switchover", `${victim} is asked back`, (found) =>
+      handBack(stage, writer, victim, found),
+    );
     await tale.chapter("books", "every acknowledged write is there", (found) =>
       closeBooks(stage, workload, {
         found,

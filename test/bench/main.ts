@@ -5,25 +5,42 @@
 import { parseArgs } from "node:util";
 import { down, LocalError, up } from "../../infra/local/index.ts";
 import { openCluster } from "../support/cluster-access.ts";
+import { createOutages } from "../support/outages.ts";
 import { Unmet } from "../support/wait.ts";
 import { adopt } from "./adopt.ts";
+import { blips } from "./blips.ts";
+import { failover } from "./failover.ts";
+import { FAULTS } from "./inject.ts";
 import { noop } from "./noop.ts";
 import type { Bench } from "./place.ts";
 import { print, say } from "./report.ts";
+import { switchover } from "./switchover.ts";
 
-const BENCHES: Readonly<Record<string, Bench>> = { adopt, noop };
+const BENCHES: Readonly<Record<string, Bench>> = {
+  adopt,
+  noop,
+  failover: (place) => (place.blips ? blips(place) : failover(place)),
+  switchover,
+};
 const CLUSTER = "bench";
 
 const usage = `Usage: npm run bench -- NAME [options]
 
   adopt  --runs N               from annotation to replicated, under writes
   noop   --minutes M --clusters N  what quiet clusters cost
+  failover --fault F --runs N   a fault on the primary, under writes; F is one of
+                                ${FAULTS.join(" ")}
+  failover --blips --runs N [--seed S]  short disturbances that are no reason for a failover
+  switchover --runs N           a change of the primary by annotation, under writes
 
-  --json   the last line of standard output is one JSON object
-  --keep   leave the cluster ${CLUSTER} running
+  --sensor on|off  of the resident host; on by default
+  --json           the last line of standard output is one JSON object
+  --name NAME      the local cluster to use; ${CLUSTER} by default
+  --keep           leave that cluster running
 `;
 
-const count = { type: "string" } as const;
+const text = { type: "string" } as const;
+const count = text;
 const flag = { type: "boolean", default: false } as const;
 
 /** The person must change something first; the usage is shown with it. */
@@ -37,18 +54,35 @@ function numberOf(value: Values[string], otherwise: number): number {
   return parsed;
 }
 
+function sensorOf(value: string | undefined): boolean {
+  if (value === undefined || value === "on") return true;
+  if (value !== "off") throw new WrongUse(`--sensor is on or off, not ${value}`);
+  return false;
+}
+
+function faultOf(value: string | undefined): string | undefined {
+  if (value === undefined || FAULTS.some((fault) => fault === value)) return value;
+  throw new WrongUse(`there is no fault ${value}`);
+}
+
 function read() {
   try {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
-      options: { runs: count, minutes: count, clusters: count, json: flag, keep: flag },
+      options: {
+        ...{ runs: count, minutes: count, clusters: count, seed: count },
+        ...{ fault: text, sensor: text, name: text },
+        ...{ json: flag, keep: flag, blips: flag },
+      },
     });
     const [name = ""] = positionals;
     const bench = BENCHES[name];
     if (bench === undefined)
       throw new WrongUse(name === "" ? "no bench was named" : `there is no bench ${name}`);
     return {
-      ...{ name, bench, json: values.json, keep: values.keep },
+      ...{ name, bench, json: values.json, keep: values.keep, clusterName: values.name ?? CLUSTER },
+      ...{ blips: values.blips, fault: faultOf(values.fault), sensor: sensorOf(values.sensor) },
+      seed: numberOf(values.seed, 1),
       runs: numberOf(values.runs, 5),
       minutes: numberOf(values.minutes, 10),
       clusters: numberOf(values.clusters, 20),
@@ -62,18 +96,20 @@ function read() {
 }
 
 async function main(): Promise<void> {
-  const { name, bench, json, keep, ...sizes } = read();
-  const status = await up({ name: CLUSTER });
+  const { name, bench, json, keep, clusterName, ...sizes } = read();
+  const status = await up({ name: clusterName });
   const cluster = openCluster(status);
+  const outages = createOutages();
   const end = async () => {
+    await outages.undoAll();
     cluster.close();
-    if (!keep) await down(CLUSTER);
+    if (!keep) await down(clusterName);
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => void end().finally(() => process.exit(130)));
   }
   try {
-    print(name, await bench({ status, cluster, ...sizes }), json);
+    print(name, await bench({ status, cluster, outages, ...sizes }), json);
   } finally {
     await end();
   }

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClusterStatus } from "../../infra/local/index.ts";
 import type { Cluster } from "../support/cluster-access.ts";
+import type { Outages } from "../support/outages.ts";
 import { whyNotArmed, whyNotFollowing } from "../support/servers.ts";
 import { waitFor } from "../support/wait.ts";
 import {
@@ -22,6 +23,13 @@ export interface BenchPlace {
   readonly runs: number;
   readonly minutes: number;
   readonly clusters: number;
+  readonly fault: string | undefined;
+  readonly sensor: boolean;
+  /** True = short disturbances that must lead to no failover. */
+  readonly blips: boolean;
+  readonly seed: number;
+  /** Undone by whoever runs the bench, whatever becomes of it. */
+  readonly outages: Outages;
 }
 
 export type Bench = (place: BenchPlace) => Promise<Result>;
@@ -58,8 +66,12 @@ export async function removeNamespace(cluster: Cluster, namespace: string): Prom
   await cluster.kubectl(["delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s"]);
 }
 
-export async function annotate(cluster: Cluster, { namespace, name }: SetRef): Promise<void> {
-  const wish = ["ordinal.dev/engine=mysql", "ordinal.dev/credentials=mysql-root"];
+export async function annotate(
+  cluster: Cluster,
+  { namespace, name }: SetRef,
+  more: readonly string[] = [],
+): Promise<void> {
+  const wish = ["ordinal.dev/engine=mysql", "ordinal.dev/credentials=mysql-root", ...more];
   await cluster.kubectl(["--namespace", namespace, "annotate", "statefulset", name, ...wish]);
 }
 

@@ -42,7 +42,8 @@ export function signalServer(podUid: string, signal: "SIGKILL" | "SIGTERM" | "SI
   process.kill(serverProcess(podUid), signal);
 }
 
-function serverProcess(podUid: string): number {
+/** The database server of a Pod, by the id that this machine knows it by. Throws `Unmet` when there is none. */
+export function serverProcess(podUid: string): number {
   const marks = [`pod${podUid}`, `pod${podUid.replaceAll("-", "_")}`];
   const found = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))

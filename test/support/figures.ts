@@ -1,4 +1,4 @@
-/** Percentiles of measured times, by nearest rank: every figure that is printed was really measured. */
+/** Percentiles of measured times, by nearest rank, and pauses: every figure that is printed was really measured. */
 
 export interface Spread {
   readonly p50: number;
@@ -15,4 +15,19 @@ export function spreadOf(samplesMs: readonly number[]): Spread | null {
   const rank = (share: number): number =>
     Math.round(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? worst);
   return { p50: rank(0.5), p95: rank(0.95), p99: rank(0.99), worst: Math.round(worst) };
+}
+
+export interface Pause {
+  readonly ms: number;
+  readonly endsAtMs: number;
+}
+
+/** The longest time between two of these instants, in order, of which the later one is after `sinceMs`. */
+export function longestPause(instantsMs: readonly number[], sinceMs: number): Pause | null {
+  let longest: Pause | null = null;
+  for (const [index, atMs] of instantsMs.entries()) {
+    const ms = atMs - (instantsMs[index - 1] ?? atMs);
+    if (atMs > sinceMs && ms > (longest?.ms ?? 0)) longest = { ms, endsAtMs: atMs };
+  }
+  return longest;
 }

@@ -16,6 +16,8 @@ const variables = {
   /** The API server's audit log, for tests that count requests. */
   auditLog: "ORDINAL_TEST_AUDIT_LOG",
 } as const;
+/** The API server's process, for tests that stop it for a while. */
+const apiServerVariable = "ORDINAL_TEST_API_SERVER_PID";
 
 /** Where the S3 server is and how to log in to it, as JSON. */
 export const s3Variable = "ORDINAL_TEST_S3";
@@ -28,8 +30,10 @@ export async function openTestCluster(): Promise<() => Promise<void>> {
     process.env[variable] = cluster[field as keyof typeof variables];
   }
   process.env[s3Variable] = JSON.stringify(cluster.s3);
+  process.env[apiServerVariable] = String(cluster.components?.["kube-apiserver"] ?? "");
   return async () => {
     delete process.env[s3Variable];
+    delete process.env[apiServerVariable];
     for (const variable of Object.values(variables)) delete process.env[variable];
     if (process.env["ORDINAL_TEST_KEEP"] === undefined) await down(clusterName);
   };
@@ -39,6 +43,8 @@ export interface TestCluster {
   readonly kubeconfig: string;
   readonly kubectl: string;
   readonly auditLog: string | null;
+  /** Process id of the API server where it runs on this machine. */
+  readonly apiServer: number | null;
 }
 
 /** Null when there is no real cluster to test on. */
@@ -46,7 +52,8 @@ export function testCluster(): TestCluster | null {
   const kubeconfig = process.env[variables.kubeconfig];
   if (kubeconfig === undefined) return null;
   const kubectl = process.env[variables.kubectl] ?? "kubectl";
-  return { kubeconfig, kubectl, auditLog: process.env[variables.auditLog] ?? null };
+  const apiServer = Number(process.env[apiServerVariable] ?? "") || null;
+  return { kubeconfig, kubectl, auditLog: process.env[variables.auditLog] ?? null, apiServer };
 }
 
 export const noClusterReason = `${variables.kubeconfig} names no cluster`;

@@ -21,6 +21,18 @@ export interface WorkloadOptions extends Login {
   readonly secondsMax: number;
   /** Of one statement; beyond it the connection is given up and the value is `unknown`. */
   readonly timeoutMs: number;
+  /** The first value; two workloads on one table need values of their own. Absent = 0. */
+  readonly firstId?: number;
+  /** Called for each acknowledgement. With it each new connection first asks whom it has reached. */
+  readonly onAck?: (ack: Ack) => void;
+}
+
+export interface Ack {
+  readonly id: number;
+  /** Milliseconds since 1970, when the client read the answer. */
+  readonly atMs: number;
+  /** Identity of the server that answered. */
+  readonly server: string;
 }
 
 export interface Ledger {
@@ -101,29 +113,46 @@ function noteFailure(books: Books, error: unknown): void {
   books.failures[code] = (books.failures[code] ?? 0) + 1;
 }
 
-function noteAck(books: Books, id: number, dueAt: number): void {
+function noteAck({ books, options }: Shift, { id, dueAt }: Write, server: string): void {
   const now = performance.now();
   books.acked.push(id);
+  options.onAck?.({ id, atMs: performance.timeOrigin + now, server });
   books.latenciesMs.push(now - dueAt);
   if (books.lastAckAt !== null) books.longestGapMs = Math.max(books.longestGapMs, now - books.lastAckAt);
   books.lastAckAt = now;
 }
 
-/** Tries until there is a connection or the shift is over. */
-async function open({ options, books, over }: Shift): Promise<Connection | null> {
+interface Line {
+  readonly connection: Connection;
+  /** Identity of the server at its end; empty when nobody wants to know. */
+  readonly server: string;
+}
+
+async function dial(host: string, options: WorkloadOptions): Promise<Line> {
   const { user, password, timeoutMs, port = PORT } = options;
+  const connection = await createConnection({
+    ...{ host, port, user, password },
+    connectTimeout: timeoutMs,
+  });
+  // A connection that is lost while nothing is under way; the next statement finds out.
+  connection.on("error", () => undefined);
+  if (options.onAck === undefined) return { connection, server: "" };
+  try {
+    const sql = "SELECT @@server_uuid";
+    const [rows] = await connection.query({ sql, rowsAsArray: true, timeout: timeoutMs });
+    return { connection, server: String((rows as unknown as readonly [string][])[0]?.[0]) };
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+}
+
+/** Tries until there is a connection or the shift is over. */
+async function open({ options, books, over }: Shift): Promise<Line | null> {
   while (!over.aborted) {
     try {
       const host = await options.locate();
-      if (host !== null) {
-        const connection = await createConnection({
-          ...{ host, port, user, password },
-          connectTimeout: timeoutMs,
-        });
-        // A connection that is lost while nothing is under way; the next statement finds out.
-        connection.on("error", () => undefined);
-        return connection;
-      }
+      if (host !== null) return await dial(host, options);
     } catch (error) {
       books.connectionsFailed += 1;
       noteFailure(books, error);
@@ -134,13 +163,13 @@ async function open({ options, books, over }: Shift): Promise<Connection | null>
 }
 
 /** True while the connection can go on being used. */
-async function insert(connection: Connection, shift: Shift, write: Write): Promise<boolean> {
+async function insert({ connection, server }: Line, shift: Shift, write: Write): Promise<boolean> {
   const { books, options } = shift;
-  const { id, writer, seq, dueAt } = write;
+  const { id, writer, seq } = write;
   const sql = `INSERT INTO ${TABLE} (id, writer, seq) VALUES (?, ?, ?)`;
   try {
     await connection.query({ sql, values: [id, writer, seq], timeout: options.timeoutMs });
-    noteAck(books, id, dueAt);
+    noteAck(shift, write, server);
     return true;
   } catch (error) {
     noteFailure(books, error);
@@ -161,19 +190,20 @@ interface Write {
 async function work(shift: Shift, writer: number): Promise<void> {
   const { options, startedAt, over } = shift;
   const everyMs = 1000 / options.perSecond;
-  let connection: Connection | null = null;
+  let line: Line | null = null;
   for (let seq = 0; !over.aborted; seq += 1) {
-    const id = seq * options.writers + writer;
-    const dueAt = startedAt + id * everyMs;
+    const place = seq * options.writers + writer;
+    const id = (options.firstId ?? 0) + place;
+    const dueAt = startedAt + place * everyMs;
     const early = dueAt - performance.now();
     // Ending the shift ends this wait, which is then no failure.
     if (early > 0) await sleep(early, undefined, { signal: over }).catch(() => undefined);
     else if (-early > BEHIND_MAX_MS) continue;
-    connection ??= await open(shift);
-    if (connection === null || over.aborted) break;
-    if (!(await insert(connection, shift, { id, writer, seq, dueAt }))) connection = null;
+    line ??= await open(shift);
+    if (line === null || over.aborted) break;
+    if (!(await insert(line, shift, { id, writer, seq, dueAt }))) line = null;
   }
-  connection?.destroy();
+  line?.connection.destroy();
 }
 
 export function startWorkload(options: WorkloadOptions): Workload {

@@ -1,0 +1,75 @@
+/**
+ * Where the time of one change of the primary went: the host's own log beside what the clients saw, all on the
+ * clock of this machine.
+ */
+import { longestPause } from "../support/figures.ts";
+import type { HostLine } from "../support/host-process.ts";
+import type { Path, Traffic } from "../support/traffic.ts";
+import type { Ack } from "../support/workload.ts";
+
+export interface Timeline {
+  /** From the fault to the start of the first pass that found something. */
+  readonly detectionMs: number | null;
+  /** To the first record. */
+  readonly decisionMs: number | null;
+  /** To the first server that was opened for writes. */
+  readonly promotionMs: number | null;
+  /** To the first write on each path that was acknowledged by the new primary. */
+  readonly firstMs: Readonly<Record<Path, number | null>>;
+  /** From the start of that pass to the first direct write. */
+  readonly oursMs: number | null;
+}
+
+/** Fewer milliseconds between two writes are ordinary. */
+const OUTAGE_LEAST_MS = 250;
+
+/**
+ * The first acknowledgement after the fault by another server than before; where it stays the same one, the
+ * first after the longest pause. Null while neither has come.
+ */
+export function firstAfter(acks: readonly Ack[], faultAtMs: number, before: string): number | null {
+  const other = acks.find(({ atMs, server }) => atMs > faultAtMs && server !== before);
+  if (other !== undefined) return other.atMs;
+  const pause = longestPause(
+    acks.map(({ atMs }) => atMs),
+    faultAtMs,
+  );
+  return pause !== null && pause.ms >= OUTAGE_LEAST_MS ? pause.endsAtMs : null;
+}
+
+export function timelineOf(
+  lines: readonly HostLine[],
+  acks: Traffic["acks"],
+  { faultAtMs, before }: { readonly faultAtMs: number; readonly before: string },
+): Timeline {
+  const after = lines.filter(({ at }) => Date.parse(at) >= faultAtMs);
+  const atOf = (line: HostLine | undefined) => (line === undefined ? null : Date.parse(line.at));
+  const since = (at: number | null) => (at === null ? null : Math.max(0, at - faultAtMs));
+  const pass = after.find(({ message }) => message === "pass");
+  const woken = pass === undefined ? null : Math.max(faultAtMs, Date.parse(pass.at) - (pass.tookMs ?? 0));
+  const step = (text: string) =>
+    atOf(after.find((line) => line.message === "step" && line.step?.startsWith(text) === true));
+  const first = {
+    direct: firstAfter(acks.direct, faultAtMs, before),
+    service: firstAfter(acks.service, faultAtMs, before),
+  };
+  return {
+    detectionMs: since(woken),
+    decisionMs: since(step("Record")),
+    promotionMs: since(step("opening member")),
+    firstMs: { direct: since(first.direct), service: since(first.service) },
+    oursMs: woken === null || first.direct === null ? null : Math.max(0, first.direct - woken),
+  };
+}
+
+/** The host's lines from the fault to `untilMs`, each with its milliseconds since the fault. */
+export function tellLines(lines: readonly HostLine[], faultAtMs: number, untilMs: number): readonly string[] {
+  return lines
+    .map((line) => ({ line, ms: Date.parse(line.at) - faultAtMs }))
+    .filter(({ ms, line }) => ms >= 0 && line.at !== "" && faultAtMs + ms <= untilMs)
+    .map(({ line, ms }) => {
+      const { message, step, cause, outcome, tookMs, why, reason } = line;
+      const what = step ?? `${cause ?? ""} ${outcome ?? ""} ${tookMs ?? ""} ms: ${why ?? ""}`;
+      return `  +${String(ms).padStart(6)} ms  ${message} ${what}${reason === undefined ? "" : ` (${reason})`}`;
+    });
+}
