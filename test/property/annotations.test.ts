@@ -15,9 +15,10 @@ import { parseWish } from "../../shared/annotations/wish.ts";
 import { type Condition, PROBLEM_CODES, type Problem } from "../../shared/model/condition.ts";
 import type { HistoryEntry, State } from "../../shared/model/state.ts";
 import { setWith } from "../unit/annotations/support.ts";
+import { propertyRuns } from "../support/property-runs.ts";
 
-const RUNS = { numRuns: 1000 };
-const MANY_RUNS = { numRuns: 10_000 };
+const RUNS = { numRuns: propertyRuns(1_000) };
+const MANY_RUNS = { numRuns: propertyRuns(10_000) };
 
 const text = (maxLength: number) => fc.string({ unit: "binary", maxLength });
 const instant = fc
