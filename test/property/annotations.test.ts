@@ -15,9 +15,10 @@ import { parseWish } from "../../shared/annotations/wish.ts";
 import { type Condition, PROBLEM_CODES, type Problem } from "../../shared/model/condition.ts";
 import type { HistoryEntry, State } from "../../shared/model/state.ts";
 import { setWith } from "../unit/annotations/support.ts";
+import { propertyRuns } from "../support/property-runs.ts";
 
-const RUNS = { numRuns: 1000 };
-const MANY_RUNS = { numRuns: 10_000 };
+const RUNS = { numRuns: propertyRuns(1_000) };
+const MANY_RUNS = { numRuns: propertyRuns(10_000) };
 
 const text = (maxLength: number) => fc.string({ unit: "binary", maxLength });
 const instant = fc
@@ -178,18 +179,25 @@ function valid(key: string, value: string): boolean {
   if (new TextEncoder().encode(value).length > 1024) return false;
   if (key === ANNOTATION.engine) return value === "mysql";
   if (key === ANNOTATION.pause) return value === "true" || value === "false";
+  if (key === ANNOTATION.failover) return value === "auto" || value === "manual";
+  if (key === ANNOTATION.onRestart) return value === "wait" || value === "resume";
   if (key === ANNOTATION.servicesOnRelease) return value === "keep" || value === "remove";
-  if (key === ANNOTATION.credentials) {
+  if (key === ANNOTATION.approve || key === ANNOTATION.acceptDataLoss) {
+    return /^e[0-9]{1,9}$/.test(value) && value[1] !== "0";
+  }
+  if (key === ANNOTATION.credentials || key === ANNOTATION.switchoverTo) {
     const inside = value
       .split(".")
       .every((part) => /^[a-z0-9-]+$/.test(part) && !part.startsWith("-") && !part.endsWith("-"));
     return inside && value.length <= 253;
   }
+  const least = key === ANNOTATION.maxLag ? 1000 : 0;
+  if (value === "0") return least === 0;
   const unit = value.endsWith("ms") ? "ms" : value.slice(-1);
   const digits = value.slice(0, value.length - unit.length);
   const ms = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit];
-  if (ms === undefined || !/^[1-9][0-9]*$/.test(digits)) return false;
-  return Number(digits) * ms >= 1000 && Number(digits) * ms <= 86_400_000;
+  if (ms === undefined || !/^(0|[1-9][0-9]*)$/.test(digits)) return false;
+  return Number(digits) * ms >= least && Number(digits) * ms <= 86_400_000;
 }
 
 test("wish: never throws, and an invalid value is told, blocks, and is never in the spec", () => {
@@ -197,7 +205,7 @@ test("wish: never throws, and an invalid value is told, blocks, and is never in 
     .tuple(fc.nat(100_000), fc.constantFrom("ms", "s", "m", "h", "d", "", "S"))
     .map(([n, unit]) => `${n}${unit}`);
   const value = fc.oneof(
-    fc.constantFrom("mysql", "mysql-root", "true", "false", "keep", "remove", "10s", "True", "mysql ", "10"),
+    fc.constantFrom("mysql", "mysql-root", "true", "false", "keep", "remove", "auto", "manual", "wait", "resume", "0", "0s", "e7", "e0", "10s", "True", "mysql ", "10"),
     duration,
     text(60),
     fc.string({ unit: fc.constantFrom("a", "-", ".", "0"), maxLength: 260 }),

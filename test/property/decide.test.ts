@@ -10,9 +10,10 @@ import type { Config, State } from "../../shared/model/state.ts";
 import type { ServerStep, Step } from "../../shared/model/step.ts";
 import { anySituation } from "../support/any-situation.ts";
 import { carryOut, settled, stepsOf, stepsOfKind } from "../support/carry-out.ts";
+import { propertyRuns } from "../support/property-runs.ts";
 import { NOW_MS, placed, RULES } from "../support/situation.ts";
 
-const RUNS = process.env["ORDINAL_NIGHTLY"] === "1" ? 200_000 : 1_500;
+const RUNS = propertyRuns(1_500, 200_000);
 
 const ON_SERVERS: ReadonlySet<string> = new Set<ServerStep["kind"]>([
   "Prepare",

@@ -3,8 +3,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
 import { expand, type Naive, samples } from "./gtid-sets.ts";
+import { propertyRuns } from "../support/property-runs.ts";
 
-const RUNS = { numRuns: 1_000 };
+const RUNS = { numRuns: propertyRuns(1_000) };
 
 function sorted(naive: Naive): readonly string[] {
   return [...naive].sort();

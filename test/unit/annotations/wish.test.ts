@@ -28,7 +28,19 @@ describe("what was asked for", () => {
   test("engine and credentials, with the defaults of the rest", () => {
     expect(wish(asked)).toEqual({
       managed: true,
-      spec: { engine: "mysql", credentials: "mysql-root", maxLagMs: 10_000, paused: false },
+      spec: {
+        engine: "mysql",
+        credentials: "mysql-root",
+        maxLagMs: 10_000,
+        paused: false,
+        failover: "auto",
+        failoverCooldownMs: 600_000,
+        gracefulWaitMs: 60_000,
+        onRestart: "wait",
+        switchoverTo: null,
+        approvedEpoch: null,
+        lossAcceptedEpoch: null,
+      },
       problems: [],
       servicesOnRelease: "keep",
     });
@@ -39,10 +51,27 @@ describe("what was asked for", () => {
       ...asked,
       [ANNOTATION.maxLag]: "2m",
       [ANNOTATION.pause]: "true",
+      [ANNOTATION.failover]: "manual",
+      [ANNOTATION.failoverCooldown]: "0",
+      [ANNOTATION.gracefulWait]: "5s",
+      [ANNOTATION.onRestart]: "resume",
+      [ANNOTATION.switchoverTo]: "mysql-2",
+      [ANNOTATION.approve]: "e17",
+      [ANNOTATION.acceptDataLoss]: "e18",
       [ANNOTATION.servicesOnRelease]: "remove",
     };
     expect(wish(all)).toMatchObject({
-      spec: { maxLagMs: 120_000, paused: true },
+      spec: {
+        maxLagMs: 120_000,
+        paused: true,
+        failover: "manual",
+        failoverCooldownMs: 0,
+        gracefulWaitMs: 5_000,
+        onRestart: "resume",
+        switchoverTo: "mysql-2",
+        approvedEpoch: 17,
+        lossAcceptedEpoch: 18,
+      },
       problems: [],
       servicesOnRelease: "remove",
     });

@@ -98,6 +98,8 @@ test("the epoch is above every witness", () => {
   const found = deciding(observed(3, server(1, facts(1, { terms }))));
   expect(stepsOfKind(found, "Record")[0]?.state?.epoch).toBe(42);
   const released = steadyState(3, { phase: "Released", established: null, epoch: 50, seq: 9 });
+  const found = deciding(observed(3, state(released), server(1, facts(1, { terms }))));
+  expect(stepsOfKind(found, "Record")[0]?.state).toMatchObject({ epoch: 62, phase: "Adopting" });
   const again = deciding(observed(3, state(released)));
   expect(stepsOfKind(again, "Record")[0]?.state).toMatchObject({ epoch: 51, seq: 10 });
 });
@@ -115,7 +117,7 @@ describe("once the intent is recorded", () => {
 
   test("empty members are seeded, one copy of a donor at a time", () => {
     const decision = deciding(adopting(3));
-    expect(stepsOfKind(decision, "Seed")).toEqual([{ kind: "Seed", ordinal: 1, donor: 0 }]);
+    expect(stepsOfKind(decision, "Seed")).toEqual([{ kind: "Seed", ordinal: 1, donor: 0, covered: null }]);
     expect(stepsOfKind(decision, "Prepare").map((step) => step.ordinal)).toEqual([1, 2]);
   });
 

@@ -186,12 +186,17 @@ describe("a replica that", () => {
     });
   });
 
-  test("has transactions of its own serves no reads and is left alone", () => {
+  test("has transactions of its own serves no reads and is counted on no more", () => {
     const own = server(1, replicaFacts(1, { executed: `${written(100)},\n${uuidOf(1)}:1-3` }));
-    const decision = deciding(own(settled(placed(3))));
+    const before = own(settled(placed(3)));
+    const decision = deciding(before);
     expect(decision.problems[0]).toMatchObject({ code: "ErrantTransactions", ordinal: 1 });
-    expect(serverSteps(decision)).toEqual([]);
-    expect(role(carryOut(own(settled(placed(3))), decision), 1)).toBeUndefined();
+    expect(serverSteps(decision)).toMatchObject([
+      { kind: "LockAccount", ordinal: 1, primary: 0, locked: true },
+      { kind: "AwaitHolders", primary: 0, holders: [2], need: 1 },
+    ]);
+    const left = carryOut(before, decision);
+    expect(role(carryOut(left, deciding(left)), 1)).toBeUndefined();
   });
 
   test("is of an unsupported version is left alone", () => {
@@ -239,13 +244,13 @@ describe("the ackers", () => {
       stepsOfKind(decision, "Record")[0]?.state?.established?.ackers.map((acker) => acker.ordinal),
     ).toEqual([1]);
     const after = deciding(carryOut(placed(3, replaced(2)), decision));
-    expect(stepsOfKind(after, "Seed")).toEqual([{ kind: "Seed", ordinal: 2, donor: 1 }]);
+    expect(stepsOfKind(after, "Seed")).toEqual([{ kind: "Seed", ordinal: 2, donor: 1, covered: null }]);
   });
 
   test("keep a lost member while too few others hold everything; it is seeded all the same", () => {
     const decision = deciding(placed(2, replaced(1)));
     expect(stepsOfKind(decision, "Record").every((step) => step.state === null)).toBe(true);
-    expect(stepsOfKind(decision, "Seed")).toEqual([{ kind: "Seed", ordinal: 1, donor: 0 }]);
+    expect(stepsOfKind(decision, "Seed")).toEqual([{ kind: "Seed", ordinal: 1, donor: 0, covered: null }]);
   });
 
   test("do not lock out the successor of a lost member", () => {
@@ -347,12 +352,15 @@ describe("the primary", () => {
     expect(decision.lookAgainMs).toBeGreaterThan(0);
   });
 
-  test("that lost what a replica acknowledged stays read-only", () => {
+  test("that lost what a replica acknowledged is given up and stays read-only", () => {
     const ahead = server(1, replicaFacts(1, { received: written(120), executed: written(120) }));
     const decision = deciding(placed(3, closed(), ahead));
     expect(decision.problems).toMatchObject([{ code: "PrimaryLostTransactions", ordinal: 0 }]);
-    expect(stepsOfKind(decision, "Record").every((step) => step.state === null)).toBe(true);
-    expect(serverSteps(decision)).toEqual([]);
+    expect(stepsOfKind(decision, "Record")[0]?.state).toMatchObject({ epoch: 2, phase: "Revoking", unproven: [] });
+    expect(serverSteps(decision)).toEqual([
+      { kind: "StopReceiving", ordinal: 1 },
+      { kind: "StopReceiving", ordinal: 2 },
+    ]);
     expect(decision.conditions[0]).toMatchObject({ type: "Ready", status: "False" });
   });
 
@@ -363,11 +371,15 @@ describe("the primary", () => {
     expect(stepsOfKind(decision, "LabelPod").flatMap((step) => Object.keys(step.labels))).toEqual([]);
   });
 
-  test("whose volume was replaced is not the primary, and nothing is done to it", () => {
+  test("whose volume was replaced is given up, and nothing is done to what is there instead", () => {
     const other = facts(0, { serverUuid: newUuidOf(0) });
     const decision = deciding(server(0, other)(settled(placed(3))));
     expect(decision.problems[0]).toMatchObject({ code: "PrimaryUnreachable" });
-    expect(serverSteps(decision)).toEqual([]);
+    expect(decision.phase).toBe("FailingOver");
+    expect(serverSteps(decision)).toEqual([
+      { kind: "StopReceiving", ordinal: 1 },
+      { kind: "StopReceiving", ordinal: 2 },
+    ]);
   });
 
   test("whose acknowledgements were switched off or settings were changed is set right", () => {
@@ -427,5 +439,5 @@ test("a larger set takes its new members in", () => {
     server(2, facts(2)),
   );
   const decision = deciding(set({ replicas: 3 })(grown));
-  expect(stepsOfKind(decision, "Seed")).toEqual([{ kind: "Seed", ordinal: 1, donor: 0 }]);
+  expect(stepsOfKind(decision, "Seed")).toEqual([{ kind: "Seed", ordinal: 1, donor: 0, covered: null }]);
 });

@@ -42,17 +42,24 @@ test("a text beyond the limit is refused before it is read", () => {
   expect(() => gtidSets.count("x".repeat(GTID_TEXT_MAX + 1))).toThrow("too long");
 });
 
-describe("time is linear in the size of the texts", () => {
-  const odd = `${A}${Array.from({ length: 50_000 }, (_, i) => `:${2 * i + 1}`).join("")}`;
-  const even = `${A}${Array.from({ length: 50_000 }, (_, i) => `:${2 * i + 2}`).join("")}`;
-
-  test("100,000 intervals in well under a second", () => {
+/** The best of three, since other work on the machine only ever adds to it. */
+function msOf(intervals: number): number {
+  const odd = `${A}${Array.from({ length: intervals }, (_, i) => `:${2 * i + 1}`).join("")}`;
+  const even = `${A}${Array.from({ length: intervals }, (_, i) => `:${2 * i + 2}`).join("")}`;
+  const all = `${A}:1-${2 * intervals}`;
+  const runs = [1, 2, 3].map(() => {
     const startedAt = performance.now();
-    expect(gtidSets.union(odd, even)).toBe(`${A}:1-100000`);
+    expect(gtidSets.union(odd, even)).toBe(all);
     expect(gtidSets.contains(odd, even)).toBe(false);
-    expect(gtidSets.subtract(`${A}:1-100000`, odd)).toBe(even);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(gtidSets.subtract(all, odd)).toBe(even);
+    return performance.now() - startedAt;
   });
+  return Math.min(...runs);
+}
+
+test("twenty times the intervals take no more than sixty times as long", () => {
+  msOf(1_000);
+  expect(msOf(20_000)).toBeLessThan(60 * msOf(1_000));
 });
 
 test("shortened for people", () => {

@@ -91,7 +91,7 @@ function prepared(want: DesiredMember, start: ServerFacts = facts()): ServerFact
     settings[plugin] ??= "OFF";
   }
   for (const name of ["ordinal", "ordinal_repl_0", "ordinal_repl_1"]) {
-    settings[`account:${name}`] = '{"ordinal": {"grants": 1, "password": "x"}}';
+    settings[`account:${name}`] = '{"ordinal": {"grants": 2, "password": "x"}}';
   }
   for (const table of TABLE_NAMES) settings[`table:${table}`] = "present";
   return { ...start, settings };
@@ -191,7 +191,7 @@ describe("what is prepared", () => {
   });
 
   test("accounts of another version, and those that are not ours, are made again", () => {
-    for (const attribute of ['{"ordinal": {"grants": 0, "password": "x"}}', "{}", "null", "no JSON"]) {
+    for (const attribute of ['{"ordinal": {"grants": 1, "password": "x"}}', "{}", "null", "no JSON"]) {
       const { settings, ...rest } = prepared(desired());
       const have = { ...rest, settings: { ...settings, "account:ordinal": attribute } };
       expect(kinds(have, desired())).toEqual(["accounts"]);
