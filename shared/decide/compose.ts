@@ -37,6 +37,8 @@ export interface Outline {
   readonly tracks?: readonly Track[];
   readonly lookAgainMs?: number | null;
   readonly managedLabel?: boolean;
+  /** Nothing is told beside a change of the record: writes wait for what is being done. */
+  readonly urgent?: boolean;
   /** Annotations of the user's that are answered by this record. */
   readonly answered?: readonly string[];
 }
@@ -50,6 +52,17 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
     const told = reportSteps({ ...report, state: null, happenings: [], managedLabel: true, answered: [] });
     const { steps: prelude, conditions } = told;
     return { problems, conditions, phase, prelude, tracks: [], why, lookAgainMs };
+  }
+  if (outline.urgent === true && outline.state === undefined) {
+    return {
+      problems,
+      conditions: observed.conditions,
+      phase,
+      prelude: [...before],
+      tracks,
+      why,
+      lookAgainMs,
+    };
   }
   const { steps, conditions } = reportSteps({
     ...report,

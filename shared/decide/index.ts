@@ -55,9 +55,12 @@ function openBeforeRelease(
 ): Decision | null {
   const situation = situationOf(observed, rules, nowMs, state);
   if (situation === null) return null;
-  const unfinished = state.pending !== null || state.phase === "Revoking";
+  // What was begun after the adoption has to come to its end: until then it is open who the primary is.
+  const changing = state.established !== null && (state.pending !== null || state.phase === "Revoking");
+  if (changing) return decideIn(situation, []);
+  const unfinished = state.pending !== null;
   if (!unfinished) return needsReopening(situation) ? steady(situation, []) : null;
-  if (state.phase !== "Revoking" && situation.primary.facts?.readOnly !== true) return null;
+  if (situation.primary.facts?.readOnly !== true) return null;
   return decideIn(situation, []);
 }
 

@@ -82,8 +82,10 @@ const ONCE_AN_EPOCH: ReadonlySet<EventReason> = new Set([
 
 function happeningEvent(happening: Happening, state: State | null): EventStep {
   const { reason, message } = happening;
-  const place = ONCE_AN_EPOCH.has(reason) ? "" : `|${state?.seq ?? 0}`;
-  const key = `${reason}|${message}|${state?.epoch ?? 0}${place}`;
+  const epoch = state?.epoch ?? 0;
+  const key = ONCE_AN_EPOCH.has(reason)
+    ? `${reason}|${epoch}`
+    : `${reason}|${message}|${epoch}|${state?.seq ?? 0}`;
   return { kind: "Event", type: EVENT_REASONS[reason], reason, message, key };
 }
 

@@ -37,8 +37,38 @@ function manifest({ set }: KubeScene, name: string, body: Manifest["body"]): Man
   return { namespace: set.namespace, name, labels: ownLabels(set), owner, body };
 }
 
-/** The compare-and-swap. Returns the object as it is now, for the next write of this pass. */
-export function record({ kube, set }: KubeScene, step: RecordStep): Promise<Outcome<StatefulSet>> {
+/** The StatefulSet's controller writes its status whenever a pod changes, which is just when there is much to record. */
+const STATUS_WRITES_MAX = 3;
+
+/** Nothing that a decision rests on differs; the status does. */
+function onlyStatusChanged(before: StatefulSet, now: StatefulSet): boolean {
+  const meant = ({ uid, generation, labels, annotations, deleting }: StatefulSet) =>
+    JSON.stringify([
+      uid,
+      generation,
+      deleting,
+      Object.entries(labels).sort(),
+      Object.entries(annotations).sort(),
+    ]);
+  return meant(before) === meant(now);
+}
+
+/**
+ * The compare-and-swap. Returns the object as it is now, for the next write of this pass. A write of the status alone
+ * is no conflict: the swap is tried again on the version that came of it.
+ */
+export async function record(scene: KubeScene, step: RecordStep): Promise<Outcome<StatefulSet>> {
+  let { set } = scene;
+  for (let attempt = 1; ; attempt += 1) {
+    const written = await swap({ ...scene, set }, step);
+    if (written.ok || written.failure.kind !== "conflict" || attempt > STATUS_WRITES_MAX) return written;
+    const fresh = await scene.kube.read("StatefulSet", set);
+    if (!fresh.ok || !onlyStatusChanged(set, fresh.value)) return written;
+    set = fresh.value;
+  }
+}
+
+function swap({ kube, set }: KubeScene, step: RecordStep): Promise<Outcome<StatefulSet>> {
   const { state, conditions, history, phase, answered } = step;
   const without = Object.fromEntries(answered.map((key) => [key, null]));
   return kube.patch("StatefulSet", set, {

@@ -79,6 +79,7 @@ export function establishing(situation: Situation, problems: readonly Problem[])
       ...base,
       why,
       tracks: [next.steps, ...places],
+      urgent: true,
       lookAgainMs: AT_ONCE_MS,
     });
   }
@@ -91,5 +92,5 @@ export function establishing(situation: Situation, problems: readonly Problem[])
   const why = `waiting for ${next.needed} acknowledging replicas (${next.connected} now)`;
   const lookAgainMs =
     places.length > 0 ? AT_ONCE_MS : Math.max(AT_ONCE_MS, patience(observed, nowMs, "Ready") / 4);
-  return compose(observed, nowMs, { ...base, why, tracks: places, lookAgainMs });
+  return compose(observed, nowMs, { ...base, why, tracks: places, urgent: places.length > 0, lookAgainMs });
 }

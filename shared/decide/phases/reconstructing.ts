@@ -27,8 +27,12 @@ function claimEpoch({ claim }: Member): number {
 }
 
 /** Null when nothing says that this cluster was ever ours. */
-export function witnessOf({ members }: Observed): Witness | null {
-  const terms = members.flatMap((member) => factsOf(member)?.terms ?? []);
+export function witnessOf({ members, set }: Observed): Witness | null {
+  const ours = new Set(members.map(uuidOf));
+  // Rows that came with data restored from another cluster name none of our servers.
+  const terms = members
+    .flatMap((member) => factsOf(member)?.terms ?? [])
+    .filter((term) => term.clusterUid === set.uid || ours.has(term.serverUuid));
   const term = terms.toSorted((a, b) => b.epoch - a.epoch)[0] ?? null;
   const epochMax = Math.max(term?.epoch ?? 0, ...members.map(claimEpoch));
   return epochMax === 0 ? null : { term, epochMax };

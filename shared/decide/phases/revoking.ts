@@ -83,6 +83,7 @@ function withoutQuorum(situation: Situation, base: Base, quorum: Quorum): Decisi
     problems,
     why: short ? message : "taking the acknowledging replicas from the old primary",
     tracks: revokeTracks(situation, quorum),
+    urgent: !short,
     // Who is missing comes back with an event, or is found by the next sweep.
     lookAgainMs: short ? null : AT_ONCE_MS,
   });
@@ -155,6 +156,7 @@ function handingOver(situation: Situation, base: Base, quorum: Quorum): Decision
     why:
       quorum.settled === null ? "the primary ends its writes" : "the next primary receives the last of them",
     tracks: demoteTracks(situation),
+    urgent: true,
     lookAgainMs: AT_ONCE_MS,
   });
 }

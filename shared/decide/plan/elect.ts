@@ -9,7 +9,7 @@ import type { Position } from "../../model/server.ts";
 import type { Config } from "../../model/state.ts";
 import type { Confirmation } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation } from "../situation.ts";
-import { holderOfLost } from "./evidence.ts";
+import { holderOfLost, primariesOf } from "./evidence.ts";
 
 export interface Quorum {
   /** Ackers that receive from nobody. */
@@ -72,10 +72,7 @@ function received({ facts }: MemberView): Position {
  */
 function strays(situation: Situation, voters: readonly MemberView[]): ReadonlyMap<MemberView, Position> {
   const { positions } = situation.rules;
-  const primaries = new Set([
-    situation.config.primary.serverUuid,
-    ...voters.flatMap((view) => view.facts?.terms.map((term) => term.serverUuid) ?? []),
-  ]);
+  const primaries = primariesOf(situation);
   const byHand = (view: MemberView) => [...primaries].reduce(positions.without, received(view));
   return new Map(
     voters.map((view) => {

@@ -3,6 +3,7 @@
  * safety rests on taking its acknowledgers away, so a wrong guess costs availability and never data.
  */
 import type { Termination } from "../../model/kube.ts";
+import type { Position } from "../../model/server.ts";
 import { isAcker, type MemberView, type Situation, silence } from "../situation.ts";
 
 export type Evidence =
@@ -76,16 +77,30 @@ function endOf(situation: Situation): End | null {
  * An acker that has received what the primary no longer has. While the primary takes writes, or commits wait
  * on it, its newest commits are on the replicas first and prove nothing.
  */
-export function holderOfLost({ primary, members, config, rules, state }: Situation): MemberView | null {
+export function holderOfLost(situation: Situation): MemberView | null {
+  const { primary, members, config, rules, state } = situation;
   const { facts } = primary;
   if (facts === null || !facts.readOnly || facts.acks.waiters > 0 || state.established === null) return null;
   const holder = members.find(
     (view) =>
       isAcker(config, view) &&
       view.facts !== null &&
-      !rules.positions.contains(facts.received, view.facts.received),
+      begunByPrimaries(situation, rules.positions.subtract(view.facts.received, facts.received)) !== "",
   );
   return holder ?? null;
+}
+
+/** Servers that are or were the primary, as far as anybody here remembers. */
+export function primariesOf({ members, config }: Situation): ReadonlySet<string> {
+  const remembered = members.flatMap(({ facts }) => facts?.terms.map((term) => term.serverUuid) ?? []);
+  return new Set([config.primary.serverUuid, ...remembered]);
+}
+
+/** Without what somebody wrote by hand on a server that never was the primary. */
+function begunByPrimaries(situation: Situation, position: Position): Position {
+  const { positions } = situation.rules;
+  const byHand = [...primariesOf(situation)].reduce(positions.without, position);
+  return positions.subtract(position, byHand);
 }
 
 const CUT_OFF_LONG_MS = 30_000;

@@ -35,6 +35,8 @@ export function rebuildSteps(
   const { primary, state, rules } = situation;
   const { facts, ordinal, member } = view;
   if (facts === null || primary.facts === null || state.pending !== null) return [];
+  // While it is counted on it has to go on acknowledging, whatever else it holds.
+  if (isCountedOn(situation, view)) return [];
   if (facts.channel !== null && facts.channel.receiver !== "off") return [{ kind: "StopReceiving", ordinal }];
   const extra = rules.positions.shorten(standing.extra, 60);
   const archive: Step = {
@@ -47,7 +49,7 @@ export function rebuildSteps(
     const message = `What only ${member.podName} has (${extra}) is kept in ordinal.tail on ${primary.member.podName}.`;
     return [archive, tell(view, "TailArchived", message)];
   }
-  if (state.unproven.includes(facts.serverUuid) || isCountedOn(situation, view)) return [];
+  if (state.unproven.includes(facts.serverUuid)) return [];
   const donor = chooseDonor(situation, busy);
   if (donor === null) return [];
   busy.add(donor);

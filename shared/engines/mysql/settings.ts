@@ -54,6 +54,9 @@ export const SETTINGS: readonly Setting[] = [
   },
   // Put offline by a failover that came to another end, or by hand: whoever has a place lets applications in.
   persist("offline_mode", "OFF"),
+  // A readiness probe that only opens the port counts as an error each time, and after a hundred in a row its host
+  // is let in no more, which takes whoever comes from the node's address with it.
+  persist("max_connect_errors", "4294967295"),
   // The sender looks through the newest file for a follower's place: small files make a promotion fast.
   persist("max_binlog_size", "134217728"),
   // The documented maximum, 49 days: a commit never goes on alone because the acknowledgement is late.

@@ -7,6 +7,7 @@ export const COMPILED: Readonly<Record<string, string>> = {
   innodb_flush_log_at_trx_commit: "1",
   log_bin: "ON",
   log_replica_updates: "ON",
+  max_connect_errors: "100",
   max_binlog_size: "1073741824",
   offline_mode: "OFF",
   performance_schema: "ON",

@@ -356,7 +356,11 @@ describe("the primary", () => {
     const ahead = server(1, replicaFacts(1, { received: written(120), executed: written(120) }));
     const decision = deciding(placed(3, closed(), ahead));
     expect(decision.problems).toMatchObject([{ code: "PrimaryLostTransactions", ordinal: 0 }]);
-    expect(stepsOfKind(decision, "Record")[0]?.state).toMatchObject({ epoch: 2, phase: "Revoking", unproven: [] });
+    expect(stepsOfKind(decision, "Record")[0]?.state).toMatchObject({
+      epoch: 2,
+      phase: "Revoking",
+      unproven: [],
+    });
     expect(serverSteps(decision)).toEqual([
       { kind: "StopReceiving", ordinal: 1 },
       { kind: "StopReceiving", ordinal: 2 },

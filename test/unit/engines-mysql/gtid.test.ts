@@ -1,5 +1,5 @@
 /** Texts that a server prints, texts that it accepts, and texts that are no GTID sets at all. */
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { GTID_TEXT_MAX, gtidSets } from "../../../shared/engines/mysql/gtid.ts";
 
 const A = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
