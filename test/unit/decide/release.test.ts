@@ -18,6 +18,7 @@ import {
   silent,
   state,
   steadyState,
+  uuidOf,
   wish,
 } from "../../support/situation.ts";
 
@@ -88,16 +89,20 @@ describe("in the middle of", () => {
       adoptingState(3, { phase: "Establishing", pending: open }),
       ["primary", "replica", "replica"],
     ],
-    [
-      "a reopening",
-      steadyState(3, { phase: "Establishing", epoch: 2, pending: open }),
-      ["primary", "replica", "replica"],
-    ],
   ];
   test.each(phases)("%s the members that have a place are handed over", (_, recorded, roles) => {
     const decision = deciding(releasing(placed(3, state(recorded), unmanaged)));
     expect(stepsOfKind(decision, "HandOver").map((step) => step.role)).toEqual(roles);
   });
+});
+
+test("in the middle of a change of the primary nobody is handed over before it has come to its end", () => {
+  const pending = { ...config(3), primary: { ordinal: 1, serverUuid: uuidOf(1) }, open: true };
+  const recorded = steadyState(3, { phase: "Establishing", epoch: 2, pending });
+  const decision = deciding(placed(3, state(recorded), unmanaged));
+  expect(stepsOfKind(decision, "HandOver")).toEqual([]);
+  expect(stepsOfKind(decision, "Record").every((step) => step.state?.phase !== "Releasing")).toBe(true);
+  expect(stepsOf(decision).length).toBeGreaterThan(0);
 });
 
 test("a primary that never required acknowledgements requires none afterwards", () => {
