@@ -34,7 +34,7 @@ export interface RunOptions {
 
 const CONVERGE_MS = 120_000;
 const QUIET_MS = 600_000;
-const QUIET_LOOKS = 12;
+const QUIET_LOOKS = 6;
 /** A resident host looks at a settled cluster every ten seconds. */
 const SETTLE_MS = 15_000;
 const PROBE_MS = 15_000;
@@ -153,6 +153,7 @@ async function probe({ world, answers, scenario }: Play): Promise<boolean> {
 async function disquiet({ world, hosts }: Play): Promise<string | null> {
   const quietMs = Math.max(QUIET_MS, hosts.frozenUntilMs - world.clock.now() + 10_000);
   // What had begun before the end was seen may still be told, labelled and put right at the next look.
+  hosts.sweepEvery(SETTLE_MS / 3);
   await world.clock.sleep(SETTLE_MS);
   hosts.sweepEvery(quietMs / QUIET_LOOKS);
   const written = hosts.watch();
