@@ -127,9 +127,11 @@ async function converge({ world, stage }: Play): Promise<{ late: string | null; 
     const nowMs = world.clock.now();
     const tookMs = nowMs - beganMs;
     settledAtMs = missing === null ? (settledAtMs ?? nowMs) : null;
-    if (settledAtMs !== null && nowMs - settledAtMs >= STAYS_MS) return { late: null, tookMs: settledAtMs - beganMs };
+    if (settledAtMs !== null && nowMs - settledAtMs >= STAYS_MS)
+      return { late: null, tookMs: settledAtMs - beganMs };
     // What a person has to look at is looked for only now: it may have been put right without one.
-    if (missing !== null && tookMs > CONVERGE_MS) return { late: unsettled(stage, parkedMembers(stage)), tookMs };
+    if (missing !== null && tookMs > CONVERGE_MS)
+      return { late: unsettled(stage, parkedMembers(stage)), tookMs };
     await world.clock.sleep(tookMs < 5_000 ? 500 : 2_000);
   }
 }

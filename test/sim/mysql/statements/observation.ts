@@ -90,7 +90,8 @@ function flags(session: Session, query: string): Record<string, string> {
   for (const name of counters) add(`status:${name}`, status(session, name));
   for (const { name, key } of persisted) add(key, server.volume.persisted.get(name));
   for (const table of server.data.tables) {
-    if (table.startsWith("ordinal.") && table !== "ordinal.") found[`table:${table.slice("ordinal.".length)}`] = "present";
+    if (table.startsWith("ordinal.") && table !== "ordinal.")
+      found[`table:${table.slice("ordinal.".length)}`] = "present";
   }
   found["now"] = (server.clock.now() / 1000).toFixed(6);
   return found;
