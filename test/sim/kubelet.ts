@@ -12,7 +12,6 @@ import type { Fleet } from "./mysql/fleet.ts";
 import { goOffline } from "./mysql/offline.ts";
 import { startReceiver } from "./mysql/replication.ts";
 import { SimServer } from "./mysql/server.ts";
-import { goOffline } from "./mysql/statements/change-of-primary.ts";
 import { copyVolume, freshVolume, type Volume, type VolumePart } from "./mysql/volume.ts";
 
 const START_MS = 1_200;
