@@ -47,7 +47,7 @@ export interface Beginning {
 /** Parts of the shipped code in another form: a build that is broken on purpose, or whose reads are old. */
 export interface Build {
   readonly engine?: Engine;
-  /** Around the API server of each instance. */
+  /** Around the API server as an instance sees it. */
   readonly kube?: (kube: Kube) => Kube;
 }
 
@@ -142,8 +142,7 @@ export function createWorld(options: WorldOptions): World {
       inspect.effect(effect);
       world.onEffect?.(name, `${effect.server ?? "API"}: ${effect.text}`);
     };
-    const kubeOf = options.build?.kube ?? ((same: Kube) => same);
-    const instance = createInstance(kubeOf(sim.kube), fleet, clock, { inspect, onEffect, ...plan });
+    const instance = createInstance(sim.kube, fleet, clock, { inspect, onEffect, ...plan });
     const { skewMs } = plan;
     const ownClock = skewMs === undefined ? clock : { sleep: clock.sleep, now: () => clock.now() + skewMs() };
     const ids = {
@@ -154,7 +153,8 @@ export function createWorld(options: WorldOptions): World {
       fraction: chance,
     };
     const log = { info() {}, warn() {} };
-    const { kube, servers } = instance;
+    const { servers } = instance;
+    const kube = options.build?.kube?.(instance.kube) ?? instance.kube;
     const engines = { mysql: plan.engine ?? options.build?.engine ?? mysql };
     const component = "simulation";
     const context = { kube, servers, engines, clock: ownClock, ids, log, component, budgetMs: BUDGET_MS };

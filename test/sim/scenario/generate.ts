@@ -162,7 +162,7 @@ function hostOf(draw: Draw, number: number): HostPart {
 export function generate(seed: number): Scenario {
   const draw = draws(seed);
   const members = draw.pick([3, 3, 3, 3, 3, 3, 2, 5, 1]);
-  const endMs = draw.spread(6_000, 30_000);
+  const endMs = draw.spread(5_000, 20_000);
   const hosts = Array.from({ length: draw.pick([1, 1, 1, 2]) }, (_, number) => hostOf(draw, number));
   return {
     seed,

@@ -34,7 +34,7 @@ export interface RunOptions {
 
 const CONVERGE_MS = 120_000;
 const QUIET_MS = 600_000;
-const QUIET_LOOKS = 12;
+const QUIET_LOOKS = 6;
 /** A resident host looks at a settled cluster every ten seconds. */
 const SETTLE_MS = 15_000;
 const PROBE_MS = 15_000;
@@ -127,9 +127,11 @@ async function converge({ world, stage }: Play): Promise<{ late: string | null; 
     const nowMs = world.clock.now();
     const tookMs = nowMs - beganMs;
     settledAtMs = missing === null ? (settledAtMs ?? nowMs) : null;
-    if (settledAtMs !== null && nowMs - settledAtMs >= STAYS_MS) return { late: null, tookMs: settledAtMs - beganMs };
+    if (settledAtMs !== null && nowMs - settledAtMs >= STAYS_MS)
+      return { late: null, tookMs: settledAtMs - beganMs };
     // What a person has to look at is looked for only now: it may have been put right without one.
-    if (missing !== null && tookMs > CONVERGE_MS) return { late: unsettled(stage, parkedMembers(stage)), tookMs };
+    if (missing !== null && tookMs > CONVERGE_MS)
+      return { late: unsettled(stage, parkedMembers(stage)), tookMs };
     await world.clock.sleep(tookMs < 5_000 ? 500 : 2_000);
   }
 }
@@ -153,6 +155,7 @@ async function probe({ world, answers, scenario }: Play): Promise<boolean> {
 async function disquiet({ world, hosts }: Play): Promise<string | null> {
   const quietMs = Math.max(QUIET_MS, hosts.frozenUntilMs - world.clock.now() + 10_000);
   // What had begun before the end was seen may still be told, labelled and put right at the next look.
+  hosts.sweepEvery(SETTLE_MS / 3);
   await world.clock.sleep(SETTLE_MS);
   hosts.sweepEvery(quietMs / QUIET_LOOKS);
   const written = hosts.watch();

@@ -14,6 +14,7 @@ import { selectColumns } from "./select.ts";
 import { SETTING_STATEMENTS } from "./settings.ts";
 import type { Statement } from "./statement.ts";
 import { TAIL_STATEMENTS } from "./tail.ts";
+import { perText } from "./texts.ts";
 
 const STATEMENTS: readonly Statement[] = [
   ...READ_STATEMENTS,
@@ -25,16 +26,22 @@ const STATEMENTS: readonly Statement[] = [
   ...TAIL_STATEMENTS,
 ];
 
+const recognised = perText((sql) => {
+  const text = sql.replaceAll(/\s+/g, " ").trim();
+  for (const { pattern, run } of STATEMENTS) {
+    const match = pattern.exec(text);
+    if (match !== null) return { text, known: { run, match } };
+  }
+  return { text, known: null };
+});
+
 export async function runStatement(
   session: Session,
   sql: string,
   values: readonly Value[],
 ): Promise<readonly Row[]> {
-  const text = sql.replaceAll(/\s+/g, " ").trim();
-  for (const { pattern, run } of STATEMENTS) {
-    const match = pattern.exec(text);
-    if (match !== null) return (await run(session, match, values)) ?? [];
-  }
+  const { text, known } = recognised(sql);
+  if (known !== null) return (await known.run(session, known.match, values)) ?? [];
   const row = await selectColumns(session, text, values);
   if (row !== null) return [row];
   throw new Error(`not a statement of the simulated MySQL: ${text}`);

@@ -1,10 +1,15 @@
 /** What the engine's observation asks for in one value each: tables of performance_schema as JSON. */
 import type { Session } from "../session.ts";
+import { perText } from "./texts.ts";
+
+const shapeOf = perText((query) => ({
+  shape: query.replaceAll(/ IN \([^)]*\)/g, " IN (…)").replaceAll(/= '\w+'/g, "= '…'"),
+  name: /= '(\w+)'/.exec(query)?.[1] ?? "",
+}));
 
 /** Undefined for a query that is not known. */
 export function observed(session: Session, query: string): string | null | undefined {
-  const shape = query.replaceAll(/ IN \([^)]*\)/g, " IN (…)").replaceAll(/= '\w+'/g, "= '…'");
-  const [, name = ""] = /= '(\w+)'/.exec(query) ?? [];
+  const { shape, name } = shapeOf(query);
   const { process } = session;
   switch (shape) {
     case "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = '…'":
@@ -68,20 +73,25 @@ function listed(query: string, table: string): readonly string[] {
   return names.split(",").map((name) => name.replaceAll("'", ""));
 }
 
+const listsOf = perText((query) => ({
+  variables: listed(query, "global_variables"),
+  counters: listed(query, "global_status"),
+  persisted: listed(query, "persisted_variables").map((name) => ({ name, key: `persisted:${name}` })),
+}));
+
 function flags(session: Session, query: string): Record<string, string> {
   const { server } = session;
+  const { variables, counters, persisted } = listsOf(query);
   const found: Record<string, string> = {};
   const add = (key: string, value: string | undefined): void => {
     if (value !== undefined) found[key] = value;
   };
-  for (const name of listed(query, "global_variables")) add(name, server.variable(name));
-  for (const name of listed(query, "global_status")) add(`status:${name}`, status(session, name));
-  for (const name of listed(query, "persisted_variables")) {
-    add(`persisted:${name}`, server.volume.persisted.get(name));
-  }
+  for (const name of variables) add(name, server.variable(name));
+  for (const name of counters) add(`status:${name}`, status(session, name));
+  for (const { name, key } of persisted) add(key, server.volume.persisted.get(name));
   for (const table of server.data.tables) {
-    const [, ours] = /^ordinal\.(.+)$/.exec(table) ?? [];
-    if (ours !== undefined) found[`table:${ours}`] = "present";
+    if (table.startsWith("ordinal.") && table !== "ordinal.")
+      found[`table:${table.slice("ordinal.".length)}`] = "present";
   }
   found["now"] = (server.clock.now() / 1000).toFixed(6);
   return found;
@@ -91,6 +101,9 @@ function flags(session: Session, query: string): Record<string, string> {
 function lastWord({ sourceLeft }: Session["process"]): string | null {
   return sourceLeft === null ? null : sourceLeft === "cut" ? "MY-010557" : "MY-010558";
 }
+const channelKeys = perText((query) =>
+  [...query.matchAll(/'(\w+)', (?:[csa]\.|COALESCE|IF\(|\(SELECT MIN)/g)].map(([, key = ""]) => key),
+);
 
 function channels({ server, process }: Session, query: string): string | null {
   const { channel } = server.data;
@@ -113,7 +126,7 @@ function channels({ server, process }: Session, query: string): string | null {
     applyingSince: process.applying === null ? null : process.applying.at / 1000,
   };
   const row: Record<string, unknown> = {};
-  for (const [, key = ""] of query.matchAll(/'(\w+)', (?:[csa]\.|COALESCE|IF\(|\(SELECT MIN)/g)) {
+  for (const key of channelKeys(query)) {
     if (!(key in known)) throw new Error(`not a column of a channel: ${key}`);
     row[key] = known[key];
   }

@@ -7,6 +7,7 @@ import { Gtids } from "../gtids.ts";
 import type { Session } from "../session.ts";
 import { asNumber } from "../variables.ts";
 import { observed } from "./observation.ts";
+import { perText } from "./texts.ts";
 
 const APPLYING =
   "(SELECT COUNT(*) FROM performance_schema.replication_applier_status_by_worker w " +
@@ -38,16 +39,24 @@ export async function selectColumns(
   text: string,
   values: readonly Value[],
 ): Promise<Row | null> {
-  if (!text.startsWith("SELECT ")) return null;
   const row: Record<string, string | null> = {};
-  for (const column of splitTop(text.slice("SELECT ".length))) {
-    const [, expression = "", name = ""] = /^(.*) AS (\w+)$/s.exec(column) ?? [];
+  for (const { expression, name } of columnsOf(text) ?? []) {
     const value = await evaluate(session, expression, values);
     if (value === undefined) return null;
     row[name] = value;
   }
-  return row;
+  return columnsOf(text) === null ? null : row;
 }
+
+const columnsOf = perText((text) => {
+  if (!text.startsWith("SELECT ")) return null;
+  return splitTop(text.slice("SELECT ".length)).map((column) => {
+    const [, expression = "", name = ""] = /^(.*) AS (\w+)$/s.exec(column) ?? [];
+    return { expression, name };
+  });
+});
+
+const variableOf = perText((expression) => /^@@GLOBAL\.(\w+)$/.exec(expression)?.[1]);
 
 async function evaluate(
   session: Session,
@@ -55,7 +64,7 @@ async function evaluate(
   values: readonly Value[],
 ): Promise<string | null | undefined> {
   const { server, process } = session;
-  const [, variable] = /^@@GLOBAL\.(\w+)$/.exec(expression) ?? [];
+  const variable = variableOf(expression);
   if (variable === "gtid_executed") return server.data.executed.print();
   if (variable === "gtid_purged") return server.data.purged.print();
   if (variable !== undefined) return asNumber(server.variable(variable) ?? "");
