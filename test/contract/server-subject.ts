@@ -17,9 +17,11 @@ export interface ServerSubject {
   signal(ordinal: number, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<void>;
   /** Nothing received is executed until the answer is called. */
   blockApplier(ordinal: number): Promise<() => Promise<void>>;
+  /** What stands in `TABLE`; of the simulated server, in all tables. */
+  values(ordinal: number): Promise<readonly string[]>;
   sleep(ms: number): Promise<void>;
   /** Runs a case to its end, whatever time that takes. */
-  run(work: () => Promise<void>): Promise<void>;
+  run<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 

@@ -120,7 +120,7 @@ export async function startMysqlPods(kubeconfig: string, options: PodOptions = {
   }
 
   function login(ordinal: number, credentials: Credentials): Promise<Server> {
-    return waitFor(`mysql-${ordinal} to answer`, { timeoutMs: 90_000 }, async () => {
+    return waitFor(`mysql-${ordinal} to answer`, { timeoutMs: 180_000 }, async () => {
       const server = await tryLogin(ordinal, credentials);
       return server.ok ? server : { ok: false, saw: server.failure.message };
     });

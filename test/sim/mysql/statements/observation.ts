@@ -55,7 +55,10 @@ function status({ server, process }: Session, name: string): string | undefined 
       if (!server.data.plugins.has("rpl_semi_sync_source")) return undefined;
       return String([...process.dumps].filter((dump) => dump.semiSync).length);
     case "Rpl_semi_sync_source_wait_sessions":
-      return server.data.plugins.has("rpl_semi_sync_source") ? String(process.ackWaiters.size) : undefined;
+      // The first one waits with the lock of the commit stage in hand, and all others wait for that lock.
+      return server.data.plugins.has("rpl_semi_sync_source")
+        ? String(Math.min(1, process.ackWaiters.size))
+        : undefined;
     case "Rpl_semi_sync_replica_status":
       if (!server.data.plugins.has("rpl_semi_sync_replica")) return undefined;
       return process.receiver?.semiSync === true ? "ON" : "OFF";
