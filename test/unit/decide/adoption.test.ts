@@ -149,7 +149,15 @@ describe("once the intent is recorded", () => {
   });
 
   test("all members in place are recorded as ackers together, before any of them acknowledges", () => {
-    const quiet = { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false };
+    const quiet = {
+      required: false,
+      count: 1,
+      clients: 0,
+      waiters: 0,
+      waitingMs: 0,
+      given: false,
+      active: false,
+    };
     const replicas = [1, 2].map((ordinal) => server(ordinal, replicaFacts(ordinal, { acks: quiet })));
     const decision = deciding(adopting(3, ...replicas));
     const [record] = stepsOfKind(decision, "Record");
@@ -161,7 +169,15 @@ describe("once the intent is recorded", () => {
 describe("establishing", () => {
   const establishing = adoptingState(3, { phase: "Establishing", pending: { ...config(3), open: false } });
   const opened = adoptingState(3, { phase: "Establishing", pending: { ...config(3), open: true } });
-  const waiting = { required: false, count: 1, clients: 2, waiters: 0, waitingMs: 0, given: false, active: false };
+  const waiting = {
+    required: false,
+    count: 1,
+    clients: 2,
+    waiters: 0,
+    waitingMs: 0,
+    given: false,
+    active: false,
+  };
   const unarmed = { acks: waiting, terms: [] };
   const replicas = [server(1, replicaFacts(1)), server(2, replicaFacts(2))];
 

@@ -205,7 +205,15 @@ describe("a replica that", () => {
   });
 
   test("does not acknowledge though recorded is switched on; one that is not recorded, off", () => {
-    const off = { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false };
+    const off = {
+      required: false,
+      count: 1,
+      clients: 0,
+      waiters: 0,
+      waitingMs: 0,
+      given: false,
+      active: false,
+    };
     expect(
       stepsOfKind(deciding(placed(3, server(1, replicaFacts(1, { acks: off })))), "Acknowledge"),
     ).toEqual([{ kind: "Acknowledge", ordinal: 1, on: true }]);
@@ -284,7 +292,15 @@ describe("the ackers", () => {
 
 describe("the primary", () => {
   const closed = (more: Partial<ServerFacts> = {}): Change => {
-    const acks = { required: false, count: 1, clients: 2, waiters: 0, waitingMs: 0, given: false, active: false };
+    const acks = {
+      required: false,
+      count: 1,
+      clients: 2,
+      waiters: 0,
+      waitingMs: 0,
+      given: false,
+      active: false,
+    };
     return server(0, primaryFacts(3, { readOnly: true, acks, ...more }));
   };
 
@@ -309,9 +325,23 @@ describe("the primary", () => {
       epoch: 2,
       phase: "Establishing",
       pending: { ...config(3), open: false },
-      op: { id: "reopen-2", kind: "reopen", step: "Establish", startedAt: new Date(NOW_MS).toISOString(), target: null },
+      op: {
+        id: "reopen-2",
+        kind: "reopen",
+        step: "Establish",
+        startedAt: new Date(NOW_MS).toISOString(),
+        target: null,
+      },
     });
-    const nobody = { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false };
+    const nobody = {
+      required: false,
+      count: 1,
+      clients: 0,
+      waiters: 0,
+      waitingMs: 0,
+      given: false,
+      active: false,
+    };
     const stopped = server(
       1,
       replicaFacts(1, { channel: channelTo(0, { receiver: "off", applier: "off" }) }),
@@ -326,7 +356,11 @@ describe("the primary", () => {
     const ahead = server(1, replicaFacts(1, { received: written(120), executed: written(120) }));
     const decision = deciding(placed(3, closed(), ahead));
     expect(decision.problems).toMatchObject([{ code: "PrimaryLostTransactions", ordinal: 0 }]);
-    expect(stepsOfKind(decision, "Record")[0]?.state).toMatchObject({ epoch: 2, phase: "Revoking", unproven: [] });
+    expect(stepsOfKind(decision, "Record")[0]?.state).toMatchObject({
+      epoch: 2,
+      phase: "Revoking",
+      unproven: [],
+    });
     expect(serverSteps(decision)).toEqual([
       { kind: "StopReceiving", ordinal: 1 },
       { kind: "StopReceiving", ordinal: 2 },
@@ -353,7 +387,15 @@ describe("the primary", () => {
   });
 
   test("whose acknowledgements were switched off or settings were changed is set right", () => {
-    const acks = { required: false, count: 1, clients: 2, waiters: 0, waitingMs: 0, given: false, active: false };
+    const acks = {
+      required: false,
+      count: 1,
+      clients: 2,
+      waiters: 0,
+      waitingMs: 0,
+      given: false,
+      active: false,
+    };
     expect(serverSteps(deciding(placed(3, server(0, primaryFacts(3, { acks })))))).toEqual([
       { kind: "Arm", ordinal: 0, ackCount: 1 },
     ]);

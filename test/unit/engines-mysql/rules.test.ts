@@ -55,13 +55,23 @@ const CHANNEL: NonNullable<ServerFacts["channel"]> = {
   applier: "on",
   account: "ordinal_repl_1",
   autoPosition: true,
-  tls: true, sourceLeft: null, lockedOut: false,
+  tls: true,
+  sourceLeft: null,
+  lockedOut: false,
   receiverError: null,
   applierError: null,
 };
 
 function desired(more: Partial<DesiredMember> = {}): DesiredMember {
-  return { ordinal: 0, role: "primary", ackCount: 1, resumes: false, ordinals: [0, 1], takenNumbers: [], ...more };
+  return {
+    ordinal: 0,
+    role: "primary",
+    ackCount: 1,
+    resumes: false,
+    ordinals: [0, 1],
+    takenNumbers: [],
+    ...more,
+  };
 }
 
 /** What the server says after all that was missing was done. */
