@@ -8,7 +8,10 @@ const root = resolve(import.meta.dirname, "../..");
 export default defineConfig({
   test: {
     root,
-    include: ["test/unit/{decide,engines-mysql,annotations}/**/*.test.ts", "test/property/{decide,gtid,annotations}.test.ts"],
+    include: [
+      "test/unit/{decide,engines-mysql,annotations}/**/*.test.ts",
+      "test/property/{decide,gtid,annotations}.test.ts",
+    ],
     environment: "node",
     testTimeout: 60_000,
     setupFiles: [resolve(root, "test/mutation/same-every-time.ts")],

@@ -14,8 +14,8 @@ import { utf8Bytes } from "../../shared/annotations/text.ts";
 import { parseWish } from "../../shared/annotations/wish.ts";
 import { type Condition, PROBLEM_CODES, type Problem } from "../../shared/model/condition.ts";
 import type { HistoryEntry, State } from "../../shared/model/state.ts";
-import { setWith } from "../unit/annotations/support.ts";
 import { propertyRuns } from "../support/property-runs.ts";
+import { setWith } from "../unit/annotations/support.ts";
 
 const RUNS = { numRuns: propertyRuns(1_000) };
 const MANY_RUNS = { numRuns: propertyRuns(10_000) };
@@ -205,7 +205,26 @@ test("wish: never throws, and an invalid value is told, blocks, and is never in 
     .tuple(fc.nat(100_000), fc.constantFrom("ms", "s", "m", "h", "d", "", "S"))
     .map(([n, unit]) => `${n}${unit}`);
   const value = fc.oneof(
-    fc.constantFrom("mysql", "mysql-root", "true", "false", "keep", "remove", "auto", "manual", "wait", "resume", "0", "0s", "e7", "e0", "10s", "True", "mysql ", "10"),
+    fc.constantFrom(
+      "mysql",
+      "mysql-root",
+      "true",
+      "false",
+      "keep",
+      "remove",
+      "auto",
+      "manual",
+      "wait",
+      "resume",
+      "0",
+      "0s",
+      "e7",
+      "e0",
+      "10s",
+      "True",
+      "mysql ",
+      "10",
+    ),
     duration,
     text(60),
     fc.string({ unit: fc.constantFrom("a", "-", ".", "0"), maxLength: 260 }),

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
-import { expand, type Naive, samples } from "./gtid-sets.ts";
 import { propertyRuns } from "../support/property-runs.ts";
+import { expand, type Naive, samples } from "./gtid-sets.ts";
 
 const RUNS = { numRuns: propertyRuns(1_000) };
 

@@ -143,19 +143,42 @@ const recordedState: fc.Arbitrary<State> = fc
   })
   .map((more): State => ({ v: 1, clusterUid: CLUSTER_UID, ...more }));
 
+const SOME_CONFIG: Config = { primary: { ordinal: 0, serverUuid: uuidOf(0) }, ackers: [], ackCount: 0 };
+
+/** As the brain itself writes it: what is being built, and what stood before it, belong to the phase. */
+function coherent(state: State): State {
+  const established = state.established ?? SOME_CONFIG;
+  const pending = state.pending ?? { ...SOME_CONFIG, open: false };
+  switch (state.phase) {
+    case "Adopting":
+      return { ...state, established: null, pending: { ...pending, open: false } };
+    case "Revoking":
+      return { ...state, established, pending: pending.open ? pending : null };
+    case "Establishing":
+      return { ...state, pending };
+    case "Steady":
+      return { ...state, established, pending: null, op: null };
+    case "Releasing":
+      return state.established === null && state.pending === null ? { ...state, established } : state;
+    case "Released":
+      return { ...state, established: null, pending: null, op: null };
+  }
+}
+
 /** Through the decoder, as the observer does it: another cluster's state is never a valid one. */
-const stateObservation: fc.Arbitrary<StateObservation> = fc.oneof(
-  { weight: 2, arbitrary: fc.constant({ kind: "none" }) },
-  {
-    weight: 12,
-    arbitrary: fc
-      .tuple(recordedState, seldom)
-      .map(([state, copied]) => encodeState(copied ? { ...state, clusterUid: "another" } : state))
-      .map((text) => decodeState(text, CLUSTER_UID)),
-  },
-  { weight: 1, arbitrary: fc.constant({ kind: "newer", version: 2 }) },
-  { weight: 1, arbitrary: fc.constant({ kind: "invalid", reason: "not JSON" }) },
-);
+const observationOf = (recorded: fc.Arbitrary<State>): fc.Arbitrary<StateObservation> =>
+  fc.oneof(
+    { weight: 2, arbitrary: fc.constant({ kind: "none" }) },
+    {
+      weight: 12,
+      arbitrary: fc
+        .tuple(recorded, seldom)
+        .map(([state, copied]) => encodeState(copied ? { ...state, clusterUid: "another" } : state))
+        .map((text) => decodeState(text, CLUSTER_UID)),
+    },
+    { weight: 1, arbitrary: fc.constant({ kind: "newer", version: 2 }) },
+    { weight: 1, arbitrary: fc.constant({ kind: "invalid", reason: "not JSON" }) },
+  );
 
 const problem = fc.record({
   code: fc.constantFrom("AnnotationInvalid", "AnnotationUnknown"),
@@ -165,17 +188,21 @@ const problem = fc.record({
 
 const codes = Object.keys(PROBLEM_CODES).filter((code): code is ProblemCode => code in PROBLEM_CODES);
 
-const conditions = fc.uniqueArray(
-  fc.record({
-    type: fc.constantFrom("Ready", ...codes),
-    status: fc.constantFrom("True", "False", "Unknown"),
-    reason: fc.constantFrom("Healthy", ...codes),
-    message: fc.constantFrom("mysql-1 does not answer: timeout.", "something else"),
-    lastTransitionAt: fc.constant(new Date(NOW_MS - 60_000).toISOString()),
-    observedGeneration: fc.constant(1),
-  }),
-  { maxLength: 4, selector: (condition) => condition.type },
-);
+const conditions = fc
+  .uniqueArray(
+    fc.record({
+      type: fc.constantFrom("Ready", ...codes),
+      status: fc.constantFrom("True", "False", "Unknown"),
+      reason: fc.constantFrom("Healthy", ...codes),
+      message: fc.constantFrom("mysql-1 does not answer: timeout.", "something else"),
+      lastTransitionAt: fc.constant(new Date(NOW_MS - 60_000).toISOString()),
+      observedGeneration: fc.constant(1),
+    }),
+    { maxLength: 4, selector: (condition) => condition.type },
+  )
+  .map((list) =>
+    list.map((one) => (one.type === "Ready" ? one : { ...one, status: "True" as const, reason: one.type })),
+  );
 
 function membersOf(replicas: number): fc.Arbitrary<readonly Member[]> {
   const [...bare] = observed(replicas).members;
@@ -188,9 +215,8 @@ function membersOf(replicas: number): fc.Arbitrary<readonly Member[]> {
   return fc.tuple(...each);
 }
 
-export const anySituation: fc.Arbitrary<Observed> = fc
-  .integer({ min: 0, max: ORDINALS_MAX })
-  .chain((replicas) => {
+const situationWith = (state: fc.Arbitrary<StateObservation>): fc.Arbitrary<Observed> =>
+  fc.integer({ min: 0, max: ORDINALS_MAX }).chain((replicas) => {
     const bare = observed(replicas);
     const service = fc.constantFrom(
       { kind: "missing" } as const,
@@ -202,7 +228,7 @@ export const anySituation: fc.Arbitrary<Observed> = fc
     return fc
       .record({
         members: membersOf(replicas),
-        state: stateObservation,
+        state,
         conditions,
         problems: fc.array(problem, { maxLength: 1 }),
         usable: often,
@@ -253,3 +279,8 @@ export const anySituation: fc.Arbitrary<Observed> = fc
   });
 
 const UNUSABLE = { code: "AnnotationInvalid", message: "ordinal.dev/engine is x", blocks: true } as const;
+
+export const anySituation: fc.Arbitrary<Observed> = situationWith(observationOf(recordedState.map(coherent)));
+
+/** Also with records that are well formed and that the brain would never write. */
+export const oddSituation: fc.Arbitrary<Observed> = situationWith(observationOf(recordedState));
