@@ -115,8 +115,7 @@ async function runOnce(place: BenchPlace, trial: Trial, name: FaultName): Promis
     const rejoinMs = Date.now() - endedAtMs;
     const failovers = (await decidedSince(trial, injured.atMs)).filter((one) => one === "FailoverStarted");
     const books = await traffic.stop();
-    const untilMs = (resumed(course) ?? Date.now()) + 500;
-    for (const line of tellLines(trial.host.lines, injured.atMs, untilMs)) say(line);
+    for (const line of tellLines(trial.host.lines, injured.atMs)) say(line);
     return {
       timeline: timelineOf(trial.host.lines, traffic.acks, { faultAtMs: injured.atMs, before }),
       ...{ recoveredByItself: byItself, rejoinMs, failovers: failovers.length },

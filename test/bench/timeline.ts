@@ -44,7 +44,7 @@ export function timelineOf(
 ): Timeline {
   const after = lines.filter(({ at }) => Date.parse(at) >= faultAtMs);
   const atOf = (line: HostLine | undefined) => (line === undefined ? null : Date.parse(line.at));
-  const since = (at: number | null) => (at === null ? null : Math.max(0, at - faultAtMs));
+  const since = (at: number | null) => (at === null ? null : Math.max(0, Math.round(at - faultAtMs)));
   const pass = after.find(({ message }) => message === "pass");
   const woken = pass === undefined ? null : Math.max(faultAtMs, Date.parse(pass.at) - (pass.tookMs ?? 0));
   const step = (text: string) =>
@@ -58,15 +58,15 @@ export function timelineOf(
     decisionMs: since(step("Record")),
     promotionMs: since(step("opening member")),
     firstMs: { direct: since(first.direct), service: since(first.service) },
-    oursMs: woken === null || first.direct === null ? null : Math.max(0, first.direct - woken),
+    oursMs: woken === null || first.direct === null ? null : Math.max(0, Math.round(first.direct - woken)),
   };
 }
 
-/** The host's lines from the fault to `untilMs`, each with its milliseconds since the fault. */
-export function tellLines(lines: readonly HostLine[], faultAtMs: number, untilMs: number): readonly string[] {
+/** The host's lines since the fault, until all was whole again, each with its milliseconds since then. */
+export function tellLines(lines: readonly HostLine[], faultAtMs: number): readonly string[] {
   return lines
     .map((line) => ({ line, ms: Date.parse(line.at) - faultAtMs }))
-    .filter(({ ms, line }) => ms >= 0 && line.at !== "" && faultAtMs + ms <= untilMs)
+    .filter(({ ms }) => ms >= 0)
     .map(({ line, ms }) => {
       const { message, step, cause, outcome, tookMs, why, reason } = line;
       const what = step ?? `${cause ?? ""} ${outcome ?? ""} ${tookMs ?? ""} ms: ${why ?? ""}`;
