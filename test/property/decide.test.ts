@@ -25,6 +25,7 @@ const SERVER_STEPS: Readonly<Record<ServerStep["kind"], true>> = {
   Follow: true,
   Acknowledge: true,
   LockAccount: true,
+  Confirm: true,
   Fence: true,
   Demote: true,
   StopReceiving: true,

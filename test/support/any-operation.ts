@@ -156,6 +156,7 @@ function ourFacts(at: number, sources: readonly number[]): fc.Arbitrary<ServerFa
           epoch,
           clusterUid: CLUSTER_UID,
           serverUuid: uuidOf(epoch - 1),
+          opened: 1,
         })),
         archived: random.archived ? [{ epoch: 1, serverUuid: uuidOf(1), gtids: `${uuidOf(1)}:1-3` }] : [],
         settings: { server_id: String(at + 1), prepared: source === at ? "primary" : "replica" },
@@ -169,7 +170,7 @@ function serverAt(at: number, sources: readonly number[]): fc.Arbitrary<ServerOb
     { weight: 1, arbitrary: fc.constant({ kind: "absent" }) },
     {
       weight: 2,
-      arbitrary: fc.boolean().map((closed) => ({ kind: "unreachable", reason: "timeout", closed })),
+      arbitrary: fc.boolean().map((closed) => ({ kind: "unreachable", reason: "timeout", closed }) as const),
     },
     { weight: 1, arbitrary: fc.constant({ kind: "denied", account: "ordinal", reason: "1045" }) },
   );
