@@ -198,7 +198,9 @@ function createDump(ends: Ends): Dump {
       const { mended } = routes;
       clock.after(netTimeoutMs(replica), () => {
         if (!sides.replica || replica.stopped || routes.mended !== mended) return;
-        if (source.stopped || !routes.isOpen(source.name, replica.name)) dropReplica("cut");
+        if (!source.stopped && routes.isOpen(source.name, replica.name)) return;
+        dropReplica("cut");
+        routes.travel(replica.name, source.name, () => source.whenAwake(dropSource));
       });
     },
   };
