@@ -97,7 +97,9 @@ function demotionCases(story: Story, run: Run): void {
       await story.on(2, (server) => rows(server, "START REPLICA IO_THREAD"));
       await story.until(0, ({ followers }) => followers === 1);
       const clients = [await story.subject.connect(0, APP), await story.subject.connect(0, APP)];
-      const writes: Promise<unknown>[] = [clients[0]?.query(INSERT, ["before the log"], { timeoutMs: 60_000 })];
+      const writes: Promise<unknown>[] = [
+        clients[0]?.query(INSERT, ["before the log"], { timeoutMs: 60_000 }),
+      ];
       await story.until(0, ({ acks }) => acks.waiters === 1);
       const sent = (await story.until(2, ({ received, executed }) => received === executed)).received;
       const flushing = await story.subject.connect(0);
