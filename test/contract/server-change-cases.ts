@@ -90,36 +90,6 @@ function demotionCases(story: Story, run: Run): void {
     });
   });
 
-  run("a new log begins when no commit waits, and holds up all others until then", async () => {
-    got(await story.asControl(2, (server) => mysql.acknowledge(server, false)));
-    await withoutFollowers(story, async () => {
-      // Whatever is sent at all comes to this one, which does not acknowledge.
-      await story.on(2, (server) => rows(server, "START REPLICA IO_THREAD"));
-      await story.until(0, ({ followers }) => followers === 1);
-      const clients = [await story.subject.connect(0, APP), await story.subject.connect(0, APP)];
-      const writes: Promise<unknown>[] = [
-        clients[0]?.query(INSERT, ["before the log"], { timeoutMs: 60_000 }),
-      ];
-      await story.until(0, ({ acks }) => acks.waiters === 1);
-      const sent = (await story.until(2, ({ received, executed }) => received === executed)).received;
-      const flushing = await story.subject.connect(0);
-      const flushed = flushing.query("FLUSH BINARY LOGS", [], { timeoutMs: 60_000 });
-      await story.subject.sleep(500);
-      writes.push(clients[1]?.query(INSERT, ["after the log"], { timeoutMs: 60_000 }));
-      await story.subject.sleep(1_500);
-      expect((await story.facts(2)).received).toBe(sent);
-      await story.on(1, (server) => rows(server, "START REPLICA IO_THREAD"));
-      expect(got(await flushed)).toEqual([]);
-      expect(await Promise.all(writes)).toEqual([
-        { ok: true, value: [] },
-        { ok: true, value: [] },
-      ]);
-      for (const session of [flushing, ...clients]) await session.close();
-      got(await story.asControl(2, (server) => mysql.acknowledge(server, true)));
-      await story.until(0, ({ acks }) => acks.clients === 2);
-    });
-  });
-
   run("a commit that is there but unheard of goes on with the acknowledgement of the next", async () => {
     await withoutFollowers(story, async () => {
       // A replica that does not acknowledge receives it; one that acknowledges does not receive it again.

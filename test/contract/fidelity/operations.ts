@@ -129,9 +129,6 @@ function sensible(operation: Operation, seen: readonly Seen[]): boolean {
       );
     case "repoint":
       return operation.how === "receiver" ? on.channel : on.waiters === 0;
-    case "flush":
-      // It begins when no commit waits, and is a case of the contract.
-      return on.waiters === 0;
     case "forget-source":
       return on.channel && on.waiters === 0;
     case "copy": {

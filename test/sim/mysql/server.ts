@@ -46,8 +46,6 @@ export interface Process {
   applying: Transaction | null;
   /** Somebody copies from this server. */
   donating: boolean;
-  /** What waits for the next binary log to begin; null while none is about to. */
-  rotating: (() => void)[] | null;
   /** A graceful stop is under way: nobody new comes in and nothing more is committed. */
   ending: boolean;
 }
@@ -187,7 +185,6 @@ export class SimServer {
       applierError: null,
       applying: null,
       donating: false,
-      rotating: null,
       ending: false,
     };
     if (globals.get("skip_replica_start") === "OFF" && data.channel !== null) {
@@ -259,27 +256,10 @@ export class SimServer {
     return (last?.gtid.number ?? 0) + 1;
   }
 
-  #rotated(waiting: (() => void)[]): Promise<void> {
-    return new Promise((resolve) => void waiting.push(resolve));
-  }
-
-  /** A new binary log begins when no commit is under way, and until then none is begun; nothing ends the wait. */
-  async rotate(): Promise<void> {
-    const process = this.process;
-    while (process.rotating !== null) await this.#rotated(process.rotating);
-    const waiting: (() => void)[] = [];
-    process.rotating = waiting;
-    while (process.ackWaiters.size > 0 && this.#process === process) await this.clock.sleep(ROTATION_POLL_MS);
-    process.rotating = null;
-    for (const goOn of waiting) goOn();
-    if (this.#process !== process) throw new Lost(`${this.name} ended`);
-  }
-
   /** AFTER_SYNC: into the binary log and to the replicas first, then the wait, then it can be read. */
   async commit(transaction: Transaction): Promise<void> {
     const process = this.process;
     if (this.#diskFull) await this.#room();
-    while (process.rotating !== null) await this.#rotated(process.rotating);
     if (this.#process !== process || process.ending) throw new Lost(`${this.name} ends`);
     this.data.binlog.push(transaction);
     for (const dump of process.dumps) dump.send(transaction);
@@ -340,7 +320,6 @@ export class SimServer {
 }
 
 const BLOCKED_POLL_MS = 250;
-const ROTATION_POLL_MS = 20;
 
 export function onlyLost(error: unknown): void {
   if (!(error instanceof Lost)) throw error;

@@ -68,11 +68,5 @@ export const SETTING_STATEMENTS: readonly Statement[] = [
       server.install(plugin);
     },
   },
-  {
-    pattern: /^FLUSH BINARY LOGS$/,
-    run: (session) => {
-      session.need("RELOAD");
-      return session.server.rotate();
-    },
-  },
+  { pattern: /^FLUSH BINARY LOGS$/, run: (session) => session.need("RELOAD") },
 ];
