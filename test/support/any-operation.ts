@@ -105,6 +105,10 @@ function stateOf(replicas: number): fc.Arbitrary<State> {
     );
 }
 
+function tailOf(at: number): ServerFacts["archived"][number] {
+  return { epoch: 1, serverUuid: uuidOf(at), gtids: `${uuidOf(at)}:1-3` };
+}
+
 /** A member of this cluster: what it has, whom it follows, whether it takes writes. */
 function ourFacts(at: number, sources: readonly number[]): fc.Arbitrary<ServerFacts> {
   return fc
@@ -116,7 +120,7 @@ function ourFacts(at: number, sources: readonly number[]): fc.Arbitrary<ServerFa
       applierError: seldom,
       executed: fc.constantFrom(98, 99, 100, 100, 100),
       further: fc.constantFrom(0, 0, 0, 1),
-      own: seldom,
+      own: fc.constantFrom(true, false, false, false),
       writable: seldom,
       waiters: seldom,
       acking: mostly,
@@ -158,7 +162,7 @@ function ourFacts(at: number, sources: readonly number[]): fc.Arbitrary<ServerFa
           serverUuid: uuidOf(epoch - 1),
           opened: 1,
         })),
-        archived: random.archived ? [{ epoch: 1, serverUuid: uuidOf(1), gtids: `${uuidOf(1)}:1-3` }] : [],
+        archived: random.archived ? [1, 2, 3, 4].map((other) => tailOf(other)) : [],
         settings: { server_id: String(at + 1), prepared: source === at ? "primary" : "replica" },
       });
     });

@@ -4,6 +4,7 @@
  */
 import { ANNOTATION, LABEL } from "../../shared/annotations/keys.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
+import type { ProblemCode } from "../../shared/model/condition.ts";
 import type { EngineRules } from "../../shared/model/engine.ts";
 import type { PersistentVolumeClaim, Pod, StatefulSet } from "../../shared/model/kube.ts";
 import type { Member, Observed, Wish } from "../../shared/model/observed.ts";
@@ -321,6 +322,27 @@ export function podless(ordinal: number): Change {
 
 export function silent(ordinal: number, reason = "timeout"): Change {
   return saying(ordinal, { kind: "unreachable", reason, closed: false });
+}
+
+/** A problem that has been known for this long, milliseconds. */
+export function known(type: ProblemCode, forMs: number): Change {
+  return (before) => {
+    const others = before.conditions.filter((condition) => condition.type !== type);
+    const lastTransitionAt = new Date(NOW_MS - forMs).toISOString();
+    const condition = {
+      type,
+      status: "True",
+      reason: type,
+      message: "known",
+      observedGeneration: 1,
+    } as const;
+    return { ...before, conditions: [...others, { ...condition, lastTransitionAt }] };
+  };
+}
+
+/** As it is on its pod; nothing is changed where there is none. */
+export function onPod(ordinal: number, change: (before: Pod) => Pod): Change {
+  return member(ordinal, (before) => ({ ...before, pod: before.pod === null ? null : change(before.pod) }));
 }
 
 export const accounts: Change = (before) => {
