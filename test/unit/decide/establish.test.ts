@@ -40,7 +40,10 @@ const before = settled(placed(3));
 /** mysql-1, promoted and armed, still closed, with both others connected. */
 function next(more: Partial<ServerFacts> = {}): Change {
   const acks = { ...primaryFacts(3).acks };
-  return server(1, replicaFacts(1, { channel: null, acks, settings: { server_id: "2", prepared: "primary" }, ...more }));
+  return server(
+    1,
+    replicaFacts(1, { channel: null, acks, settings: { server_id: "2", prepared: "primary" }, ...more }),
+  );
 }
 
 /** Follows mysql-1 and acknowledges to it. */
@@ -99,7 +102,9 @@ describe("the next primary is", () => {
       expect(decision.why).toBe("waiting for 1 acknowledging replicas (0 now)");
       expect(recordedBy(decision)).toBeNull();
     }
-    const strangers = state(establishingState(false, "failover", { pending: { ...configOf(1, []), open: false } }));
+    const strangers = state(
+      establishingState(false, "failover", { pending: { ...configOf(1, []), open: false } }),
+    );
     const decision = deciding(before, strangers, ...followers, next());
     expect(stepsOfKind(decision, "Confirm")).toEqual([]);
     expect(recordedBy(decision)?.pending).toMatchObject({ open: false, ackers: [{ ordinal: 0 }] });
@@ -129,12 +134,7 @@ describe("the next primary is", () => {
   });
 
   test("opened again while its term row is missing, another's, or held by too few", () => {
-    const wrong = [
-      [],
-      [term(1, 1)],
-      [term(2, 0)],
-      [{ ...term(2, 1), clusterUid: "another" }],
-    ];
+    const wrong = [[], [term(1, 1)], [term(2, 0)], [{ ...term(2, 1), clusterUid: "another" }]];
     for (const terms of wrong) {
       expect(stepsOfKind(at(true, next({ readOnly: false, terms })), "Open")).toHaveLength(1);
     }
@@ -171,7 +171,7 @@ describe("members that are not in place", () => {
   });
 
   test("that are on their way are looked at less and less often", () => {
-    const after = (forMs: number) => {
+    const waited = (forMs: number) => {
       const long: Change = (of) => ({
         ...of,
         conditions: of.conditions.map((condition) => ({
@@ -181,7 +181,7 @@ describe("members that are not in place", () => {
       });
       return at(false, next({ acks }), long).lookAgainMs;
     };
-    expect([after(0), after(40_000), after(600_000)]).toEqual([75, 1_000, 7_500]);
+    expect([waited(0), waited(40_000), waited(600_000)]).toEqual([75, 1_000, 7_500]);
   });
 });
 
@@ -195,13 +195,20 @@ describe("with the term row acknowledged", () => {
       established: configOf(1, [0, 2]),
     });
     expect(decision.conditions[0]).toMatchObject({ type: "Ready", status: "True" });
-    const roles = stepsOfKind(decision, "LabelPod").map((step) => [step.pod, step.labels[LABEL.role], step.labels[LABEL.epoch]]);
+    const roles = stepsOfKind(decision, "LabelPod").map((step) => [
+      step.pod,
+      step.labels[LABEL.role],
+      step.labels[LABEL.epoch],
+    ]);
     expect(roles).toEqual([
       ["mysql-0", "replica", "2"],
       ["mysql-1", "primary", "2"],
       ["mysql-2", undefined, "2"],
     ]);
-    expect(stepsOfKind(decision, "EnsureService").map((step) => step.selector[LABEL.epoch])).toEqual(["2", "2"]);
+    expect(stepsOfKind(decision, "EnsureService").map((step) => step.selector[LABEL.epoch])).toEqual([
+      "2",
+      "2",
+    ]);
     expect(stepsOfKind(decision, "AnnotateClaim")).toHaveLength(3);
   });
 
@@ -214,7 +221,12 @@ describe("with the term row acknowledged", () => {
     ["PrimaryReopened", "an unknown beginning", null],
   ];
   test.each(table)("%s is told after %s", (reason, _, op) => {
-    const done = deciding(before, state(establishingState(true, "failover", { op })), ...followers, next(open));
+    const done = deciding(
+      before,
+      state(establishingState(true, "failover", { op })),
+      ...followers,
+      next(open),
+    );
     expect(reasons(done)).toEqual([reason]);
     expect(stepsOfKind(done, "Record")[0]?.history.at(-1)).toMatchObject({ reason, epoch: 2 });
   });
@@ -223,7 +235,9 @@ describe("with the term row acknowledged", () => {
 test("at adoption a source outside of the cluster is not dropped, and a row is not asked of anybody", () => {
   const outside = primaryFacts(3, { channel: replicaFacts(1).channel, terms: [term(1, 0)] });
   const recorded = state(adoptingState(3, { phase: "Establishing", pending: { ...config(3), open: true } }));
-  const behind = [1, 2].map((ordinal) => replica(ordinal, { received: written(90), executed: written(90), terms: [] }));
+  const behind = [1, 2].map((ordinal) =>
+    replica(ordinal, { received: written(90), executed: written(90), terms: [] }),
+  );
   const decision = deciding(observed(3, accounts), recorded, server(0, outside), ...behind);
   expect(stepsOfKind(decision, "Promote")).toEqual([]);
   expect(recordedBy(decision)).toMatchObject({ phase: "Steady", established: config(3) });
@@ -231,7 +245,13 @@ test("at adoption a source outside of the cluster is not dropped, and a row is n
 
 test("at adoption the open primary is recorded as open without a second look, since it takes writes all the time", () => {
   const recorded = state(adoptingState(3, { phase: "Establishing", pending: { ...config(3), open: false } }));
-  const decision = deciding(observed(3, accounts), recorded, server(0, primaryFacts(3, { terms: [] })), replica(1), replica(2));
+  const decision = deciding(
+    observed(3, accounts),
+    recorded,
+    server(0, primaryFacts(3, { terms: [] })),
+    replica(1),
+    replica(2),
+  );
   expect(recordedBy(decision)?.pending?.open).toBe(true);
   expect(serverSteps(decision)).toEqual([]);
 });
@@ -246,6 +266,12 @@ test("a single member has nobody to wait for", () => {
 });
 
 test("while the next primary is opened, one that dies is given up like any other", () => {
-  const decision = at(true, silent(1), replica(0, {}, { receiver: "connecting", sourceUuid: uuidOf(1) }), replica(2, {}, { receiver: "connecting", sourceUuid: uuidOf(1) }), known("PrimaryUnreachable", 2_000));
+  const decision = at(
+    true,
+    silent(1),
+    replica(0, {}, { receiver: "connecting", sourceUuid: uuidOf(1) }),
+    replica(2, {}, { receiver: "connecting", sourceUuid: uuidOf(1) }),
+    known("PrimaryUnreachable", 2_000),
+  );
   expect(recordedBy(decision)).toMatchObject({ epoch: 3, established: configOf(1, [0, 2]) });
 });

@@ -200,7 +200,7 @@ describe("the next primary that was never opened", () => {
     ["that is silent", silent(1)],
     ["whose pod is gone", podless(1)],
   ])("%s is given up after two seconds, however it ended", (_, gone) => {
-    const after = (forMs: number) =>
+    const waited = (forMs: number) =>
       deciding(
         before,
         state(establishingState(false)),
@@ -209,8 +209,8 @@ describe("the next primary that was never opened", () => {
         gone,
         known("PrimaryUnreachable", forMs),
       );
-    expect(after(1_999)).toMatchObject({ phase: "Degraded", tracks: [], lookAgainMs: 1 });
-    expect(recordedBy(after(2_000))).toMatchObject({ epoch: 3, unproven: [], established: config(3) });
+    expect(waited(1_999)).toMatchObject({ phase: "Degraded", tracks: [], lookAgainMs: 1 });
+    expect(recordedBy(waited(2_000))).toMatchObject({ epoch: 3, unproven: [], established: config(3) });
   });
 
   test("is given up at once when its volume was replaced", () => {
