@@ -83,7 +83,7 @@ export class Side {
     void client.value
       .query(`INSERT INTO ${TABLE} VALUES (?)`, [value], { timeoutMs: FOR_EVER_MS })
       .then((answer) => this.#answers.set(value, told(answer)))
-      .finally(() => client.value.close());
+      .finally(() => void client.value.close());
     return "sent";
   }
 
@@ -147,7 +147,7 @@ export class Side {
   /** Null for a server that stands still. */
   async #facts(): Promise<readonly (ServerFacts | null)[]> {
     return Promise.all(
-      ORDINALS.map((ordinal) => (this.#frozen.has(ordinal) ? null : this.#story.facts(ordinal))),
+      ORDINALS.map(async (ordinal) => (this.#frozen.has(ordinal) ? null : await this.#story.facts(ordinal))),
     );
   }
 
