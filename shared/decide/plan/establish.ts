@@ -8,6 +8,7 @@
 import type { State } from "../../model/state.ts";
 import type { Step } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation } from "../situation.ts";
+import { prepareSteps } from "./prepare.ts";
 
 const OPEN_TIMEOUT_MS = 10_000;
 const TERM_STALL_MS = 2_000;
@@ -124,6 +125,8 @@ export function establish(situation: Situation): Establishing {
   const needed = pending.ackCount;
   const promoting = promotion(situation, needed);
   if (promoting.length > 0) return { kind: "steps", steps: promoting };
+  // The old primary, put out of service and then elected itself, lets nobody in, its ackers least of all.
+  if (facts.offline) return { kind: "steps", steps: prepareSteps(situation, primary, "primary") };
   const armed = needed === 0 || (facts.acks.required && facts.acks.count >= needed);
   if (pending.open && armed && !facts.readOnly && termStands(situation) && termIsHeld(situation))
     return { kind: "done", state: established(state) };

@@ -163,6 +163,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
         const epoch = Math.max(0, ...terms.map((term) => term.epoch));
         return succeed({ ...facts.value, archived: [...archived, ...everyTail(epoch)] });
       },
+      keepTail: async () => succeed(null),
     }),
   },
   {

@@ -73,6 +73,13 @@ describe("the next primary is", () => {
     expect(stopped.conditions).toEqual(before.conditions);
   });
 
+  test("let in again when it is the old one that was put out of service", () => {
+    const offline = next({ offline: true, settings: { server_id: "2", prepared: "replica" } });
+    const prepared = at(false, offline).tracks[0]?.map(({ kind }) => kind);
+    expect(prepared).toEqual(["Prepare"]);
+    expect(at(false, next({ offline: false })).tracks[0]?.map(({ kind }) => kind)).not.toEqual(["Prepare"]);
+  });
+
   test("armed at once while it is closed, whoever is connected", () => {
     const acks = { ...primaryFacts(3).acks, required: false, clients: 0 };
     expect(at(false, next({ acks })).tracks[0]).toEqual([{ kind: "Arm", ordinal: 1, ackCount: 1 }]);
