@@ -146,6 +146,9 @@ interface Attempt {
   readonly impatient: ReadonlySet<number>;
 }
 
+/** Longer than any look takes in which a member does not answer. */
+const LOOK_MS = 5_000;
+
 /** One look and what follows from it. */
 async function turn(context: ReconcileContext, request: PassRequest, attempt: Attempt): Promise<Turn> {
   const looked = await lookAndAct(context, request, attempt);
@@ -160,6 +163,7 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
     kind: "end",
     result: { ref, silent, ...result },
   });
+  const lookedAtMs = context.clock.now();
   const set = await readSet(context, request, attempt.first);
   if (!set.ok) {
     if (set.failure.kind !== "gone") return failed(request, set.failure.message, null);
@@ -193,7 +197,8 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
   );
   if (!looked.ok) return failed(request, looked.failure.message, null);
   const { observed, contact } = looked.value;
-  const decision = decide(observed, engine.rules, clock.now());
+  // A look that was frozen half way shows the world as it was when it was begun.
+  const decision = decide(observed, engine.rules, Math.min(clock.now(), lookedAtMs + LOOK_MS));
   const idle = decision.prelude.length === 0 && decision.tracks.length === 0;
   // Memory may only ever lead to "nothing to do".
   const { phase, why: message, lookAgainMs } = decision;

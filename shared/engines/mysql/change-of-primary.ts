@@ -5,7 +5,7 @@
  * discards what was received (INV-6). Opening the new one is in primary.ts, under INV-5.
  */
 import { fail, type Outcome, succeed } from "../../model/outcome.ts";
-import type { Server } from "../../ports/server.ts";
+import type { Row, Server } from "../../ports/server.ts";
 import { readRow, run, runAll } from "./run.ts";
 
 /** A lock was waited for in vain: commits wait for acknowledgements, and the statement had no effect. */
@@ -53,8 +53,13 @@ export async function stopReceiving(server: Server): Promise<Outcome<null>> {
   if (!stopped.ok) return stopped;
   if (before.value["applier"] === "ON") return succeed(null);
   const after = await readRow(server, RECEIVED);
-  if (!after.ok) return after;
-  return after.value["applied"] === "1" ? succeed(null) : runAll(server, ["START REPLICA SQL_THREAD"]);
+  return after.ok ? goOnApplying(server, after.value) : after;
+}
+
+/** Stopped before or after its receiver was, the applier has work left that an election counts on. */
+function goOnApplying(server: Server, { applier, applied }: Row): Promise<Outcome<null>> {
+  const idle = applier === "ON" || applied === "1";
+  return runAll(server, idle ? [] : ["START REPLICA SQL_THREAD"]);
 }
 
 /** The statement's own limit, and then some for the answer to come back. */
@@ -67,6 +72,8 @@ export async function promote(server: Server, timeoutMs: number): Promise<Outcom
   if (receiver === undefined) return succeed(null);
   if (receiver !== "OFF") return fail("conflict", "this server receives from another one");
   if (closed !== "1") return fail("conflict", "this server takes writes already");
+  const going = await goOnApplying(server, first.value);
+  if (!going.ok) return going;
   const waited = await readRow(
     server,
     "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?) AS late",

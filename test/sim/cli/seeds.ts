@@ -30,7 +30,12 @@ export async function runRange({ from, count }: SeedRange): Promise<RangeResult>
   let epochs = 0;
   let awaitPerson = 0;
   for (let seed = from; seed < from + count; seed += 1) {
-    const outcome = await runScenario(generate(seed));
+    const outcome = await runScenario(generate(seed)).catch((error: unknown) => String(error));
+    // A simulation that cannot go on is told with its seed, like what it would have found.
+    if (typeof outcome === "string") {
+      failing.push({ seed, violation: outcome });
+      continue;
+    }
     acknowledged += outcome.acknowledged;
     epochs += outcome.epochs - 1;
     if (outcome.awaitsPerson !== null) awaitPerson += 1;
@@ -71,6 +76,10 @@ export async function runSeeds(
   const failing: Failing[] = [];
   for (const { seed, violation } of all.slice(0, SHRUNK_MAX)) {
     say(`seed ${seed} is made smaller`);
+    if (violation.startsWith("Error")) {
+      failing.push({ seed, violation, scenario: generate(seed) });
+      continue;
+    }
     const shrunk = await shrink(generate(seed), violation);
     failing.push({ seed, violation: shrunk.violation, scenario: shrunk.scenario });
   }
