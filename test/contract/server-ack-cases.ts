@@ -25,7 +25,7 @@ function armingCases(story: Story, run: Run): void {
     got(await story.on(0, (server) => mysql.open(server, TERM, 5_000)));
     const facts = await story.facts(0);
     expect(facts.acks).toMatchObject({ required: true, count: 1, clients: 2 });
-    expect(facts.terms).toEqual([{ epoch: 1, clusterUid: "uid-1", serverUuid: facts.serverUuid }]);
+    expect(facts.terms).toEqual([{ epoch: 1, opened: 1, clusterUid: "uid-1", serverUuid: facts.serverUuid }]);
     const other = await story.until(1, ({ terms }) => terms.length === 1);
     expect(other.terms).toEqual(facts.terms);
   });

@@ -19,12 +19,12 @@ async function armed(story: Story): Promise<void> {
 }
 
 function endingCases(story: Story, run: Run): void {
-  run("a stream that its source ends says so, and an account that is kept out too", async () => {
+  run("a stream that is killed on its source was cut, and an account that is kept out says so", async () => {
     const lock = (locked: boolean) =>
       story.asControl(PRIMARY, (server) => mysql.lockAccount(server, "ordinal_repl_2", locked));
     got(await lock(true));
     const out = await story.until(2, ({ channel }) => channel?.lockedOut === true);
-    expect(out.channel).toMatchObject({ receiver: "connecting", sourceLeft: "orderly" });
+    expect(out.channel).toMatchObject({ receiver: "connecting", sourceLeft: "cut" });
     got(await lock(false));
     const back = await story.until(2, isConnected);
     expect(back.channel).toMatchObject({ sourceLeft: null, lockedOut: false, receiverError: null });

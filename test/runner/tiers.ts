@@ -19,7 +19,7 @@ export const tiers: readonly Tier[] = [
   { name: "sim", testTimeoutMs: 300_000, serial: false, needsServers: false },
   { name: "contract", testTimeoutMs: 120_000, serial: true, needsServers: false },
   { name: "integration", testTimeoutMs: 300_000, serial: true, needsServers: true },
-  { name: "e2e", testTimeoutMs: 900_000, serial: true, needsServers: true },
+  { name: "e2e", testTimeoutMs: 420_000, serial: true, needsServers: true },
 ];
 
 /** Why real servers cannot be started here, or undefined when they can: they need Linux namespaces and mounts. */

@@ -47,11 +47,13 @@ function isOfPrimary(ended: Termination, primaryStartedAtMs: number | null): boo
  * that it does (measured), one that was killed does not.
  */
 function toldByReplicas({ members, config }: Situation): "orderly" | "cut" | null {
-  const told = members.flatMap(({ facts }) =>
-    facts?.channel?.sourceUuid === config.primary.serverUuid ? [facts.channel.sourceLeft] : [],
-  );
-  if (told.includes("orderly")) return "orderly";
-  return told.length > 0 && told.every((one) => one === "cut") ? "cut" : null;
+  const told = members.filter(({ facts }) => facts?.channel?.sourceUuid === config.primary.serverUuid);
+  if (told.some(({ facts }) => facts?.channel?.sourceLeft === "orderly")) return "orderly";
+  // Whoever is being kept out lost its stream before, and knows nothing of the end.
+  const ackers = told.filter((view) => isAcker(config, view));
+  return ackers.length > 0 && ackers.every(({ facts }) => facts?.channel?.sourceLeft === "cut")
+    ? "cut"
+    : null;
 }
 
 /** Null while its process may be running. Where nothing is known of how it ended, it may have been in good order. */

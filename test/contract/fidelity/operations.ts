@@ -2,7 +2,7 @@
  * What is done to the simulated and to the real servers alike, and how a sequence of it is drawn from a seed.
  * What can be done next depends on what the model shows; whatever the servers answer to it is compared, so
  * an operation that is refused is as good as any other. Left out is what has no answer in bounded time on a
- * real server (docs/fidelity.md).
+ * real server (docs/simulation.md).
  */
 export type Operation =
   | { readonly kind: "write"; readonly on: number; readonly value: string }

@@ -189,8 +189,8 @@ function createDump(ends: Ends): Dump {
     end() {
       if (!sides.source) return;
       dropSource();
-      // A server that is being stopped, and one that is told to end a stream, says so as its last word.
-      const left = source.running || process.ending ? "orderly" : "cut";
+      // Only a server that stops says goodbye: a stream that is killed on it is cut (measured).
+      const left = process.ending ? "orderly" : "cut";
       const drop = (): void => dropReplica(left);
       routes.travel(source.name, replica.name, () => replica.whenAwake(drop));
     },
