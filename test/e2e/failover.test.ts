@@ -273,7 +273,7 @@ describe.skipIf(none)(`changes of the primary${none ? ` (skipped: ${noClusterRea
     expect(await epochNow()).toBe(epoch + 1);
   });
 
-  test("the record is wiped in the middle", async () => {
+  test.skipIf(!NIGHTLY)(`the record is wiped in the middle${UNDER_WORK}`, async () => {
     const workload = await writer();
     const stopped = await atStep("stopping the receiver");
     const epoch = await epochNow();
@@ -284,7 +284,7 @@ describe.skipIf(none)(`changes of the primary${none ? ` (skipped: ${noClusterRea
     expect(await reasons()).toContain("StateReconstructed");
   });
 
-  test("the API server is away in the middle", async ({ skip }) => {
+  test.skipIf(!NIGHTLY)(`the API server is away in the middle${UNDER_WORK}`, async ({ skip }) => {
     const apiServer = access?.apiServer ?? null;
     if (apiServer === null) return skip("the API server is no process of this machine");
     const workload = await writer();
