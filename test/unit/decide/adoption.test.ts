@@ -1,6 +1,5 @@
 /** From a plain StatefulSet to an established cluster: who becomes primary, and what is done next. */
 import { describe, expect, test } from "vitest";
-import { decide } from "../../../shared/decide/index.ts";
 import type { Decision } from "../../../shared/model/decision.ts";
 import type { Observed } from "../../../shared/model/observed.ts";
 import { stepsOf, stepsOfKind } from "../../support/carry-out.ts";
@@ -14,12 +13,10 @@ import {
   facts,
   initial,
   member,
-  NOW_MS,
   newUuidOf,
   observed,
   podless,
   primaryFacts,
-  RULES,
   replicaFacts,
   server,
   silent,
@@ -28,10 +25,7 @@ import {
   uuidOf,
   written,
 } from "../../support/situation.ts";
-
-function deciding(of: Observed): Decision {
-  return decide(of, RULES, NOW_MS);
-}
+import { deciding } from "./support.ts";
 
 function withData(ordinal: number, ...schemas: readonly string[]): Change {
   const executed = `${uuidOf(ordinal)}:1-100`;

@@ -3,10 +3,7 @@ import { describe, expect, test } from "vitest";
 import { budgetProblem } from "../../../shared/annotations/budget.ts";
 import { decodeState, encodeState } from "../../../shared/annotations/state.ts";
 import { parseWish } from "../../../shared/annotations/wish.ts";
-import { decide } from "../../../shared/decide/index.ts";
 import type { ProblemCode } from "../../../shared/model/condition.ts";
-import type { Decision } from "../../../shared/model/decision.ts";
-import type { Observed } from "../../../shared/model/observed.ts";
 import { carryOut, settled, stepsOf, stepsOfKind } from "../../support/carry-out.ts";
 import {
   accounts,
@@ -16,10 +13,8 @@ import {
   CLUSTER_UID,
   config,
   facts,
-  NOW_MS,
   observed,
   placed,
-  RULES,
   saying,
   server,
   set,
@@ -27,10 +22,7 @@ import {
   state,
   steadyState,
 } from "../../support/situation.ts";
-
-function deciding(of: Observed): Decision {
-  return decide(of, RULES, NOW_MS);
-}
+import { deciding } from "./support.ts";
 
 /** As the observer would have it with these annotations on the StatefulSet. */
 function annotated(more: Readonly<Record<string, string>>): Change {

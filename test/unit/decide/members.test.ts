@@ -1,9 +1,7 @@
 /** An established cluster: what each member's standing leads to, who joins and leaves, how many are waited for. */
 import { describe, expect, test } from "vitest";
 import { LABEL } from "../../../shared/annotations/keys.ts";
-import { decide } from "../../../shared/decide/index.ts";
 import { viewMembers } from "../../../shared/decide/situation.ts";
-import type { Decision } from "../../../shared/model/decision.ts";
 import type { Observed } from "../../../shared/model/observed.ts";
 import type { ServerFacts } from "../../../shared/model/server.ts";
 import { carryOut, settled, stepsOf, stepsOfKind } from "../../support/carry-out.ts";
@@ -30,16 +28,7 @@ import {
   uuidOf,
   written,
 } from "../../support/situation.ts";
-
-function deciding(of: Observed): Decision {
-  return decide(of, RULES, NOW_MS);
-}
-
-/** Steps that reach for a server. */
-function serverSteps(decision: Decision): readonly unknown[] {
-  const elsewhere = ["Record", "Event", "EnsureAccounts", "LabelPod", "AnnotateClaim", "EnsureService"];
-  return stepsOf(decision).filter((step) => !elsewhere.includes(step.kind));
-}
+import { deciding, serverSteps } from "./support.ts";
 
 function role(of: Observed, ordinal: number): string | undefined {
   return of.members[ordinal]?.pod?.labels[LABEL.role];

@@ -1,10 +1,7 @@
 /** The primary of an established cluster: kept as it was recorded, and what is told of it. */
 import { describe, expect, test } from "vitest";
-import { decide } from "../../../shared/decide/index.ts";
-import type { Decision } from "../../../shared/model/decision.ts";
-import type { Observed } from "../../../shared/model/observed.ts";
 import type { ServerFacts } from "../../../shared/model/server.ts";
-import { carryOut, settled, stepsOf, stepsOfKind } from "../../support/carry-out.ts";
+import { carryOut, settled, stepsOfKind } from "../../support/carry-out.ts";
 import {
   type Change,
   channelTo,
@@ -15,23 +12,13 @@ import {
   placed,
   podless,
   primaryFacts,
-  RULES,
   replicaFacts,
   server,
   state,
   steadyState,
   written,
 } from "../../support/situation.ts";
-
-function deciding(of: Observed): Decision {
-  return decide(of, RULES, NOW_MS);
-}
-
-/** Steps that reach for a server. */
-function serverSteps(decision: Decision): readonly unknown[] {
-  const elsewhere = ["Record", "Event", "EnsureAccounts", "LabelPod", "AnnotateClaim", "EnsureService"];
-  return stepsOf(decision).filter((step) => !elsewhere.includes(step.kind));
-}
+import { deciding, serverSteps } from "./support.ts";
 
 describe("the primary", () => {
   const closed = (more: Partial<ServerFacts> = {}): Change => {

@@ -1,7 +1,5 @@
 /** Letting go of a cluster, both ways, from every phase, and taking it back. */
 import { describe, expect, test } from "vitest";
-import { decide } from "../../../shared/decide/index.ts";
-import type { Decision } from "../../../shared/model/decision.ts";
 import type { Observed } from "../../../shared/model/observed.ts";
 import type { State } from "../../../shared/model/state.ts";
 import { carryOut, settled, stepsOf, stepsOfKind } from "../../support/carry-out.ts";
@@ -11,20 +9,15 @@ import {
   but,
   type Change,
   config,
-  NOW_MS,
   observed,
   placed,
-  RULES,
   silent,
   state,
   steadyState,
   uuidOf,
   wish,
 } from "../../support/situation.ts";
-
-function deciding(of: Observed): Decision {
-  return decide(of, RULES, NOW_MS);
-}
+import { deciding } from "./support.ts";
 
 const unmanaged: Change = wish({ managed: false, spec: null });
 
