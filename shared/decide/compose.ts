@@ -10,6 +10,7 @@ import type { Observed } from "../model/observed.ts";
 import type { State } from "../model/state.ts";
 import type { Track } from "../model/step.ts";
 import { type Happening, reportSteps } from "./report.ts";
+import { sinceMs } from "./situation.ts";
 
 /** A look costs a few milliseconds. */
 export const SOON_MS = 300;
@@ -20,8 +21,7 @@ const LATER_MS = 30_000;
  * has lasted already, so that a short one is met at once and a pod that never starts is not hammered.
  */
 export function patience(observed: Observed, nowMs: number, awaited: "Ready" | Problem["code"]): number {
-  const since = observed.conditions.find((condition) => condition.type === awaited)?.lastTransitionAt;
-  const lastedMs = since === undefined ? 0 : nowMs - Date.parse(since);
+  const lastedMs = nowMs - (sinceMs(observed, awaited) ?? nowMs);
   return Math.min(LATER_MS, Math.max(SOON_MS, Math.round(lastedMs / 10)));
 }
 

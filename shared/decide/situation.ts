@@ -3,6 +3,8 @@
  * classification, no plans. The observer reads replicas before the primary, so a transaction that a
  * replica has and the primary lacks is never an artefact of reading order.
  */
+
+import type { Problem } from "../model/condition.ts";
 import type { EngineRules } from "../model/engine.ts";
 import type { Member, Observed } from "../model/observed.ts";
 import type { ServerFacts } from "../model/server.ts";
@@ -209,4 +211,10 @@ export function isAcker(config: Config, view: MemberView): boolean {
   return config.ackers.some(
     (acker) => acker.ordinal === view.ordinal && acker.serverUuid === view.facts?.serverUuid,
   );
+}
+
+/** When the condition came to be as it is, milliseconds since 1970; null when there is none of that type. */
+export function sinceMs({ conditions }: Observed, type: "Ready" | Problem["code"]): number | null {
+  const found = conditions.find((condition) => condition.type === type);
+  return found === undefined ? null : Date.parse(found.lastTransitionAt);
 }

@@ -13,7 +13,7 @@ import type { Member, Observed } from "../../model/observed.ts";
 import type { Term } from "../../model/server.ts";
 import { type Config, STATE_VERSION, type State } from "../../model/state.ts";
 import { blocked, compose, patience } from "../compose.ts";
-import { ackCountFor, factsOf } from "../situation.ts";
+import { ackCountFor, factsOf, sinceMs } from "../situation.ts";
 
 interface Witness {
   /** The last primary whose term row somebody has; null when only claims remember an epoch. */
@@ -119,7 +119,7 @@ function withoutPrimary(observed: Observed, primary: Member, epoch: number, at: 
 }
 
 function next(observed: Observed, witness: Witness, nowMs: number): Next {
-  const { members, wish, conditions } = observed;
+  const { members, wish } = observed;
   const { term, epochMax } = witness;
   const at = new Date(nowMs).toISOString();
   const epoch = epochMax + 1;
@@ -144,9 +144,9 @@ function next(observed: Observed, witness: Witness, nowMs: number): Next {
       kind: "blocked",
       message: `ordinal.dev/state was lost in epoch ${epochMax}: waiting for ${primary.podName}, or for ${others.join(", ")}.`,
     };
-  const since = conditions.find(({ type }) => type === "StateLost")?.lastTransitionAt;
+  const since = sinceMs(observed, "StateLost");
   const waitMs = wish.spec?.gracefulWaitMs ?? 0;
-  if (since === undefined || nowMs - Date.parse(since) < waitMs)
+  if (since === null || nowMs - since < waitMs)
     return {
       kind: "blocked",
       message: `ordinal.dev/state was lost in epoch ${epochMax}: waiting for ${primary.podName}, the last primary.`,

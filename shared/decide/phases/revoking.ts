@@ -36,26 +36,27 @@ function baseOf(situation: Situation, problems: readonly Problem[]): Base {
   return { phase, problems, ready: { status: "False", reason: phase, message } };
 }
 
-function elected(
-  situation: Situation,
-  base: Base,
-  election: Extract<Election, { kind: "elected" }>,
-): Decision {
-  const { observed, nowMs, state } = situation;
-  const { candidate, config, confirmations, considered, why } = election;
-  const step = state.op === null ? null : { ...state.op, step: "Promote" };
-  const next: State = {
+type Elected = Extract<Election, { kind: "elected" }>;
+
+/** Recorded only while everything that the election rests on still holds. */
+function electedState({ state }: Situation, { candidate, config }: Elected): State {
+  return {
     ...state,
     phase: "Establishing",
     pending: { ...config, open: false },
     primaryStartedAtMs: candidate.facts?.startedAtMs ?? null,
-    op: step,
+    op: state.op === null ? null : { ...state.op, step: "Promote" },
   };
+}
+
+function elected(situation: Situation, base: Base, election: Elected): Decision {
+  const { observed, nowMs, state } = situation;
+  const { candidate, confirmations, considered, why } = election;
   const message = `${candidate.member.podName} becomes the primary in epoch ${state.epoch}: ${why}.`;
   return compose(observed, nowMs, {
     ...base,
     why: message,
-    state: next,
+    state: electedState(situation, election),
     happenings: [{ reason: "PrimaryElected", message, considered }],
     before: [{ kind: "Confirm", members: confirmations }],
     lookAgainMs: 0,
@@ -96,20 +97,15 @@ function stopping(situation: Situation, quorum: Quorum): number {
 }
 
 /** What could not be reached keeps its own transactions: they are not thrown away without a person. */
-function lossy(situation: Situation, election: Extract<Election, { kind: "elected" }>, base: Base): Decision {
+function lossy(situation: Situation, election: Elected, base: Base): Decision {
   const { observed, nowMs, state, config } = situation;
   const known = new Set(situation.members.flatMap((view) => view.facts?.serverUuid ?? []));
   const away = [config.primary, ...config.ackers]
     .map((one) => one.serverUuid)
     .filter((uuid) => !known.has(uuid));
   const message = `A person accepted in epoch ${state.epoch} that acknowledged writes may be lost: ${election.why}.`;
-  const step = state.op === null ? null : { ...state.op, step: "Promote" };
   const next: State = {
-    ...state,
-    phase: "Establishing",
-    pending: { ...election.config, open: false },
-    primaryStartedAtMs: election.candidate.facts?.startedAtMs ?? null,
-    op: step,
+    ...electedState(situation, election),
     unproven: [...new Set([...state.unproven, ...away])].slice(-8),
   };
   const happenings: readonly Happening[] = [

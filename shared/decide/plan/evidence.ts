@@ -4,7 +4,7 @@
  */
 import type { Termination } from "../../model/kube.ts";
 import type { Position } from "../../model/server.ts";
-import { isAcker, type MemberView, type Situation, silence } from "../situation.ts";
+import { isAcker, type MemberView, type Situation, silence, sinceMs } from "../situation.ts";
 
 export type Evidence =
   | { readonly kind: "none" }
@@ -112,11 +112,9 @@ const CUT_OFF_LONG_MS = 30_000;
  * silence then begins anew.
  */
 export function wasCutOffForLong({ observed, nowMs }: Situation): boolean {
-  const since = (type: string) =>
-    observed.conditions.find((condition) => condition.type === type)?.lastTransitionAt;
-  const unreachableAt = since("PrimaryUnreachable");
-  if (unreachableAt === undefined || since("PrimaryCutOff") === undefined) return false;
-  return nowMs - Date.parse(unreachableAt) > CUT_OFF_LONG_MS;
+  const unreachableAt = sinceMs(observed, "PrimaryUnreachable");
+  if (unreachableAt === null || sinceMs(observed, "PrimaryCutOff") === null) return false;
+  return nowMs - unreachableAt > CUT_OFF_LONG_MS;
 }
 
 export function evidence(situation: Situation): Evidence {

@@ -7,7 +7,7 @@ import { LABEL } from "../../annotations/keys.ts";
 import type { Problem } from "../../model/condition.ts";
 import type { Config, State } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
-import { isAcker, type MemberView, type Situation, seenFrom } from "../situation.ts";
+import { isAcker, type MemberView, type Situation, seenFrom, sinceMs } from "../situation.ts";
 import { needed, type Quorum } from "./elect.ts";
 import { type Evidence, evidence, wasCutOffForLong } from "./evidence.ts";
 import { seenOf } from "./routing.ts";
@@ -30,9 +30,9 @@ function problem(situation: Situation, code: Problem["code"], message: string): 
 
 /** How long it has been known that the primary does not answer us; a clock that ran ahead counts as long ago. */
 function knownForMs({ observed, nowMs }: Situation): number {
-  const since = observed.conditions.find(({ type }) => type === "PrimaryUnreachable")?.lastTransitionAt;
-  if (since === undefined) return 0;
-  const ms = nowMs - Date.parse(since);
+  const since = sinceMs(observed, "PrimaryUnreachable");
+  if (since === null) return 0;
+  const ms = nowMs - since;
   return ms < -SILENCE_MS ? Number.MAX_SAFE_INTEGER : Math.max(0, ms);
 }
 

@@ -7,7 +7,7 @@
  */
 import type { Config, State } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
-import { isAcker, type MemberView, type Situation } from "../situation.ts";
+import { isAcker, type MemberView, type Situation, sinceMs } from "../situation.ts";
 import { accountTrack } from "./adopt.ts";
 import { placeMembers } from "./members.ts";
 import { prepareSteps } from "./prepare.ts";
@@ -63,8 +63,7 @@ type Loss = { readonly acker: Config["ackers"][number]; readonly why: string };
 /** An acker that must not be counted on: its acknowledged data is gone, is mixed with its own, or is out of reach. */
 function lostAcker(situation: Situation): Loss | null {
   const { config, observed, nowMs } = situation;
-  const since = observed.conditions.find(({ type }) => type === "MemberUnreachable")?.lastTransitionAt;
-  const deadForMs = since === undefined ? 0 : nowMs - Date.parse(since);
+  const deadForMs = nowMs - (sinceMs(observed, "MemberUnreachable") ?? nowMs);
   for (const acker of config.ackers) {
     const member = view(situation, acker.ordinal);
     const pod = member?.member.podName ?? `ordinal ${acker.ordinal}`;
