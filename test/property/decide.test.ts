@@ -215,9 +215,11 @@ test("INV-1: who is elected holds everything that enough ackers, cut from the ol
       ({ channel }) => channel === null || channel.receiver === "off",
     );
     const primary = factsAt(of, config.primary.ordinal);
-    // What somebody wrote on a replica by hand is no commit of this cluster.
+    // What somebody wrote by hand on a server that never was the primary is no commit of this cluster.
+    const remembered = of.members.flatMap(({ ordinal }) => factsAt(of, ordinal)?.terms ?? []);
+    const primaries = [config.primary, ...remembered].map(({ serverUuid }) => serverUuid);
     const ofCluster = (lacking: string) =>
-      RULES.positions.without(lacking, config.primary.serverUuid) !== lacking;
+      primaries.some((uuid) => RULES.positions.without(lacking, uuid) !== lacking);
     // What it lost, it does not speak for.
     const whole = readAckers(of, config).every(
       ({ received }) => !ofCluster(RULES.positions.subtract(received, primary?.received ?? "")),
