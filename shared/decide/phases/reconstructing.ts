@@ -13,6 +13,7 @@ import type { Member, Observed } from "../../model/observed.ts";
 import type { Term } from "../../model/server.ts";
 import { type Config, STATE_VERSION, type State } from "../../model/state.ts";
 import { blocked, compose, patience } from "../compose.ts";
+import { nextEpoch } from "../plan/adopt.ts";
 import { ackCountFor, factsOf, sinceMs } from "../situation.ts";
 
 interface Witness {
@@ -122,7 +123,7 @@ function next(observed: Observed, witness: Witness, nowMs: number): Next {
   const { members, wish } = observed;
   const { term, epochMax } = witness;
   const at = new Date(nowMs).toISOString();
-  const epoch = epochMax + 1;
+  const epoch = nextEpoch(observed, epochMax);
   const silent = members.filter((member) => factsOf(member) === null).map((member) => member.podName);
   const primary = members.find((member) => term !== null && uuidOf(member) === term.serverUuid);
   const current = term !== null && members.every((member) => claimEpoch(member) <= term.epoch);

@@ -92,10 +92,10 @@ export function choosePrimary(members: readonly Member[], rules: EngineRules): C
   return { kind: "chosen", ...first, rule: "no member has user data, so ordinal 0", considered };
 }
 
-/** One epoch above every witness, so that an older configuration can never be taken for a newer one. */
-export function nextEpoch(observed: Observed, previous: State | null): number {
+/** One epoch above every witness, another cluster's too, so that an older configuration can never be taken for a newer one. */
+export function nextEpoch(observed: Observed, known: number): number {
   const seen = observed.members.flatMap((member) => factsOf(member)?.terms.map((term) => term.epoch) ?? []);
-  return Math.max(0, previous?.epoch ?? 0, ...seen) + 1;
+  return Math.max(known, ...seen) + 1;
 }
 
 export function adoptionState(
@@ -105,7 +105,7 @@ export function adoptionState(
   ordinal: number,
   at: string,
 ): State {
-  const epoch = nextEpoch(observed, previous);
+  const epoch = nextEpoch(observed, previous?.epoch ?? 0);
   return {
     v: STATE_VERSION,
     seq: previous?.seq ?? 1,

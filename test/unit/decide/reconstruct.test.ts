@@ -1,0 +1,36 @@
+/** What was recorded is gone, and the servers remember: it is put together again, above all that they remember. */
+import { describe, expect, test } from "vitest";
+import { settled } from "../../support/carry-out.ts";
+import { but, placed, primaryFacts, server, silent, uuidOf } from "../../support/situation.ts";
+import { codes, deciding, reasons, recordedBy, serverSteps, term } from "./support.ts";
+
+const wiped = but({ state: { kind: "none" } });
+const before = settled(placed(3));
+
+describe("a lost record", () => {
+  test("is put together again around the last primary, in the epoch above all", () => {
+    const remembering = server(0, primaryFacts(3, { terms: [term(1, 1), term(4, 0)] }));
+    const decision = deciding(before, wiped, remembering);
+    expect(reasons(decision)).toContain("StateReconstructed");
+    expect(recordedBy(decision)).toMatchObject({
+      epoch: 5,
+      phase: "Establishing",
+      pending: { primary: { ordinal: 0, serverUuid: uuidOf(0) }, open: false },
+      op: { kind: "reconstruct" },
+    });
+    expect(serverSteps(decision)).toEqual([]);
+  });
+
+  test("goes above another cluster's rows too, which name nobody here", () => {
+    const foreign = { epoch: 9, clusterUid: "another", serverUuid: uuidOf(7), opened: 1 };
+    const remembering = server(0, primaryFacts(3, { terms: [term(4, 0), foreign] }));
+    expect(recordedBy(deciding(before, wiped, remembering))?.epoch).toBe(10);
+  });
+
+  test("waits for the last primary while it is away", () => {
+    const decision = deciding(before, wiped, silent(0));
+    expect(codes(decision)).toContain("StateLost");
+    expect(recordedBy(decision)).toBeNull();
+    expect(serverSteps(decision)).toEqual([]);
+  });
+});
