@@ -5,9 +5,9 @@
  * It is never restarted by us: a part that a test has killed stays dead until the next `up`.
  */
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { z } from "zod";
 import type { Instance } from "./instance.ts";
 import { inside } from "./namespaces.ts";
@@ -18,6 +18,7 @@ import {
   LocalError,
   lastLines,
   type ProcessIdentity,
+  resume,
   startDetached,
 } from "./process.ts";
 
@@ -88,6 +89,16 @@ export function livingComponent(folder: string, name: string): ProcessIdentity |
     return isAlive(parsed) ? parsed : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** Those that were stopped and never let go on again could not end. */
+export function resumeComponents(folder: string): void {
+  const records = join(folder, "pids");
+  if (!existsSync(records)) return;
+  for (const file of readdirSync(records)) {
+    const living = livingComponent(folder, basename(file, ".json"));
+    if (living !== undefined) resume(living.pid);
   }
 }
 

@@ -8,7 +8,7 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { buildInit, buildPrograms, type Programs } from "./build.ts";
 import { makeCgroup, removeCgroup } from "./cgroups.ts";
-import { type Component, livingComponent, startComponent } from "./components.ts";
+import { type Component, livingComponent, resumeComponents, startComponent } from "./components.ts";
 import { apiServer, controllerManager, etcd, scheduler } from "./control-plane.ts";
 import { coreDns, dnsManifest } from "./dns.ts";
 import { fillImageStore } from "./image-store.ts";
@@ -171,6 +171,7 @@ async function remove(name: string): Promise<void> {
   const record = readRecord(name);
   if (record !== undefined) {
     const instance = instanceOf(record);
+    resumeComponents(instance.folder);
     if (record.init !== undefined) await killAndWait(record.init, 30_000);
     await disconnect(instance);
     await removeCgroup(instance.cgroup);

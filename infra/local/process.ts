@@ -112,6 +112,20 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return identity.boot === bootId() && startTimeOf(identity.pid) === identity.startTime;
 }
 
+/**
+ * Lets a stopped process go on, and its parent: nsenter stops itself with what it has started, and while it
+ * stands still nobody hears of the end of its child, so that the namespaces could not end.
+ */
+export function resume(pid: number): void {
+  for (const one of [pid, Number(statOf(pid)?.[1])]) {
+    try {
+      process.kill(one, "SIGCONT");
+    } catch {
+      // Who has ended needs no waking up.
+    }
+  }
+}
+
 /** Kills a process if it is still the one that was recorded, and waits until it is gone. */
 export async function killAndWait(identity: ProcessIdentity, timeoutMs: number): Promise<void> {
   if (!isAlive(identity)) return;
@@ -139,12 +153,17 @@ export function lastLines(text: string, count = 5): string {
 }
 
 function startTimeOf(pid: number): string | undefined {
+  const fields = statOf(pid);
+  const isDead = fields?.[0] === "Z" || fields?.[0] === "X";
+  return isDead ? undefined : fields?.[19];
+}
+
+/** From the third field of proc_pid_stat(5) on: the state, the parent, ... */
+function statOf(pid: number): readonly string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The program's name stands in brackets and may hold spaces, so fields count from its end.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const isDead = fields[0] === "Z" || fields[0] === "X";
-    return isDead ? undefined : fields[19];
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined;
   }

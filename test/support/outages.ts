@@ -5,7 +5,7 @@
  */
 import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { attempt, run } from "../../infra/local/process.ts";
+import { attempt, resume, run } from "../../infra/local/process.ts";
 import { serverProcess } from "./faults.ts";
 
 export interface Outage {
@@ -28,15 +28,6 @@ export interface Outages {
 const FILLING = "filling-of-a-test";
 const FILL_BYTES_MAX = 2 * 2 ** 30;
 const CHUNK = Buffer.alloc(2 ** 20);
-
-function signal(pid: number, name: "SIGSTOP" | "SIGCONT"): void {
-  try {
-    process.kill(pid, name);
-  } catch (error) {
-    // Who has ended meanwhile needs no waking up.
-    if (name === "SIGSTOP") throw error;
-  }
-}
 
 const CHAINS = [
   ["INPUT", "-i"],
@@ -83,8 +74,8 @@ export function createOutages(): Outages {
   }
 
   async function stopped(pid: number): Promise<Outage> {
-    const outage = recorded(async () => signal(pid, "SIGCONT"));
-    signal(pid, "SIGSTOP");
+    const outage = recorded(async () => resume(pid));
+    process.kill(pid, "SIGSTOP");
     return outage;
   }
 
