@@ -31,7 +31,7 @@ export function encodeConditions(conditions: readonly Condition[], bytesMax: num
     listed.map((one) => canonicalJson({ ...one, message: oneLine(one.message, length) }));
   const join = (texts: readonly string[]) => `[${texts.join(",")}]`;
 
-  let texts = cutTo(MESSAGE_MAX);
+  let texts: string[] = [];
   for (const length of MESSAGE_CUTS) {
     texts = cutTo(length);
     if (utf8Bytes(join(texts)) <= limit) return join(texts);

@@ -10,7 +10,12 @@ export type Parsed =
   | { readonly ok: false; readonly reason: string };
 
 const PROTOTYPE_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
+/** A text without any of these cannot hold such a key, however it is escaped. */
+const MAY_HOLD_THEM = /__proto__|constructor|prototype|\\u/;
 const DEPTH_MAX = 8;
+const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [...'"\\{}[]'].map((sign) =>
+  sign.charCodeAt(0),
+);
 
 class PrototypeKeyError extends Error {}
 
@@ -20,17 +25,22 @@ function depth(text: string): number {
   let most = 0;
   let inString = false;
   for (let at = 0; at < text.length; at += 1) {
-    const unit = text[at];
+    const unit = text.charCodeAt(at);
     if (inString) {
-      if (unit === "\\") at += 1;
-      else if (unit === '"') inString = false;
-    } else if (unit === '"') inString = true;
-    else if (unit === "{" || unit === "[") {
+      if (unit === BACKSLASH) at += 1;
+      else if (unit === QUOTE) inString = false;
+    } else if (unit === QUOTE) inString = true;
+    else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
       now += 1;
       most = Math.max(most, now);
-    } else if (unit === "}" || unit === "]") now -= 1;
+    } else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) now -= 1;
   }
   return most;
+}
+
+function refusePrototypeKeys(key: string, inner: unknown): unknown {
+  if (PROTOTYPE_KEYS.has(key)) throw new PrototypeKeyError(key);
+  return inner;
 }
 
 /** Never throws. The reason is a short phrase without any of the text. */
@@ -40,10 +50,7 @@ export function parseJson(text: string, bytesMax: number): Parsed {
   if (text.length > bytesMax || utf8Bytes(text) > bytesMax) return reject(`longer than ${bytesMax} bytes`);
   if (depth(text) > DEPTH_MAX) return reject(`nested deeper than ${DEPTH_MAX}`);
   try {
-    const value: unknown = JSON.parse(text, (key, inner: unknown) => {
-      if (PROTOTYPE_KEYS.has(key)) throw new PrototypeKeyError(key);
-      return inner;
-    });
+    const value: unknown = JSON.parse(text, MAY_HOLD_THEM.test(text) ? refusePrototypeKeys : undefined);
     return { ok: true, value };
   } catch (error) {
     if (error instanceof PrototypeKeyError) return reject(`forbidden key ${error.message}`);

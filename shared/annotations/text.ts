@@ -7,6 +7,9 @@
 /** Control, format (right-to-left marks, zero widths) and unassigned characters, lone surrogates, odd spaces. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
 
+/** Whatever may be shown in another way than it stands there. */
+const ESCAPED = /[\p{C}\p{Zl}\p{Zp}"\\]|(?! )\p{Zs}/u;
+
 function escapeUnits(point: string): string {
   return point
     .split("")
@@ -24,6 +27,7 @@ function quotePoint(point: string): string {
 
 /** Reads no further than the cut, so that a huge text costs nothing. An escape is kept whole or left out. */
 function cut(text: string, charsMax: number, show: (point: string) => string): string {
+  if (text.length <= charsMax && !ESCAPED.test(text)) return text;
   let shown = "";
   let beforeEllipsis = "";
   for (const point of text) {
@@ -44,9 +48,7 @@ export function quote(value: string): string {
   return `"${cut(value, 40, quotePoint)}"`;
 }
 
-const encoder = new TextEncoder();
-
 /** Size as Kubernetes counts it. */
 export function utf8Bytes(text: string): number {
-  return encoder.encode(text).length;
+  return Buffer.byteLength(text, "utf8");
 }

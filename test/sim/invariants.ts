@@ -162,10 +162,9 @@ export function createInspector(world: Seen): Inspector {
 
   function inspect(): void {
     if (violation !== null) throw new Violation(violation);
+    const changed = records.changed();
     const state = records.state();
     if (state === null) return;
-    // What a person put back or took away is no write of ours; the next one of ours is above it all.
-    if (world.tampered.has(world.annotation("ordinal.dev/state"))) return;
     const anew = state.epoch > memory.epoch;
     require(anew ||
       (state.epoch === memory.epoch &&
@@ -178,7 +177,8 @@ export function createInspector(world: Seen): Inspector {
     if (config === null) return;
     oneWritable(world, memory, config);
     ackersRecorded(world, memory, state);
-    routedToTerm(world, memory);
+    // Terms are only added, so what was right is right until an object changes.
+    if (changed) routedToTerm(world, memory);
   }
 
   watchCommits(world, memory, guard);
@@ -202,18 +202,33 @@ export function createInspector(world: Seen): Inspector {
   });
 }
 
-/** The recorded state, parsed once for each text. */
-function createRecords(world: Seen): { state(): State | null } {
-  let lastText: unknown = null;
+interface Records {
+  /** Whether any object has changed since this was asked last. */
+  changed(): boolean;
+  /** What is recorded by us: what a person put back or took away is no write of ours, and the next one is above it all. */
+  state(): State | null;
+}
+
+function createRecords(world: Seen): Records {
+  let dirty = true;
+  let read = false;
   let last: State | null = null;
+  world.sim.onChange(() => {
+    dirty = true;
+    read = false;
+  });
   return {
+    changed() {
+      const answer = dirty;
+      dirty = false;
+      return answer;
+    },
     state() {
+      if (read) return last;
+      read = true;
       const metadata = part(world.sim.raw("StatefulSet", REF) ?? {}, "metadata");
-      const text = part(metadata, "annotations")["ordinal.dev/state"];
-      if (text !== lastText) {
-        lastText = text;
-        last = stateOf(text, metadata);
-      }
+      const text = part(metadata, "annotations")[ANNOTATION.state];
+      last = world.tampered.has(text as string | undefined) ? null : stateOf(text, metadata);
       return last;
     },
   };

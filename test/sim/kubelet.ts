@@ -101,6 +101,7 @@ export interface KubeletOptions {
 
 export function createKubelet({ clock, sim, set, fleet, volumes, running }: KubeletOptions): Kubelet {
   const slots: Slot[] = [];
+  const servers: SimServer[] = [];
   let addresses = 0;
 
   function claimName(ordinal: number): string {
@@ -208,6 +209,7 @@ export function createKubelet({ clock, sim, set, fleet, volumes, running }: Kube
       onEnd: null,
     };
     slots.push(slot);
+    servers.push(server);
     return slot;
   }
 
@@ -269,10 +271,10 @@ export function createKubelet({ clock, sim, set, fleet, volumes, running }: Kube
   let replaced = 0;
   const kubelet: Kubelet = {
     get servers() {
-      if (slots.length > 0) return slots.map(({ server }) => server);
+      if (servers.length > 0) return servers;
       if (running === undefined) boot();
       else resume(running);
-      return slots.map(({ server }) => server);
+      return servers;
     },
     server: (ordinal) => slotAt(ordinal).server,
     kill: (ordinal) => slotAt(ordinal).server.stop(137),

@@ -104,18 +104,20 @@ function withPrimary(observed: Observed, primary: Member, epoch: number, at: str
   return { kind: "state", state, message: `${primary.podName} was the last primary and is there` };
 }
 
-/** The named primary is away: all others are needed, since nobody knows how many of them acknowledged. */
+/** The named primary is none any more: all others are needed, since nobody knows how many of them acknowledged. */
 function withoutPrimary(observed: Observed, primary: Member, epoch: number, at: string): Next {
-  const serverUuid = primary.claim?.annotations[ANNOTATION.serverUuid] ?? "";
+  const facts = factsOf(primary);
+  const serverUuid = uuidOf(primary) ?? "";
   const established = carefulConfig(observed.members, primary, serverUuid);
   const state = stateFor(observed, epoch, at, {
     ...{ phase: "Revoking", established, pending: null },
-    primaryStartedAtMs: null,
+    primaryStartedAtMs: facts?.startedAtMs ?? null,
   });
+  const now = facts === null ? "is away" : "follows another server";
   return {
     kind: "state",
     state,
-    message: `${primary.podName} was the last primary and is away, all others are there`,
+    message: `${primary.podName} was the last primary and ${now}, all others are there`,
   };
 }
 
@@ -123,7 +125,8 @@ function next(observed: Observed, witness: Witness, nowMs: number): Next {
   const { members, wish } = observed;
   const { term, epochMax } = witness;
   const at = new Date(nowMs).toISOString();
-  const epoch = nextEpoch(observed, epochMax);
+  // Not the next one: whoever read the lost record a moment ago may be opening a server in that one just now.
+  const epoch = nextEpoch(observed, epochMax) + 1;
   const silent = members.filter((member) => factsOf(member) === null).map((member) => member.podName);
   const primary = members.find((member) => term !== null && uuidOf(member) === term.serverUuid);
   const current = term !== null && members.every((member) => claimEpoch(member) <= term.epoch);
@@ -133,18 +136,16 @@ function next(observed: Observed, witness: Witness, nowMs: number): Next {
   }
   const facts = factsOf(primary);
   if (facts !== null && facts.channel === null) return withPrimary(observed, primary, epoch, at);
-  if (facts !== null) {
-    return {
-      kind: "blocked",
-      message: `ordinal.dev/state was lost, and ${primary.podName}, the last primary, follows another server: make one server the primary and start anew.`,
-    };
+  const others = silent.filter((name) => name !== primary.podName).join(", ");
+  if (others !== "") {
+    const wait =
+      facts === null
+        ? `waiting for ${primary.podName}, or for ${others}`
+        : `${primary.podName}, the last primary, follows another server; waiting for ${others}`;
+    return { kind: "blocked", message: `ordinal.dev/state was lost in epoch ${epochMax}: ${wait}.` };
   }
-  const others = silent.filter((name) => name !== primary.podName);
-  if (others.length > 0)
-    return {
-      kind: "blocked",
-      message: `ordinal.dev/state was lost in epoch ${epochMax}: waiting for ${primary.podName}, or for ${others.join(", ")}.`,
-    };
+  // Lost in the middle of a change: what it has is seen, and so is what the others have.
+  if (facts !== null) return withoutPrimary(observed, primary, epoch, at);
   const since = sinceMs(observed, "StateLost");
   const waitMs = wish.spec?.gracefulWaitMs ?? 0;
   if (since === null || nowMs - since < waitMs)

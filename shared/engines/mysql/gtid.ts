@@ -24,7 +24,22 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const TAG = /^[a-z_][a-z0-9_]{0,31}$/;
 const INTERVAL = /^(\d{1,19})(?:\s*-\s*(\d{1,19}))?$/;
 
+/** A pass asks about the same few sets again and again, and most of them are short. */
+const KNOWN_MAX = 64;
+const KNOWN_TEXT_MAX = 2_048;
+const known = new Map<string, GtidSet>();
+
 function parse(text: string): GtidSet {
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const set = read(text);
+  if (text.length > KNOWN_TEXT_MAX) return set;
+  if (known.size >= KNOWN_MAX) known.clear();
+  known.set(text, set);
+  return set;
+}
+
+function read(text: string): GtidSet {
   if (text.length > GTID_TEXT_MAX) throw new Error(`a GTID set of ${text.length} characters is too long`);
   const set = new Map<string, Interval[]>();
   for (const part of text.toLowerCase().split(",")) {

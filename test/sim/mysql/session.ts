@@ -88,16 +88,15 @@ export class Session implements Server {
     }
     this.#forgetIdle();
     const { clock } = this.server;
+    // The client's own limit: it holds also when the thread ends and the client cannot hear of it.
+    const { promise: limit, resolve } = Promise.withResolvers<undefined>();
     let late = false;
-    const limit = new Promise<undefined>((resolve) => {
-      const cancel = clock.after(options.timeoutMs ?? this.#queryTimeoutMs, () => {
-        late = true;
-        resolve(undefined);
-      });
-      this.#forgetIdle = cancel;
+    const forgetLimit = clock.after(options.timeoutMs ?? this.#queryTimeoutMs, () => {
+      late = true;
+      resolve(undefined);
     });
     const answer = await Promise.race([this.#execute(sql, values), limit, this.#lost]);
-    this.#forgetIdle();
+    forgetLimit();
     if (late) this.#leave();
     if (answer === undefined) {
       return fail("transient", `the connection to ${this.server.name} was lost during a statement`);

@@ -1,19 +1,19 @@
 /** What was recorded is gone, and the servers remember: it is put together again, above all that they remember. */
 import { describe, expect, test } from "vitest";
 import { settled } from "../../support/carry-out.ts";
-import { but, placed, primaryFacts, server, silent, uuidOf } from "../../support/situation.ts";
-import { codes, deciding, reasons, recordedBy, serverSteps, term } from "./support.ts";
+import { but, channelTo, placed, primaryFacts, replicaFacts, server, silent, uuidOf } from "../../support/situation.ts";
+import { codes, configOf, deciding, reasons, recordedBy, serverSteps, term } from "./support.ts";
 
 const wiped = but({ state: { kind: "none" } });
 const before = settled(placed(3));
 
 describe("a lost record", () => {
-  test("is put together again around the last primary, in the epoch above all", () => {
+  test("is put together again around the last primary, in an epoch that nobody can be opening", () => {
     const remembering = server(0, primaryFacts(3, { terms: [term(1, 1), term(4, 0)] }));
     const decision = deciding(before, wiped, remembering);
     expect(reasons(decision)).toContain("StateReconstructed");
     expect(recordedBy(decision)).toMatchObject({
-      epoch: 5,
+      epoch: 6,
       phase: "Establishing",
       pending: { primary: { ordinal: 0, serverUuid: uuidOf(0) }, open: false },
       op: { kind: "reconstruct" },
@@ -24,7 +24,27 @@ describe("a lost record", () => {
   test("goes above another cluster's rows too, which name nobody here", () => {
     const foreign = { epoch: 9, clusterUid: "another", serverUuid: uuidOf(7), opened: 1 };
     const remembering = server(0, primaryFacts(3, { terms: [term(4, 0), foreign] }));
-    expect(recordedBy(deciding(before, wiped, remembering))?.epoch).toBe(10);
+    expect(recordedBy(deciding(before, wiped, remembering))?.epoch).toBe(11);
+  });
+
+  test("in the middle of a change, with the last primary a replica already, begins with a revocation", () => {
+    const following = server(0, replicaFacts(0, { channel: channelTo(1), terms: [term(4, 0)] }));
+    const decision = deciding(before, wiped, following);
+    expect(reasons(decision)).toContain("StateReconstructed");
+    expect(recordedBy(decision)).toMatchObject({
+      epoch: 6,
+      phase: "Revoking",
+      established: { ...configOf(0, [1, 2]), ackCount: 1 },
+      pending: null,
+    });
+    expect(serverSteps(decision)).toEqual([]);
+  });
+
+  test("in the middle of a change, waits for every member whose transactions nobody knows", () => {
+    const following = server(0, replicaFacts(0, { channel: channelTo(1), terms: [term(4, 0)] }));
+    const decision = deciding(before, wiped, following, silent(2));
+    expect(recordedBy(decision)).toBeNull();
+    expect(decision.conditions?.find(({ type }) => type === "StateLost")?.message).toContain("mysql-2");
   });
 
   test("waits for the last primary while it is away", () => {
