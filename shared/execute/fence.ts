@@ -4,10 +4,9 @@
  * replaced; two that run at once take turns (INV-10).
  */
 
-import { type Contact, connectMember, type Purpose } from "../access/index.ts";
+import type { Contact } from "../access/index.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import type { StatefulSet } from "../model/kube.ts";
-import type { Member } from "../model/observed.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { Kube } from "../ports/kube.ts";
 import type { Server } from "../ports/server.ts";
@@ -34,16 +33,10 @@ export async function intentStands(kube: Kube, recorded: StatefulSet): Promise<O
   return same ? succeed(null) : fail("conflict", "the recorded intent was replaced by a newer one");
 }
 
-/** Opens a session of its own on a member and takes the cluster's lock there. The caller closes it. */
-export async function openFenced(fence: Fence, member: Member, purpose: Purpose): Promise<Outcome<Server>> {
-  const connected = await connectMember(fence.contact, member, purpose);
-  if (!connected.ok) return connected;
-  const locked = await fence.contact.engine.lock(
-    connected.value,
-    `ordinal:${fence.set.uid}`,
-    LOCK_TIMEOUT_MS,
-  );
-  if (locked.ok) return connected;
-  await connected.value.close();
+/** Takes the cluster's lock on the server of a session. One that cannot have it is closed. */
+export async function takeLock({ contact, set }: Fence, session: Server): Promise<Outcome<Server>> {
+  const locked = await contact.engine.lock(session, `ordinal:${set.uid}`, LOCK_TIMEOUT_MS);
+  if (locked.ok) return succeed(session);
+  await session.close();
   return locked;
 }

@@ -12,7 +12,7 @@ import type { State } from "../model/state.ts";
 import type { Confirmation, ServerStep } from "../model/step.ts";
 import type { Accounts, Peer } from "../ports/engine.ts";
 import type { Server } from "../ports/server.ts";
-import { type Fence, intentStands, openFenced } from "./fence.ts";
+import { type Fence, intentStands, takeLock } from "./fence.ts";
 
 /** A copy that takes longer goes on by itself and is looked at by later passes. */
 const SEED_WAIT_MS = 15_000;
@@ -23,6 +23,8 @@ const ENDS_SESSION: ReadonlySet<ServerStep["kind"]> = new Set(["Seed", "Open", "
 export class Sessions {
   readonly fence: Fence;
   readonly #open = new Map<number, { readonly server: Server; readonly purpose: Purpose }>();
+  /** Connected, and without the lock yet. */
+  readonly #early = new Map<number, Promise<Outcome<Server>>>();
 
   constructor(fence: Fence) {
     this.fence = fence;
@@ -33,9 +35,20 @@ export class Sessions {
     if (present !== undefined && present.purpose === purpose) return succeed(present.server);
     // Two sessions of one track would wait for each other's lock.
     await this.drop(member.ordinal);
-    const opened = await openFenced(this.fence, member, purpose);
+    const early = purpose === "act" ? this.#early.get(member.ordinal) : undefined;
+    this.#early.delete(member.ordinal);
+    const connected = await (early ?? connectMember(this.fence.contact, member, purpose));
+    const opened = connected.ok ? await takeLock(this.fence, connected.value) : connected;
     if (opened.ok) this.#open.set(member.ordinal, { server: opened.value, purpose });
     return opened;
+  }
+
+  /** Connects to several at once, for steps that then take their locks one after the other. */
+  connect(members: readonly Member[]): void {
+    for (const member of members) {
+      if (this.#open.has(member.ordinal) || this.#early.has(member.ordinal)) continue;
+      this.#early.set(member.ordinal, connectMember(this.fence.contact, member, "act"));
+    }
   }
 
   async drop(ordinal: number): Promise<void> {
@@ -46,6 +59,11 @@ export class Sessions {
 
   async closeAll(): Promise<void> {
     for (const ordinal of [...this.#open.keys()]) await this.drop(ordinal);
+    for (const early of this.#early.values()) {
+      const connected = await early;
+      if (connected.ok) await connected.value.close();
+    }
+    this.#early.clear();
   }
 }
 
@@ -187,20 +205,42 @@ async function archiveTail(
   }
 }
 
+/**
+ * The locks are taken one after the other, in the order of the step: of two executors with the same plan the
+ * second one waits at the first of them and holds none. And whoever finds its intent replaced gives its lock
+ * back at once, also while it still waits for the next one. Otherwise the two would wait for each other.
+ */
 async function confirmAll(scene: ServerScene, members: readonly Confirmation[]): Promise<Outcome<null>> {
-  const answers = await Promise.all(members.map((one) => confirm(scene, one)));
-  return answers.find((answer) => !answer.ok) ?? succeed(null);
+  connectAll(
+    scene,
+    members.map(({ ordinal }) => ordinal),
+  );
+  const answers: Promise<Outcome<null>>[] = [];
+  for (const wanted of members) {
+    const session = await sessionOn(scene, wanted.ordinal);
+    answers.push(session.ok ? confirm(scene, wanted, session.value) : Promise.resolve(session));
+    if (!session.ok) break;
+  }
+  return (await Promise.all(answers)).find((answer) => !answer.ok) ?? succeed(null);
 }
 
-async function confirm(scene: ServerScene, wanted: Confirmation): Promise<Outcome<null>> {
+function connectAll({ sessions, members }: ServerScene, ordinals: readonly number[]): void {
+  sessions.connect(members.filter(({ ordinal }) => ordinals.includes(ordinal)));
+}
+
+async function sessionOn(scene: ServerScene, ordinal: number): Promise<Outcome<Server>> {
+  const member = memberAt(scene, ordinal);
+  return member.ok ? scene.sessions.on(member.value) : member;
+}
+
+async function confirm(scene: ServerScene, wanted: Confirmation, session: Server): Promise<Outcome<null>> {
   const { engine } = scene.fence.contact;
-  const member = memberAt(scene, wanted.ordinal);
-  if (!member.ok) return member;
-  const session = await scene.sessions.on(member.value);
-  if (!session.ok) return session;
   const stands = await intentStands(scene.fence.kube, scene.recorded);
-  if (!stands.ok) return stands;
-  const looked = await engine.observe(session.value, { survey: false });
+  if (!stands.ok) {
+    await scene.sessions.drop(wanted.ordinal);
+    return stands;
+  }
+  const looked = await engine.observe(session, { survey: false });
   if (!looked.ok) return looked;
   return isStillSo(looked.value, wanted, engine.rules.positions)
     ? succeed(null)
@@ -224,21 +264,18 @@ async function awaitHolders(
   step: Extract<ServerStep, { kind: "AwaitHolders" }>,
 ): Promise<Outcome<null>> {
   const { engine } = scene.fence.contact;
-  const primary = memberAt(scene, step.primary);
-  if (!primary.ok) return primary;
-  const session = await scene.sessions.on(primary.value);
+  connectAll(scene, [step.primary, ...step.holders]);
+  const session = await sessionOn(scene, step.primary);
   if (!session.ok) return session;
   const position = await engine.executed(session.value);
   if (!position.ok) return position;
-  const answers = await Promise.all(
-    step.holders.map(async (ordinal) => {
-      const member = memberAt(scene, ordinal);
-      if (!member.ok) return member;
-      const holder = await scene.sessions.on(member.value);
-      return holder.ok ? engine.awaitExecuted(holder.value, position.value, step.timeoutMs) : holder;
-    }),
-  );
-  const holding = answers.filter((answer) => answer.ok).length;
+  const answers: Promise<Outcome<null>>[] = [];
+  // One lock after the other, as in confirmAll.
+  for (const ordinal of step.holders) {
+    const holder = await sessionOn(scene, ordinal);
+    if (holder.ok) answers.push(engine.awaitExecuted(holder.value, position.value, step.timeoutMs));
+  }
+  const holding = (await Promise.all(answers)).filter((answer) => answer.ok).length;
   if (holding >= step.need) return succeed(null);
   return fail(
     "transient",

@@ -74,12 +74,13 @@ type Turn =
       readonly plan: string | null;
       /** Ordinals of members that did not answer. */
       readonly silent: ReadonlySet<number>;
+      readonly heldUp: boolean;
     };
 
 type Again = Extract<Turn, { kind: "again" }>;
 
 function again(message: string, more: Partial<Omit<Again, "kind" | "message">> = {}): Turn {
-  const none = { afterMs: 0, refusal: null, conflict: false, plan: null, silent: NOBODY };
+  const none = { afterMs: 0, refusal: null, conflict: false, plan: null, silent: NOBODY, heldUp: false };
   return { kind: "again", ...none, ...more, message };
 }
 
@@ -144,6 +145,8 @@ interface Attempt {
   readonly first: boolean;
   readonly refusal: string | null;
   readonly impatient: ReadonlySet<number>;
+  /** The look before this one was held up and told nothing. */
+  readonly heldUp: boolean;
 }
 
 /** Longer than any look takes in which a member does not answer. */
@@ -197,7 +200,13 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
   );
   if (!looked.ok) return failed(request, looked.failure.message, null);
   const { observed, contact } = looked.value;
-  // A look that was frozen half way shows the world as it was when it was begun.
+  // Frozen half way, it saw parts of two worlds. Where every look takes so long, the next one has to do.
+  if (!attempt.heldUp && clock.now() - lookedAtMs > LOOK_MS)
+    return again("the look was held up, and is repeated", {
+      ...{ heldUp: true, refusal: attempt.refusal },
+      silent: silentIn(observed),
+    });
+  // It shows the world at the latest as it was when it was begun.
   const decision = decide(observed, engine.rules, Math.min(clock.now(), lookedAtMs + LOOK_MS));
   const idle = decision.prelude.length === 0 && decision.tracks.length === 0;
   // Memory may only ever lead to "nothing to do".
@@ -231,7 +240,10 @@ export async function reconcile(context: ReconcileContext, request: PassRequest)
   let conflicts = 0;
   let repeats = 0;
   let lastPlan: string | null = null;
-  let attempt: Attempt = { first: true, refusal: null, impatient: request.silent ?? NOBODY };
+  let attempt: Attempt = {
+    ...{ first: true, refusal: null, heldUp: false },
+    impatient: request.silent ?? NOBODY,
+  };
   for (;;) {
     const next = await turn(context, request, attempt);
     if (next.kind === "end") return next.result;
@@ -252,6 +264,6 @@ export async function reconcile(context: ReconcileContext, request: PassRequest)
       };
     }
     if (pauseMs > 0) await context.clock.sleep(pauseMs);
-    attempt = { first: false, refusal: next.refusal, impatient: next.silent };
+    attempt = { first: false, refusal: next.refusal, impatient: next.silent, heldUp: next.heldUp };
   }
 }

@@ -56,6 +56,7 @@ export interface Instance {
   /** Effects that were answered with success. */
   readonly achieved: readonly string[];
   readonly dead: boolean;
+  readonly frozen: boolean;
 }
 
 const NOWHERE = { server: null, lockedAt: null };
@@ -74,6 +75,7 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
   const achieved: string[] = [];
   let calls = 0;
   let dead = false;
+  let frozen = false;
   let thawed = false;
   /** The call by which the intent was read last, and its epoch. */
   let intent: { readonly call: number; readonly epoch: number | null } = { call: 0, epoch: null };
@@ -108,7 +110,9 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
     if (pauseMs > 0) await clock.sleep(pauseMs);
     const frozenMs = plan.freeze?.(calls) ?? null;
     if (frozenMs !== null) {
+      frozen = true;
       await clock.sleep(frozenMs);
+      frozen = false;
       thawed = true;
     }
     if (dead) return gone();
@@ -169,6 +173,9 @@ export function createInstance(kube: Kube, servers: Servers, clock: SimClock, pl
     },
     get dead() {
       return dead;
+    },
+    get frozen() {
+      return frozen;
     },
     servers: {
       async connect(options) {

@@ -39,29 +39,57 @@ export function witnessOf({ members, set }: Observed): Witness | null {
   return epochMax === 0 ? null : { term, epochMax };
 }
 
-/** A server remembers a later epoch than the annotation: an older text was put back. */
+/**
+ * A server remembers a later epoch than the annotation, or a term of this epoch, in which by the annotation nobody
+ * was opened yet: an older text was put back.
+ */
 export function isOutdated({ members, set }: Observed, state: State): boolean {
+  const { epoch, phase, pending, established } = state;
+  const closed = phase === "Establishing" && established !== null && pending?.open !== true;
+  const unopened = phase === "Revoking" || closed;
   const terms = members.flatMap((member) => factsOf(member)?.terms ?? []);
-  return terms.some((term) => term.clusterUid === set.uid && term.epoch > state.epoch);
+  return terms.some(
+    (term) => term.clusterUid === set.uid && (term.epoch > epoch || (term.epoch === epoch && unopened)),
+  );
 }
 
 function uuidOf(member: Member): string | null {
   return factsOf(member)?.serverUuid ?? member.claim?.annotations[ANNOTATION.serverUuid] ?? null;
 }
 
+/** In the place of an acker of which only its absence is known. No server has it. */
+const UNKNOWN_UUID = "00000000-0000-0000-0000-000000000000";
+
+/**
+ * Who may have acknowledged as this member. An empty server never did; whoever did so in its place has lost its
+ * volume, and counts as an acker that is missing.
+ */
+function ackerOf(member: Member, rules: EngineRules): Config["ackers"][number] {
+  const { ordinal, claim } = member;
+  const facts = factsOf(member);
+  if (facts === null || !rules.initialOnly(facts)) {
+    return { ordinal, serverUuid: uuidOf(member) ?? UNKNOWN_UUID };
+  }
+  const before = claim?.annotations[ANNOTATION.serverUuid] ?? facts.serverUuid;
+  return { ordinal, serverUuid: before === facts.serverUuid ? UNKNOWN_UUID : before };
+}
+
 /** Every other member is an acker of which each counts, until the next configuration is established. */
-function carefulConfig(members: readonly Member[], primary: Member, serverUuid: string): Config {
-  const ackers = members.flatMap((member) => {
-    const uuid = uuidOf(member);
-    return member === primary || uuid === null ? [] : [{ ordinal: member.ordinal, serverUuid: uuid }];
-  });
+function carefulConfig({ observed, rules }: Scene, primary: Member, serverUuid: string): Config {
+  const others = observed.members.filter((member) => member !== primary);
+  const ackers = others.map((member) => ackerOf(member, rules));
   return { primary: { ordinal: primary.ordinal, serverUuid }, ackers, ackCount: ackers.length > 0 ? 1 : 0 };
 }
 
+interface Scene {
+  readonly observed: Observed;
+  readonly rules: EngineRules;
+  readonly epoch: number;
+  readonly at: string;
+}
+
 function stateFor(
-  observed: Observed,
-  epoch: number,
-  at: string,
+  { observed, epoch, at }: Scene,
   rest: Pick<State, "phase" | "established" | "pending" | "primaryStartedAtMs">,
 ): State {
   return {
@@ -84,20 +112,16 @@ type Next =
  * The named primary is there: it is established again. Its ackers are those that follow it, and those that could
  * not be asked, since they may be acknowledging too (INV-3).
  */
-function withPrimary(observed: Observed, primary: Member, epoch: number, at: string): Next {
+function withPrimary(scene: Scene, primary: Member): Next {
+  const { members, set } = scene.observed;
   const serverUuid = uuidOf(primary) ?? "";
-  const careful = carefulConfig(observed.members, primary, serverUuid);
-  const following = careful.ackers.filter((acker) => {
-    const facts = observed.members.map(factsOf).find((one) => one?.serverUuid === acker.serverUuid);
+  const careful = carefulConfig(scene, primary, serverUuid);
+  const following = careful.ackers.filter(({ ordinal }) => {
+    const facts = members.filter((member) => member.ordinal === ordinal).map(factsOf)[0];
     return facts == null || facts.channel?.sourceUuid === serverUuid;
   });
-  const pending = {
-    ...careful,
-    ackers: following,
-    ackCount: ackCountFor(observed.set.replicas),
-    open: false,
-  };
-  const state = stateFor(observed, epoch, at, {
+  const pending = { ...careful, ackers: following, ackCount: ackCountFor(set.replicas), open: false };
+  const state = stateFor(scene, {
     ...{ phase: "Establishing", established: careful, pending },
     primaryStartedAtMs: factsOf(primary)?.startedAtMs ?? null,
   });
@@ -105,11 +129,10 @@ function withPrimary(observed: Observed, primary: Member, epoch: number, at: str
 }
 
 /** The named primary is none any more: all others are needed, since nobody knows how many of them acknowledged. */
-function withoutPrimary(observed: Observed, primary: Member, epoch: number, at: string): Next {
+function withoutPrimary(scene: Scene, primary: Member): Next {
   const facts = factsOf(primary);
-  const serverUuid = uuidOf(primary) ?? "";
-  const established = carefulConfig(observed.members, primary, serverUuid);
-  const state = stateFor(observed, epoch, at, {
+  const established = carefulConfig(scene, primary, uuidOf(primary) ?? "");
+  const state = stateFor(scene, {
     ...{ phase: "Revoking", established, pending: null },
     primaryStartedAtMs: facts?.startedAtMs ?? null,
   });
@@ -121,12 +144,12 @@ function withoutPrimary(observed: Observed, primary: Member, epoch: number, at: 
   };
 }
 
-function next(observed: Observed, witness: Witness, nowMs: number): Next {
+function next(observed: Observed, rules: EngineRules, witness: Witness, nowMs: number): Next {
   const { members, wish } = observed;
   const { term, epochMax } = witness;
-  const at = new Date(nowMs).toISOString();
   // Not the next one: whoever read the lost record a moment ago may be opening a server in that one just now.
   const epoch = nextEpoch(observed, epochMax) + 1;
+  const scene: Scene = { observed, rules, epoch, at: new Date(nowMs).toISOString() };
   const silent = members.filter((member) => factsOf(member) === null).map((member) => member.podName);
   const primary = members.find((member) => term !== null && uuidOf(member) === term.serverUuid);
   const current = term !== null && members.every((member) => claimEpoch(member) <= term.epoch);
@@ -135,7 +158,7 @@ function next(observed: Observed, witness: Witness, nowMs: number): Next {
     return { kind: "blocked", message: `ordinal.dev/state was lost in epoch ${epochMax}: ${wait}.` };
   }
   const facts = factsOf(primary);
-  if (facts !== null && facts.channel === null) return withPrimary(observed, primary, epoch, at);
+  if (facts !== null && facts.channel === null) return withPrimary(scene, primary);
   const others = silent.filter((name) => name !== primary.podName).join(", ");
   if (others !== "") {
     const wait =
@@ -145,7 +168,7 @@ function next(observed: Observed, witness: Witness, nowMs: number): Next {
     return { kind: "blocked", message: `ordinal.dev/state was lost in epoch ${epochMax}: ${wait}.` };
   }
   // Lost in the middle of a change: what it has is seen, and so is what the others have.
-  if (facts !== null) return withoutPrimary(observed, primary, epoch, at);
+  if (facts !== null) return withoutPrimary(scene, primary);
   const since = sinceMs(observed, "StateLost");
   const waitMs = wish.spec?.gracefulWaitMs ?? 0;
   if (since === null || nowMs - since < waitMs)
@@ -153,7 +176,7 @@ function next(observed: Observed, witness: Witness, nowMs: number): Next {
       kind: "blocked",
       message: `ordinal.dev/state was lost in epoch ${epochMax}: waiting for ${primary.podName}, the last primary.`,
     };
-  return withoutPrimary(observed, primary, epoch, at);
+  return withoutPrimary(scene, primary);
 }
 
 export function reconstructing(
@@ -162,7 +185,7 @@ export function reconstructing(
   nowMs: number,
   { witness, known }: { readonly witness: Witness; readonly known: readonly Problem[] },
 ): Decision {
-  const lost = next(observed, witness, nowMs);
+  const lost = next(observed, rules, witness, nowMs);
   if (lost.kind === "blocked") {
     const problem: Problem = { code: "StateLost", message: lost.message, blocks: true };
     return blocked(observed, nowMs, [problem, ...known], patience(observed, nowMs, "StateLost"));

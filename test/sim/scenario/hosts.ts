@@ -74,38 +74,33 @@ interface Platform {
 /** A function for every wake, as long as the platform has room. */
 function startPlatform(crowd: Crowd, { name, part, skewMs }: Platform): void {
   const { world, stage } = crowd;
-  let running = 0;
+  const running = new Set<Instance>();
   let started = 0;
+
+  /** Of those that are at work: a killed function never answers, and a frozen one takes no share of the machine. */
+  function places(): number {
+    return [...running].filter(({ dead, frozen }) => !dead && !frozen).length;
+  }
 
   function launch(cause: string): void {
     const copies = stage.functions?.copies ?? 1;
     const room = stage.functions === null ? COPIES_USUAL : COPIES_MAX;
-    for (let copy = 0; copy < copies && running < room; copy += 1) {
-      const gone = leaving();
+    for (let copy = 0; copy < copies && places() < room; copy += 1) {
       started += 1;
       const who = `${name}.${started}`;
       const { instance, context } = world.start({ ...fateOf(crowd, skewMs) });
       crowd.instances.push(instance);
+      running.add(instance);
+      // A platform ends its functions in time.
+      world.clock.after(FUNCTION_MAX_MS, () => running.delete(instance));
       reconcile(context, { ref: REF, cause, entry: null, memory: null })
         .then((result) => crowd.told(who, `${result.outcome}: ${result.message}`))
         .catch((error: unknown) => {
           if (error instanceof Killed) crowd.told(who, "killed");
           else crowd.errors.push(error);
         })
-        .finally(gone);
+        .finally(() => running.delete(instance));
     }
-  }
-
-  /** A platform ends its functions in time, and a frozen one keeps nobody's place longer than that. */
-  function leaving(): () => void {
-    running += 1;
-    let left = false;
-    const leave = (): void => {
-      if (!left) running -= 1;
-      left = true;
-    };
-    world.clock.after(FUNCTION_MAX_MS, leave);
-    return leave;
   }
 
   if (part.watches) {

@@ -1,8 +1,19 @@
 /** What was recorded is gone, and the servers remember: it is put together again, above all that they remember. */
 import { describe, expect, test } from "vitest";
 import { settled } from "../../support/carry-out.ts";
-import { but, channelTo, placed, primaryFacts, replicaFacts, server, silent, uuidOf } from "../../support/situation.ts";
-import { codes, configOf, deciding, reasons, recordedBy, serverSteps, term } from "./support.ts";
+import {
+  but,
+  channelTo,
+  facts,
+  placed,
+  primaryFacts,
+  replicaFacts,
+  server,
+  silent,
+  state,
+  uuidOf,
+} from "../../support/situation.ts";
+import { codes, configOf, deciding, reasons, recordedBy, revoking, serverSteps, term } from "./support.ts";
 
 const wiped = but({ state: { kind: "none" } });
 const before = settled(placed(3));
@@ -38,6 +49,24 @@ describe("a lost record", () => {
       pending: null,
     });
     expect(serverSteps(decision)).toEqual([]);
+  });
+
+  test("an empty server is no acker, and whoever was one in its place is missing", () => {
+    const blank = server(2, facts(2));
+    const there = recordedBy(deciding(before, wiped, blank));
+    expect(there?.pending?.ackers.map(({ ordinal }) => ordinal)).toEqual([1]);
+    const following = server(0, replicaFacts(0, { channel: channelTo(1), terms: [term(4, 0)] }));
+    const ackers = recordedBy(deciding(before, wiped, following, blank))?.established?.ackers ?? [];
+    expect(ackers.map(({ ordinal }) => ordinal)).toEqual([1, 2]);
+    expect(ackers[1]?.serverUuid).not.toBe(uuidOf(2));
+  });
+
+  test("an older text of the same epoch is known by the term that it does not know of", () => {
+    const standing = server(0, primaryFacts(3, { terms: [term(2, 0)] }));
+    const older = state(revoking(3, "switchover", { epoch: 2 }));
+    const decision = deciding(before, older, standing);
+    expect(reasons(decision)).toContain("StateReconstructed");
+    expect(recordedBy(decision)?.epoch).toBe(4);
   });
 
   test("in the middle of a change, waits for every member whose transactions nobody knows", () => {
