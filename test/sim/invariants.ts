@@ -52,6 +52,8 @@ interface Memory {
   readonly terms: Map<number, string>;
   readonly openedIn: Map<number, string>;
   readonly drifted: Set<SimServer>;
+  /** Opened, or primaries once, by a record that was lost. */
+  readonly forgotten: Set<SimServer>;
   readonly resumes: boolean;
   termMax: number;
   epoch: number;
@@ -84,8 +86,18 @@ function oneWritable(world: Seen, memory: Memory, config: Config): void {
   for (const { serverUuid, ordinal } of config.ackers) {
     const server = serverOf(world, serverUuid);
     if (server === undefined || !server.running || memory.drifted.has(server)) continue;
+    if (memory.forgotten.has(server)) continue;
     if (memory.resumes && [...memory.terms.values()].includes(serverUuid)) continue;
     require(server.variable("read_only") !== "OFF", `INV-2: the replica mysql-${ordinal} takes writes`);
+  }
+}
+
+/** What is put together again counts every member as an acker, also one that was deposed and has not been reached since. */
+function forgetPrimaries(world: Seen, memory: Memory, state: State): void {
+  const now = (state.pending ?? state.established)?.primary.serverUuid;
+  for (const uuid of memory.terms.values()) {
+    const server = uuid === now ? undefined : serverOf(world, uuid);
+    if (server !== undefined) memory.forgotten.add(server);
   }
 }
 
@@ -137,12 +149,14 @@ export function createInspector(world: Seen): Inspector {
     terms: new Map(),
     openedIn: new Map(),
     drifted: new Set(),
+    forgotten: new Set(),
     resumes: world.annotation(ANNOTATION.onRestart) === "resume",
     termMax: 0,
     epoch: 0,
     seq: 0,
   };
   let violation: string | null = null;
+  let opened: SimServer | null = null;
   const records = createRecords(world);
   const first = records.state();
   if (first?.established != null) {
@@ -172,7 +186,10 @@ export function createInspector(world: Seen): Inspector {
           memory.seq), `INV-4: epoch ${state.epoch} after ${memory.epoch}, ${state.seq} after ${memory.seq}`);
     memory.epoch = state.epoch;
     memory.seq = state.seq;
+    opened =
+      state.pending?.open === true ? (serverOf(world, state.pending.primary.serverUuid) ?? null) : null;
     if (state.phase === "Released" || state.phase === "Releasing") return;
+    if (state.op?.kind === "reconstruct") forgetPrimaries(world, memory, state);
     const config = state.pending ?? state.established;
     if (config === null) return;
     oneWritable(world, memory, config);
@@ -185,6 +202,8 @@ export function createInspector(world: Seen): Inspector {
   return Object.assign(inspect, {
     effect: (effect: Effect) => judgeEffect(world, memory, effect),
     tampered() {
+      // Whoever was opened by what is lost now is a replica by what is put together again, until it is closed.
+      if (opened !== null) memory.forgotten.add(opened);
       // Of an epoch that no server has seen only the text knew.
       memory.epoch = Math.min(memory.epoch, memory.termMax);
       memory.seq = 0;
@@ -280,6 +299,7 @@ function watchCommits(
     if (primary === undefined || primary === server) return;
     // Written by hand where the next primary is about to begin: its ackers count already.
     if (records.state()?.pending?.primary.serverUuid === server.volume.serverUuid) return;
+    if (memory.forgotten.has(server)) return;
     guard(() =>
       require(holds(
         primary,

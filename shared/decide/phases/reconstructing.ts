@@ -10,7 +10,7 @@ import type { Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { EngineRules } from "../../model/engine.ts";
 import type { Member, Observed } from "../../model/observed.ts";
-import type { Term } from "../../model/server.ts";
+import type { ServerFacts, Term } from "../../model/server.ts";
 import { type Config, STATE_VERSION, type State } from "../../model/state.ts";
 import { blocked, compose, patience } from "../compose.ts";
 import { nextEpoch } from "../plan/adopt.ts";
@@ -125,7 +125,20 @@ function withPrimary(scene: Scene, primary: Member): Next {
     ...{ phase: "Establishing", established: careful, pending },
     primaryStartedAtMs: factsOf(primary)?.startedAtMs ?? null,
   });
-  return { kind: "state", state, message: `${primary.podName} was the last primary and is there` };
+  return { kind: "state", state, message: `${primary.podName} is the last primary and is there` };
+}
+
+/**
+ * Lost in the middle of a change: whom the last primary follows was elected, and may be open already without that
+ * anybody has acknowledged its term. It holds everything that the last primary has.
+ */
+function successorOf({ observed, rules }: Scene, last: ServerFacts | null): Member | null {
+  const found = observed.members.find((member) => {
+    const facts = factsOf(member);
+    if (last === null || facts === null || facts.serverUuid !== last.channel?.sourceUuid) return false;
+    return facts.channel === null && rules.positions.contains(facts.received, last.received);
+  });
+  return found ?? null;
 }
 
 /** The named primary is none any more: all others are needed, since nobody knows how many of them acknowledged. */
@@ -159,6 +172,8 @@ function next(observed: Observed, rules: EngineRules, witness: Witness, nowMs: n
   }
   const facts = factsOf(primary);
   if (facts !== null && facts.channel === null) return withPrimary(scene, primary);
+  const successor = successorOf(scene, facts);
+  if (successor !== null) return withPrimary(scene, successor);
   const others = silent.filter((name) => name !== primary.podName).join(", ");
   if (others !== "") {
     const wait =
@@ -167,7 +182,7 @@ function next(observed: Observed, rules: EngineRules, witness: Witness, nowMs: n
         : `${primary.podName}, the last primary, follows another server; waiting for ${others}`;
     return { kind: "blocked", message: `ordinal.dev/state was lost in epoch ${epochMax}: ${wait}.` };
   }
-  // Lost in the middle of a change: what it has is seen, and so is what the others have.
+  // What it has is seen, and so is what the others have.
   if (facts !== null) return withoutPrimary(scene, primary);
   const since = sinceMs(observed, "StateLost");
   const waitMs = wish.spec?.gracefulWaitMs ?? 0;

@@ -57,7 +57,7 @@ export function claiming(
     why: message,
     state,
     happenings: [{ reason: "FailoverStarted", message }],
-    tracks: revokeTracks(next, { revoked: [] }),
+    tracks: revokeTracks(next, { revoked: [], needed: 0 }),
     lookAgainMs: 0,
   });
 }

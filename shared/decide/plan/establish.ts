@@ -65,8 +65,11 @@ function promotion({ primary, state }: Situation, ackCount: number): readonly St
   if (facts === null || facts.channel === null || state.established === null) return [];
   const receiving: readonly Step[] =
     facts.channel.receiver === "off" ? [] : [{ kind: "StopReceiving", ordinal }];
+  // Opened by hand; what was written there is the new primary's own from now on.
+  const closing: readonly Step[] = facts.readOnly ? [] : [{ kind: "Demote", ordinal }];
   return [
     ...receiving,
+    ...closing,
     { kind: "Promote", ordinal, timeoutMs: PROMOTE_TIMEOUT_MS },
     { kind: "Arm", ordinal, ackCount },
   ];
@@ -126,7 +129,8 @@ export function establish(situation: Situation): Establishing {
   const promoting = promotion(situation, needed);
   if (promoting.length > 0) return { kind: "steps", steps: promoting };
   // The old primary, put out of service and then elected itself, lets nobody in, its ackers least of all.
-  if (facts.offline) return { kind: "steps", steps: prepareSteps(situation, primary, "primary") };
+  // As a replica: one that resumes writing after a restart has to have been opened before.
+  if (facts.offline) return { kind: "steps", steps: prepareSteps(situation, primary, "replica") };
   const armed = needed === 0 || (facts.acks.required && facts.acks.count >= needed);
   if (pending.open && armed && !facts.readOnly && termStands(situation) && termIsHeld(situation))
     return { kind: "done", state: established(state) };

@@ -6,10 +6,11 @@
 import { LABEL } from "../../annotations/keys.ts";
 import type { Problem } from "../../model/condition.ts";
 import type { Config, State } from "../../model/state.ts";
-import type { Step, Track } from "../../model/step.ts";
+import type { Track } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation, seenFrom, sinceMs } from "../situation.ts";
 import { needed, type Quorum } from "./elect.ts";
 import { type Evidence, evidence, wasCutOffForLong } from "./evidence.ts";
+import { deposedSteps } from "./rejoin.ts";
 import { seenOf } from "./routing.ts";
 
 /** Two probes this far apart before silence is taken for death. */
@@ -191,13 +192,22 @@ function isSettled({ facts }: MemberView): boolean {
 }
 
 /** The old primary is put out of service as well as it goes, and its acknowledgers stop receiving from anybody. */
-export function revokeTracks(situation: Situation, { revoked }: Pick<Quorum, "revoked">): readonly Track[] {
+export function revokeTracks(
+  situation: Situation,
+  { revoked, needed: count }: Pick<Quorum, "revoked" | "needed">,
+): readonly Track[] {
   const { members, config, primary } = situation;
-  const fence: readonly Step[] =
-    primary.facts === null || isSettled(primary) ? [] : [{ kind: "Fence", ordinal: primary.ordinal }];
   const receiving = members.filter(
     (view) => view !== primary && isAcker(config, view) && !revoked.includes(view),
   );
   const stops = receiving.map((view): Track => [{ kind: "StopReceiving", ordinal: view.ordinal }]);
-  return [withdrawRoute(situation), fence, ...stops].filter((track) => track.length > 0);
+  const alone = revoked.length + stops.length < count;
+  return [withdrawRoute(situation), closing(primary, alone), ...stops].filter((track) => track.length > 0);
+}
+
+/** `alone`: without the old primary there are too few copies, so that commits nobody acknowledges may not stay. */
+function closing(primary: MemberView, alone: boolean): Track {
+  const { facts, ordinal } = primary;
+  if (facts === null || isSettled(primary)) return [];
+  return alone ? deposedSteps(primary, facts.acks.waiters) : [{ kind: "Fence", ordinal }];
 }

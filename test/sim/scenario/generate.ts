@@ -135,7 +135,9 @@ function planned(draw: Draw, members: number, endMs: number): readonly PlannedFa
       faults.push({ moment: momentOf(draw, { beginMs, number, endMs }), fault });
     }
   }
-  return faults;
+  // Then nothing is left that could tell whose the cluster was.
+  const forgotten = members === 1 && faults.some(({ fault }) => fault.kind === "annotation");
+  return forgotten ? faults.filter(({ fault }) => fault.kind !== "loseVolume") : faults;
 }
 
 function momentOf(

@@ -24,6 +24,8 @@ export interface Hosts {
   watch(): () => readonly string[];
   /** When the last frozen function has woken, milliseconds since 1970. */
   readonly frozenUntilMs: number;
+  /** Nobody is there who could do anything: every host is a process that stands still. */
+  frozen(): boolean;
   /** Rejections that are no deaths: bugs of the code under test. */
   readonly errors: readonly unknown[];
   onPass(listen: (who: string, message: string) => void): void;
@@ -41,6 +43,8 @@ interface Crowd {
   readonly world: World;
   readonly chance: () => number;
   readonly instances: Instance[];
+  /** Of each resident host the process of now. */
+  readonly residents: (() => Instance)[];
   readonly errors: unknown[];
   frozenUntilMs: number;
   stopped: boolean;
@@ -121,6 +125,7 @@ function startPlatform(crowd: Crowd, { name, part, skewMs }: Platform): void {
 function startResident(crowd: Crowd, { name, part, skewMs }: Platform): void {
   const { world, chance } = crowd;
   let host = begin();
+  crowd.residents.push(() => host.instance);
 
   function begin(): ReturnType<World["host"]> {
     const born = world.host({
@@ -163,6 +168,7 @@ export function startHosts(stage: Stage, seed: number, parts: readonly HostPart[
     world: stage.world,
     chance: createChance(seed ^ 0xca57),
     instances: [],
+    residents: [],
     errors: [],
     frozenUntilMs: 0,
     stopped: false,
@@ -184,12 +190,21 @@ export function startHosts(stage: Stage, seed: number, parts: readonly HostPart[
     },
     watch() {
       const before = new Map(crowd.instances.map((instance) => [instance, instance.achieved.length]));
-      return () => crowd.instances.flatMap((instance) => instance.achieved.slice(before.get(instance) ?? 0));
+      const earlier = new Set(crowd.instances.flatMap(({ achieved }) => achieved));
+      // Whoever wakes up may do once more what another one has done meanwhile: that changes nothing.
+      const repeats = ({ afterThaw }: Instance, text: string): boolean =>
+        earlier.has(text) && afterThaw.some((done) => done.text === text);
+      return () =>
+        crowd.instances.flatMap((instance) =>
+          instance.achieved.slice(before.get(instance) ?? 0).filter((text) => !repeats(instance, text)),
+        );
     },
     get frozenUntilMs() {
       return crowd.frozenUntilMs;
     },
     errors: crowd.errors,
+    frozen: () =>
+      crowd.residents.length === parts.length && crowd.residents.every((resident) => resident().frozen),
     onPass(listen) {
       crowd.told = listen;
     },

@@ -119,12 +119,13 @@ function isIn(state: string, moment: Moment): boolean {
 }
 
 /** Null when it is settled, and stays so for a moment; else what is still missing after all the time that it may take. */
-async function converge({ world, stage }: Play): Promise<{ late: string | null; tookMs: number }> {
-  const beganMs = world.clock.now();
+async function converge({ world, stage, hosts }: Play): Promise<{ late: string | null; tookMs: number }> {
+  let beganMs = world.clock.now();
   let settledAtMs: number | null = null;
   for (;;) {
     const missing = unsettled(stage, NOBODY);
     const nowMs = world.clock.now();
+    if (hosts.frozen()) beganMs = nowMs;
     const tookMs = nowMs - beganMs;
     settledAtMs = missing === null ? (settledAtMs ?? nowMs) : null;
     if (settledAtMs !== null && nowMs - settledAtMs >= STAYS_MS)

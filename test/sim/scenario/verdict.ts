@@ -102,11 +102,14 @@ export function parkedMembers(stage: Stage): ReadonlySet<SimServer> {
 }
 
 /** Too few of the disks that hold every acknowledged write are left; null when there are enough. */
-export function quorumLost({ world, lost, tampered }: Stage): string | null {
+export function quorumLost({ world, inspector, lost, tampered }: Stage): string | null {
   const state = stateOf(world);
   const config = state?.pending?.open === true ? state.pending : (state?.established ?? null);
   if (lost.size === 0) return null;
-  if (config === null) return tampered ? "a disk was lost, and what was recorded" : null;
+  const last = inspector.facts.primaryUuid();
+  if (tampered && (config === null || (last !== null && lost.has(last))))
+    return "a disk was lost, and what was recorded";
+  if (config === null) return null;
   if (!lost.has(config.primary.serverUuid)) return null;
   const left = config.ackers.filter(({ serverUuid }) => !lost.has(serverUuid)).length;
   const needed = config.ackers.length - config.ackCount + 1;
