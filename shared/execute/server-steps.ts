@@ -135,7 +135,8 @@ async function act(
       return known.ok ? engine.prepare(server, step.preparation, known.value) : known;
     }
     case "Seed": {
-      const donor = peer(scene, step.donor, step.ordinal);
+      // By the donor's own account: the member's may be locked on a donor that was the primary when it was taken out.
+      const donor = peer(scene, step.donor, step.donor);
       return donor.ok ? engine.seed(server, donor.value, SEED_WAIT_MS, step.covered) : donor;
     }
     case "Fence":

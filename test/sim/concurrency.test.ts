@@ -5,6 +5,8 @@
 import { describe, expect, test } from "vitest";
 import { createChance } from "./clock.ts";
 import { endState } from "./end-state.ts";
+import type { Scenario } from "./scenario/model.ts";
+import { runScenario } from "./scenario/run.ts";
 import { WORKFLOWS, type Workflow } from "./workflows.ts";
 
 const nightly = process.env["ORDINAL_NIGHTLY"] === "1";
@@ -60,3 +62,35 @@ describe.each(WORKFLOWS)("$name", (workflow) => {
 function harmless(text: string): boolean {
   return text.startsWith("create Event") || text.startsWith("remove ");
 }
+
+/** How long nobody took writes after the primary was killed, milliseconds. */
+async function gapOf(scenario: Scenario): Promise<number> {
+  let killedMs = Number.NaN;
+  let gapMs = Number.NaN;
+  const tell = (nowMs: number, who: string, what: string): void => {
+    if (who === "WORLD" && what.startsWith("fault: kill")) killedMs = nowMs;
+    if (who === "RECORD" && what.startsWith("epoch 2 Steady") && Number.isNaN(gapMs))
+      gapMs = nowMs - killedMs;
+  };
+  expect((await runScenario(scenario, { teller: { tell } })).violation).toBeNull();
+  return gapMs;
+}
+
+test("two hosts at once do not wait for each other's locks, in which 5 s would pass", async () => {
+  const host = { resident: true, watches: true, sweepMs: 2_000, skewMs: 0 };
+  for (const seed of SEEDS) {
+    const gapMs = await gapOf({
+      ...{
+        seed,
+        members: 5,
+        onRestart: "wait",
+        hosts: [host, host],
+        clients: 1,
+        sticky: false,
+        endMs: 12_000,
+      },
+      faults: [{ moment: { atMs: 3_000 + seed }, fault: { kind: "kill", target: "primary" } }],
+    });
+    expect(gapMs, `seed ${seed}`).toBeLessThan(1_000);
+  }
+});

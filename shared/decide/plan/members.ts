@@ -9,7 +9,7 @@ import type { ServerFacts } from "../../model/server.ts";
 import type { Config } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation } from "../situation.ts";
-import { chooseDonor, type Donors, prepareSteps, unlockStep } from "./prepare.ts";
+import { chooseDonor, type Donors, prepareSteps } from "./prepare.ts";
 import { deposedSteps, rebuildSteps } from "./rejoin.ts";
 
 function announceSeeding(situation: Situation, view: MemberView, donor: number): Step {
@@ -31,6 +31,16 @@ function seedSteps(situation: Situation, view: MemberView, busy: Donors): Track 
     announceSeeding(situation, view, donor),
     { kind: "Seed", ordinal: view.ordinal, donor, covered: null },
   ];
+}
+
+/**
+ * Rather than by its place among the ackers it comes back as somebody new: an account that was locked when it
+ * was taken out is unlocked again, on the primary of today.
+ */
+function unlockStep({ primary }: Situation, view: MemberView): Track {
+  // A closed primary takes no such change; if it is needed, it is seen again once it is open.
+  if (primary.facts === null || primary.facts.readOnly) return [];
+  return [{ kind: "LockAccount", ordinal: view.ordinal, primary: primary.ordinal, locked: false }];
 }
 
 function followStep(situation: Situation, view: MemberView, facts: ServerFacts): Step {

@@ -33,16 +33,6 @@ export function prepareSteps(situation: Situation, view: MemberView, role: Desir
   return preparations.map((preparation) => ({ kind: "Prepare", ordinal: view.ordinal, preparation }));
 }
 
-/**
- * Rather than by its place among the ackers it comes back as somebody new: an account that was locked when it
- * was taken out is unlocked again, on the primary of today.
- */
-export function unlockStep({ primary }: Situation, view: MemberView): Track {
-  // A closed primary takes no such change; if it is needed, it is seen again once it is open.
-  if (primary.facts === null || primary.facts.readOnly) return [];
-  return [{ kind: "LockAccount", ordinal: view.ordinal, primary: primary.ordinal, locked: false }];
-}
-
 /** A replica that is up to date and not copied from at present; the primary only when there is none. */
 export function chooseDonor(situation: Situation, busy: Donors): number | null {
   const replicas = situation.members.filter(

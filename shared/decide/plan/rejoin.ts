@@ -5,7 +5,7 @@
  */
 import type { Step, Track } from "../../model/step.ts";
 import type { MemberView, Situation, Standing } from "../situation.ts";
-import { chooseDonor, type Donors, prepareSteps, unlockStep } from "./prepare.ts";
+import { chooseDonor, type Donors, prepareSteps } from "./prepare.ts";
 
 /** Out of service first; commits that wait are never answered then, and end with its process. */
 export function deposedSteps({ ordinal, facts }: MemberView, waiters: number): Track {
@@ -57,7 +57,6 @@ export function rebuildSteps(
   const message = `${member.podName} is made anew; what only it had (${extra}) is archived.`;
   return [
     ...prepareSteps(situation, view, "unseeded"),
-    ...unlockStep(situation, view),
     // Made anew once before, it has given the GTIDs that are archived to other transactions; by them alone one
     // cannot tell. What is kept already is only read back.
     archive,

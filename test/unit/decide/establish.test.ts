@@ -9,6 +9,7 @@ import {
   accounts,
   adoptingState,
   type Change,
+  channelTo,
   config,
   known,
   observed,
@@ -74,10 +75,23 @@ describe("the next primary is", () => {
   });
 
   test("let in again when it is the old one that was put out of service", () => {
-    const offline = next({ offline: true, settings: { server_id: "2", prepared: "replica" } });
-    const prepared = at(false, offline).tracks[0]?.map(({ kind }) => kind);
-    expect(prepared).toEqual(["Prepare"]);
+    const offline = next({ offline: true, settings: { server_id: "2", prepared: "primary" } });
+    const [track] = at(false, offline).tracks;
+    // As a replica, so that a restart before it is opened brings it back closed.
+    expect(track).toMatchObject([
+      { kind: "Prepare", ordinal: 1, preparation: { parameters: { role: "replica" } } },
+    ]);
     expect(at(false, next({ offline: false })).tracks[0]?.map(({ kind }) => kind)).not.toEqual(["Prepare"]);
+  });
+
+  test("closed first when somebody opened it by hand", () => {
+    const following = next({ readOnly: false, channel: channelTo(0) });
+    expect(at(false, following).tracks[0]?.map(({ kind }) => kind)).toEqual([
+      "StopReceiving",
+      "Demote",
+      "Promote",
+      "Arm",
+    ]);
   });
 
   test("armed at once while it is closed, whoever is connected", () => {

@@ -263,6 +263,17 @@ describe("once claimed", () => {
     }
   });
 
+  test("the old primary is restarted when it is needed and its commits wait for nobody", () => {
+    const acks = { ...primaryFacts(3).acks, waiters: 1 };
+    const stuck = server(0, primaryFacts(3, { readOnly: false, offline: true, acks }));
+    const needed = deciding(before, state(revoking(3)), stuck, cut(1), silent(2));
+    expect(serverSteps(needed)).toEqual([{ kind: "Restart", ordinal: 0 }]);
+    // Applications may still be connected, and would be answered OK.
+    const online = server(0, primaryFacts(3, { readOnly: false, acks }));
+    const open = deciding(before, state(revoking(3)), online, cut(1), silent(2));
+    expect(serverSteps(open)).toEqual([{ kind: "Fence", ordinal: 0 }]);
+  });
+
   test("only recorded ackers are stopped, and only those that receive", () => {
     const one = state(
       revoking(3, "failover", { established: config(3, { ackers: config(3).ackers.slice(0, 1) }) }),

@@ -12,6 +12,7 @@ import {
   silent,
   state,
   uuidOf,
+  written,
 } from "../../support/situation.ts";
 import { codes, configOf, deciding, reasons, recordedBy, revoking, serverSteps, term } from "./support.ts";
 
@@ -67,6 +68,19 @@ describe("a lost record", () => {
     const decision = deciding(before, older, standing);
     expect(reasons(decision)).toContain("StateReconstructed");
     expect(recordedBy(decision)?.epoch).toBe(4);
+  });
+
+  test("in the middle of a change, goes on with whom the last primary follows, if that one has all of it", () => {
+    const [mine, all] = [written(90), written(100)];
+    const following = { channel: channelTo(1), executed: mine, terms: [term(4, 0)] };
+    const next = (executed: string) => server(1, replicaFacts(1, { channel: null, executed }));
+    const old = server(0, replicaFacts(0, following));
+    expect(recordedBy(deciding(before, wiped, old, next(all)))).toMatchObject({
+      phase: "Establishing",
+      pending: { primary: { ordinal: 1 } },
+    });
+    const ahead = server(0, replicaFacts(0, { ...following, executed: written(101) }));
+    expect(recordedBy(deciding(before, wiped, ahead, next(all)))?.phase).toBe("Revoking");
   });
 
   test("in the middle of a change, waits for every member whose transactions nobody knows", () => {
