@@ -40,17 +40,17 @@ export function witnessOf({ members, set }: Observed): Witness | null {
 }
 
 /**
- * A server remembers a later epoch than the annotation, or a term of this epoch, in which by the annotation nobody
- * was opened yet: an older text was put back.
+ * A server or a volume remembers a later epoch than the annotation, or one of this epoch, in which by the annotation
+ * nobody was opened yet: an older text was put back.
  */
 export function isOutdated({ members, set }: Observed, state: State): boolean {
   const { epoch, phase, pending, established } = state;
   const closed = phase === "Establishing" && established !== null && pending?.open !== true;
   const unopened = phase === "Revoking" || closed;
   const terms = members.flatMap((member) => factsOf(member)?.terms ?? []);
-  return terms.some(
-    (term) => term.clusterUid === set.uid && (term.epoch > epoch || (term.epoch === epoch && unopened)),
-  );
+  const ours = terms.filter((term) => term.clusterUid === set.uid).map((term) => term.epoch);
+  const last = Math.max(0, ...ours, ...members.map(claimEpoch));
+  return last > epoch || (last === epoch && unopened);
 }
 
 function uuidOf(member: Member): string | null {

@@ -53,12 +53,15 @@ function elected(situation: Situation, base: Base, election: Elected): Decision 
   const { observed, nowMs, state } = situation;
   const { candidate, confirmations, considered, why } = election;
   const message = `${candidate.member.podName} becomes the primary in epoch ${state.epoch}: ${why}.`;
+  // Opened by hand; what was written there is seen, and no more may come.
+  const close: Track =
+    candidate.facts?.readOnly === false ? [{ kind: "Demote", ordinal: candidate.ordinal }] : [];
   return compose(observed, nowMs, {
     ...base,
     why: message,
     state: electedState(situation, election),
     happenings: [{ reason: "PrimaryElected", message, considered }],
-    before: [{ kind: "Confirm", members: confirmations }],
+    before: [...close, { kind: "Confirm", members: confirmations }],
     lookAgainMs: 0,
   });
 }

@@ -117,7 +117,8 @@ function serverFault(hands: Hands, fault: Extract<Fault, { target: Target }>, or
 }
 
 function drift({ inspector, world }: Hands, what: string, server: SimServer): void {
-  if (!server.running || server.stopped) return;
+  // A server that is still empty has neither the plugins nor the table, so each of these is refused.
+  if (!server.running || server.stopped || !server.data.tables.has("shop.orders")) return;
   const { globals } = server.process;
   inspector.drifted(server);
   switch (what) {

@@ -37,6 +37,7 @@ function misplaced(server: SimServer, primary: SimServer, config: Config): strin
   const { channel } = server.data;
   if (channel?.sourceUuid !== primary.volume.serverUuid) return `${name} does not follow ${primary.name}`;
   if (receiver?.state !== "ON" || !applier) return `${name} does not replicate`;
+  if (hasTail(server, primary)) return `${name} has transactions of its own`;
   if (!config.ackers.some((acker) => acker.serverUuid === volume.serverUuid))
     return `${name} is not recorded`;
   return receiver.semiSync ? null : `${name} does not acknowledge`;

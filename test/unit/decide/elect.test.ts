@@ -149,6 +149,14 @@ describe("elected is", () => {
     ]);
   });
 
+  test("closed before that when somebody opened it by hand", () => {
+    const open = replica(2, { readOnly: false, received: written(100) }, stopped);
+    const { prelude } = deciding(before, claimed, silent(0), holding(1, written(99)), open);
+    const kinds = prelude.map(({ kind }) => kind);
+    expect(kinds.slice(kinds.indexOf("Demote"))).toEqual(["Demote", "Confirm", "Record"]);
+    expect(prelude).toContainEqual({ kind: "Demote", ordinal: 2 });
+  });
+
   test("noted with the start of its process", () => {
     const decision = deciding(before, claimed, silent(0), cut(1, 2));
     expect(recordedBy(decision)?.primaryStartedAtMs).toBe(facts(1).startedAtMs);

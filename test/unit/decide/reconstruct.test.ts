@@ -1,10 +1,12 @@
 /** What was recorded is gone, and the servers remember: it is put together again, above all that they remember. */
 import { describe, expect, test } from "vitest";
+import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import { settled } from "../../support/carry-out.ts";
 import {
   but,
   channelTo,
   facts,
+  member,
   placed,
   primaryFacts,
   replicaFacts,
@@ -81,6 +83,20 @@ describe("a lost record", () => {
     });
     const ahead = server(0, replicaFacts(0, { ...following, executed: written(101) }));
     expect(recordedBy(deciding(before, wiped, ahead, next(all)))?.phase).toBe("Revoking");
+  });
+
+  test("an older text of the same epoch is known by the volumes, while the servers are away", () => {
+    const remembering = member(1, (one) => ({
+      ...one,
+      claim: one.claim && {
+        ...one.claim,
+        annotations: { ...one.claim.annotations, [ANNOTATION.epochSeen]: "2" },
+      },
+    }));
+    const older = state(revoking(3, "switchover", { epoch: 2 }));
+    const decision = deciding(before, older, remembering, silent(1), silent(2));
+    expect(codes(decision)).toContain("StateLost");
+    expect(recordedBy(decision)).toBeNull();
   });
 
   test("in the middle of a change, waits for every member whose transactions nobody knows", () => {
