@@ -114,21 +114,20 @@ function describe(situation: Situation, view: MemberView): string {
 
 /**
  * Those that may acknowledge to the new primary: read-only, and with nothing that it lacks. And those that may
- * be acknowledging already, because they could not be asked, or receive from it now: recorded is more than real,
- * never less (INV-3).
+ * be acknowledging already, because they could not be asked, or receive from it now, as from an earlier term of
+ * its own: recorded is more than real, never less (INV-3).
  */
 function ackersFor(situation: Situation, candidate: MemberView): Config["ackers"] {
   const { members, config } = situation;
-  const able = ableAckers(situation, candidate);
-  const perhaps = config.ackers.filter(({ serverUuid }) => {
-    if (serverUuid === candidate.facts?.serverUuid) return false;
-    const channel = members.find((view) => view.facts?.serverUuid === serverUuid)?.facts?.channel;
-    if (channel === undefined) return true;
-    return (
-      channel !== null && channel.receiver !== "off" && channel.sourceUuid === candidate.facts?.serverUuid
-    );
+  const known = (serverUuid: string) => members.some((view) => view.facts?.serverUuid === serverUuid);
+  const unasked = config.ackers.filter(({ serverUuid }) => !known(serverUuid));
+  const receiving = members.flatMap(({ ordinal, facts }) => {
+    const channel = facts?.channel ?? null;
+    const here = channel?.sourceUuid === candidate.facts?.serverUuid && channel?.receiver !== "off";
+    return facts === null || channel === null || !here ? [] : [{ ordinal, serverUuid: facts.serverUuid }];
   });
-  return [...able, ...perhaps.filter((one) => !able.some((other) => other.serverUuid === one.serverUuid))];
+  const all = [...ableAckers(situation, candidate), ...unasked, ...receiving];
+  return [...new Map(all.map((acker) => [acker.serverUuid, acker])).values()];
 }
 
 function ableAckers(situation: Situation, candidate: MemberView): Config["ackers"] {
