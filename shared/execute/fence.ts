@@ -33,6 +33,35 @@ export async function intentStands(kube: Kube, recorded: StatefulSet): Promise<O
   return same ? succeed(null) : fail("conflict", "the recorded intent was replaced by a newer one");
 }
 
+/**
+ * Sessions of one pass between two of its plans: connected, without a lock, and at an end with the pass, or when
+ * they have been idle for as long as a lock may be. A handshake takes ten times as long as a statement.
+ */
+export class Spares {
+  readonly #idle = new Map<number, Server>();
+
+  has(ordinal: number): boolean {
+    return this.#idle.has(ordinal);
+  }
+
+  take(ordinal: number): Server | null {
+    const session = this.#idle.get(ordinal) ?? null;
+    this.#idle.delete(ordinal);
+    return session;
+  }
+
+  /** Gives its lock back. One that cannot, or is one too many, is closed. */
+  async give(ordinal: number, session: Server, { engine }: Contact): Promise<void> {
+    const unlocked = await engine.unlock(session);
+    if (unlocked.ok && !this.#idle.has(ordinal)) this.#idle.set(ordinal, session);
+    else await session.close();
+  }
+
+  async closeAll(): Promise<void> {
+    for (const ordinal of [...this.#idle.keys()]) await this.take(ordinal)?.close();
+  }
+}
+
 /** Takes the cluster's lock on the server of a session. One that cannot have it is closed. */
 export async function takeLock({ contact, set }: Fence, session: Server): Promise<Outcome<Server>> {
   const locked = await contact.engine.lock(session, `ordinal:${set.uid}`, LOCK_TIMEOUT_MS);

@@ -12,7 +12,7 @@ import type { State } from "../model/state.ts";
 import type { Step, Track } from "../model/step.ts";
 import type { Clock, Ids, Log } from "../ports/host.ts";
 import type { Kube } from "../ports/kube.ts";
-import { intentStands } from "./fence.ts";
+import { intentStands, type Spares } from "./fence.ts";
 import { announce, type KubeScene, record, runKubeStep } from "./kube-steps.ts";
 import { runServerStep, Sessions } from "./server-steps.ts";
 
@@ -24,6 +24,7 @@ export interface Executing {
   readonly component: string;
   readonly contact: Contact;
   readonly observed: Observed;
+  readonly spares: Spares;
 }
 
 export interface Halt {
@@ -124,13 +125,14 @@ async function runStep(
 }
 
 export async function execute(executing: Executing, decision: Decision): Promise<Run> {
-  const { observed, kube, contact, log } = executing;
+  const { observed, kube, contact, log, spares } = executing;
   const state = observed.state.kind === "valid" ? observed.state.state : null;
   const intent: Intent = { set: observed.set, state, confirmed: null };
   let done = 0;
 
   const runTrack = async (track: Track): Promise<Halt | null> => {
-    const sessions = new Sessions({ kube, contact, set: observed.set });
+    const sessions = new Sessions({ kube, contact, set: observed.set }, spares);
+    let whole = false;
     try {
       for (const step of track) {
         const outcome = await runStep(executing, intent, sessions, step);
@@ -142,9 +144,10 @@ export async function execute(executing: Executing, decision: Decision): Promise
         if (!outcome.ok) return { step, failure: outcome.failure };
         done += 1;
       }
+      whole = true;
       return null;
     } finally {
-      await sessions.closeAll();
+      await sessions.end(whole);
     }
   };
 

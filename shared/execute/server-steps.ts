@@ -12,7 +12,7 @@ import type { State } from "../model/state.ts";
 import type { Confirmation, ServerStep } from "../model/step.ts";
 import type { Accounts, Peer } from "../ports/engine.ts";
 import type { Server } from "../ports/server.ts";
-import { type Fence, intentStands, takeLock } from "./fence.ts";
+import { type Fence, intentStands, type Spares, takeLock } from "./fence.ts";
 
 /** A copy that takes longer goes on by itself and is looked at by later passes. */
 const SEED_WAIT_MS = 15_000;
@@ -25,9 +25,11 @@ export class Sessions {
   readonly #open = new Map<number, { readonly server: Server; readonly purpose: Purpose }>();
   /** Connected, and without the lock yet. */
   readonly #early = new Map<number, Promise<Outcome<Server>>>();
+  readonly #spares: Spares;
 
-  constructor(fence: Fence) {
+  constructor(fence: Fence, spares: Spares) {
     this.fence = fence;
+    this.#spares = spares;
   }
 
   async on(member: Member, purpose: Purpose = "act"): Promise<Outcome<Server>> {
@@ -35,18 +37,30 @@ export class Sessions {
     if (present !== undefined && present.purpose === purpose) return succeed(present.server);
     // Two sessions of one track would wait for each other's lock.
     await this.drop(member.ordinal);
-    const early = purpose === "act" ? this.#early.get(member.ordinal) : undefined;
-    this.#early.delete(member.ordinal);
-    const connected = await (early ?? connectMember(this.fence.contact, member, purpose));
-    const opened = connected.ok ? await takeLock(this.fence, connected.value) : connected;
+    const opened = await this.#locked(member, purpose);
     if (opened.ok) this.#open.set(member.ordinal, { server: opened.value, purpose });
     return opened;
+  }
+
+  async #locked(member: Member, purpose: Purpose): Promise<Outcome<Server>> {
+    const { ordinal } = member;
+    const spare = purpose === "act" ? this.#spares.take(ordinal) : null;
+    if (spare !== null) {
+      const opened = await takeLock(this.fence, spare);
+      // Lost since it was used; a new one may reach the server.
+      if (opened.ok || opened.failure.kind !== "transient") return opened;
+    }
+    const early = purpose === "act" ? this.#early.get(ordinal) : undefined;
+    this.#early.delete(ordinal);
+    const connected = await (early ?? connectMember(this.fence.contact, member, purpose));
+    return connected.ok ? await takeLock(this.fence, connected.value) : connected;
   }
 
   /** Connects to several at once, for steps that then take their locks one after the other. */
   connect(members: readonly Member[]): void {
     for (const member of members) {
-      if (this.#open.has(member.ordinal) || this.#early.has(member.ordinal)) continue;
+      const { ordinal } = member;
+      if (this.#open.has(ordinal) || this.#early.has(ordinal) || this.#spares.has(ordinal)) continue;
       this.#early.set(member.ordinal, connectMember(this.fence.contact, member, "act"));
     }
   }
@@ -57,8 +71,13 @@ export class Sessions {
     await present?.server.close();
   }
 
-  async closeAll(): Promise<void> {
-    for (const ordinal of [...this.#open.keys()]) await this.drop(ordinal);
+  /** `whole`: nothing failed, so that later plans of this pass may go on with them. */
+  async end(whole: boolean): Promise<void> {
+    for (const [ordinal, { server, purpose }] of this.#open) {
+      if (whole && purpose === "act") await this.#spares.give(ordinal, server, this.fence.contact);
+      else await server.close();
+    }
+    this.#open.clear();
     for (const early of this.#early.values()) {
       const connected = await early;
       if (connected.ok) await connected.value.close();

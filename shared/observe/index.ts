@@ -36,8 +36,10 @@ export interface Looking {
   readonly servers: Servers;
   readonly engine: Engine;
   readonly attributes: Readonly<Record<string, string>>;
-  /** From an earlier full look; null = look fully. */
+  /** From an earlier look; null = read them. */
   readonly surroundings: Surroundings | null;
+  /** They are recent enough to act upon. */
+  readonly recent: boolean;
   readonly refusal: string | null;
   /** Ordinals of members that did not answer an earlier look of this pass. */
   readonly impatient: ReadonlySet<number>;
@@ -158,7 +160,7 @@ export async function observe(looking: Looking, set: StatefulSet): Promise<Outco
     members,
     surplus,
     refusal: looking.refusal,
-    full: looking.surroundings === null,
+    full: looking.surroundings === null || looking.recent,
   };
   return succeed({ observed, contact, surroundings: surroundings.value });
 }

@@ -86,4 +86,6 @@ export interface Engine {
   ): Promise<Outcome<null>>;
   /** Takes the named lock on this session; `conflict` when somebody else holds it after `timeoutMs`. */
   lock(server: Server, name: string, timeoutMs: number): Promise<Outcome<null>>;
+  /** Gives back all locks of this session. */
+  unlock(server: Server): Promise<Outcome<null>>;
 }

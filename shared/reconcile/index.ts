@@ -4,12 +4,15 @@
  */
 import { ANNOTATION, LABEL } from "../annotations/keys.ts";
 import { decide } from "../decide/index.ts";
+import { Spares } from "../execute/fence.ts";
 import { describeStep, execute, type Halt, type Run } from "../execute/index.ts";
 import { type ClusterRef, clusterKey } from "../model/cluster.ts";
 import type { Phase } from "../model/condition.ts";
+import type { Decision } from "../model/decision.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Observed } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
+import type { Step } from "../model/step.ts";
 import type { Surroundings } from "../observe/cluster.ts";
 import { observe } from "../observe/index.ts";
 import type { Engine } from "../ports/engine.ts";
@@ -75,13 +78,35 @@ type Turn =
       /** Ordinals of members that did not answer. */
       readonly silent: ReadonlySet<number>;
       readonly heldUp: boolean;
+      readonly kept: Kept | null;
     };
+
+/**
+ * What surrounds the servers, as a look of this very pass has read it. Nothing of ours has changed it since, and
+ * what somebody else has changed is noticed by its version before it is written.
+ */
+interface Kept {
+  readonly surroundings: Surroundings;
+  readonly readAtMs: number;
+}
+
+const KEPT_MS = 2_000;
+const CHANGES_SURROUNDINGS: ReadonlySet<Step["kind"]> = new Set([
+  "EnsureAccounts",
+  "EnsureService",
+  "DeleteService",
+  "AnnotateClaim",
+]);
+
+function isUntouched({ prelude, tracks }: Decision): boolean {
+  return ![prelude, ...tracks].flat().some(({ kind }) => CHANGES_SURROUNDINGS.has(kind));
+}
 
 type Again = Extract<Turn, { kind: "again" }>;
 
 function again(message: string, more: Partial<Omit<Again, "kind" | "message">> = {}): Turn {
-  const none = { afterMs: 0, refusal: null, conflict: false, plan: null, silent: NOBODY, heldUp: false };
-  return { kind: "again", ...none, ...more, message };
+  const none = { afterMs: 0, refusal: null, conflict: false, plan: null, silent: NOBODY };
+  return { kind: "again", ...none, heldUp: false, kept: null, ...more, message };
 }
 
 const NOBODY: ReadonlySet<number> = new Set();
@@ -147,6 +172,8 @@ interface Attempt {
   readonly impatient: ReadonlySet<number>;
   /** The look before this one was held up and told nothing. */
   readonly heldUp: boolean;
+  readonly kept: Kept | null;
+  readonly spares: Spares;
 }
 
 /** Longer than any look takes in which a member does not answer. */
@@ -190,16 +217,18 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
   const { kube, servers, clock, component } = context;
   const engine = engineOf(context, set.value);
   const attributes = { program_name: component, cluster: clusterKey(ref) };
-  const surroundings = attempt.first ? request.memory : null;
+  const recent = attempt.kept !== null && lookedAtMs - attempt.kept.readAtMs < KEPT_MS ? attempt.kept : null;
+  const surroundings = recent?.surroundings ?? (attempt.first ? request.memory : null);
   const looked = await observe(
     {
-      ...{ kube, servers, engine, attributes, surroundings },
+      ...{ kube, servers, engine, attributes, surroundings, recent: recent !== null },
       ...{ refusal: attempt.refusal, impatient: attempt.impatient },
     },
     set.value,
   );
   if (!looked.ok) return failed(request, looked.failure.message, null);
   const { observed, contact } = looked.value;
+  const kept = recent ?? { surroundings: looked.value.surroundings, readAtMs: lookedAtMs };
   // Frozen half way, it saw parts of two worlds. Where every look takes so long, the next one has to do.
   if (!attempt.heldUp && clock.now() - lookedAtMs > LOOK_MS)
     return again("the look was held up, and is repeated", {
@@ -214,13 +243,16 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
   const silent = silentIn(observed);
   if (!idle && !observed.full) return again(message, { silent });
   if (!idle) {
-    const run = await execute({ ...context, contact, observed }, decision);
+    const run = await execute({ ...context, contact, observed, spares: attempt.spares }, decision);
     const [halt] = run.halts;
     if (halt !== undefined) return haltedTurn(request, run, halt, phase);
-    if (attempt.refusal === null) return again(message, { plan: JSON.stringify(decision.tracks), silent });
+    const plan = JSON.stringify(decision.tracks);
+    if (attempt.refusal === null)
+      return again(message, { plan, silent, kept: isUntouched(decision) ? kept : null });
   }
   if (attempt.refusal !== null) return failed(request, attempt.refusal, phase);
-  if (lookAgainMs !== null) return again(message, { afterMs: lookAgainMs, silent });
+  if (lookAgainMs !== null)
+    return again(message, { afterMs: lookAgainMs, silent, kept: observed.full ? kept : null });
   const outcome = phase === "Blocked" ? "blocked" : "settled";
   return end({ outcome, lookAgainMs: null, phase, memory: looked.value.surroundings, message }, silent);
 }
@@ -236,12 +268,21 @@ function pauseAfter(next: Again, repeats: number, fraction: number): number {
  * of the result; only bugs are thrown.
  */
 export async function reconcile(context: ReconcileContext, request: PassRequest): Promise<PassResult> {
+  const spares = new Spares();
+  try {
+    return await turns(context, request, spares);
+  } finally {
+    await spares.closeAll();
+  }
+}
+
+async function turns(context: ReconcileContext, request: PassRequest, spares: Spares): Promise<PassResult> {
   const startedAt = context.clock.now();
   let conflicts = 0;
   let repeats = 0;
   let lastPlan: string | null = null;
   let attempt: Attempt = {
-    ...{ first: true, refusal: null, heldUp: false },
+    ...{ first: true, refusal: null, heldUp: false, kept: null, spares },
     impatient: request.silent ?? NOBODY,
   };
   for (;;) {
@@ -264,6 +305,7 @@ export async function reconcile(context: ReconcileContext, request: PassRequest)
       };
     }
     if (pauseMs > 0) await context.clock.sleep(pauseMs);
-    attempt = { first: false, refusal: next.refusal, impatient: next.silent, heldUp: next.heldUp };
+    const { refusal, silent, heldUp, kept } = next;
+    attempt = { first: false, refusal, impatient: silent, heldUp, kept, spares };
   }
 }

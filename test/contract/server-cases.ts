@@ -131,20 +131,27 @@ function settingCases(story: Story, run: Run): void {
     });
   });
 
-  run("a lock has one holder, goes with its session, and with one that stays idle", async () => {
-    const [first, second] = [await story.subject.connect(1), await story.subject.connect(1)];
-    expect(got(await mysql.lock(first, "ordinal:a", 200))).toBeNull();
-    expect(await mysql.lock(second, "ordinal:a", 200)).toMatchObject({ failure: { kind: "conflict" } });
-    await first.close();
-    expect(got(await mysql.lock(second, "ordinal:a", 2_000))).toBeNull();
-    got(await second.query("SET SESSION wait_timeout = 1"));
-    await story.subject.sleep(2_500);
-    await story.on(1, async (third) => expect(got(await mysql.lock(third, "ordinal:a", 200))).toBeNull());
-    expect(await second.query("SELECT VERSION() AS version")).toMatchObject({
-      failure: { kind: "transient" },
-    });
-    await second.close();
-  });
+  run(
+    "a lock has one holder, can be given back, goes with its session, and with one that stays idle",
+    async () => {
+      const [first, second] = [await story.subject.connect(1), await story.subject.connect(1)];
+      expect(got(await mysql.lock(first, "ordinal:a", 200))).toBeNull();
+      expect(await mysql.lock(second, "ordinal:a", 200)).toMatchObject({ failure: { kind: "conflict" } });
+      got(await mysql.unlock(first));
+      expect(got(await mysql.lock(second, "ordinal:a", 200))).toBeNull();
+      got(await mysql.unlock(second));
+      expect(got(await mysql.lock(first, "ordinal:a", 200))).toBeNull();
+      await first.close();
+      expect(got(await mysql.lock(second, "ordinal:a", 2_000))).toBeNull();
+      got(await second.query("SET SESSION wait_timeout = 1"));
+      await story.subject.sleep(2_500);
+      await story.on(1, async (third) => expect(got(await mysql.lock(third, "ordinal:a", 200))).toBeNull());
+      expect(await second.query("SELECT VERSION() AS version")).toMatchObject({
+        failure: { kind: "transient" },
+      });
+      await second.close();
+    },
+  );
 
   run("prepared, nothing is missing, also not after a restart, which is closed and quiet", async () => {
     for (const ordinal of [0, 1, 2]) await story.prepare(ordinal, ordinal === 0 ? "primary" : "unseeded");

@@ -206,7 +206,7 @@ describe("what was recorded is gone", () => {
     const { world, client } = await established(3);
     world.annotate({ "ordinal.dev/state": text });
     await ended(world, client);
-    expect(recordedState(world)).toMatchObject({ phase: "Steady", epoch: 2 });
+    expect(recordedState(world)).toMatchObject({ phase: "Steady", epoch: 3 });
     expect(primaryOf(world)).toBe(0);
     expect(client.failed).toEqual([]);
     expect(await eventReasons(world)).toContain("StateReconstructed");

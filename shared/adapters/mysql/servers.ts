@@ -1,7 +1,7 @@
 /**
  * Connections to MySQL servers. A resident host keeps the last connection to each member for reading, since
- * a handshake costs ten times what a look at a server does; a fenced session is always a new one and is
- * never kept, because its lock must end with it.
+ * a handshake costs ten times what a look at a server does; a fenced session is never kept here, because its
+ * lock must end with it.
  */
 import { createHash } from "node:crypto";
 import { type Outcome, succeed } from "../../model/outcome.ts";

@@ -7,7 +7,7 @@ import type { EventReason, Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { State } from "../../model/state.ts";
 import { compose, patience } from "../compose.ts";
-import { establish } from "../plan/establish.ts";
+import { establish, placeQuickly } from "../plan/establish.ts";
 import { placeMembers } from "../plan/members.ts";
 import { routingTracks } from "../plan/routing.ts";
 import { joiningAcker } from "../plan/steady.ts";
@@ -70,19 +70,20 @@ export function establishing(situation: Situation, problems: readonly Problem[])
       why: `opening ${podName}`,
       state: next.state,
       before: next.before,
+      tracks: [next.after],
       lookAgainMs: 0,
     });
-  const places = placeMembers(situation);
   if (next.kind === "steps") {
     const why = `establishing ${podName}`;
     return compose(observed, nowMs, {
       ...base,
       why,
-      tracks: [next.steps, ...places],
+      tracks: [next.steps, ...placeQuickly(situation)],
       urgent: true,
       lookAgainMs: AT_ONCE_MS,
     });
   }
+  const places = placeMembers(situation);
   const acker = joiningAcker(situation);
   if (acker !== null) {
     const why = `${observed.set.name}-${acker.ordinal} follows and is counted on from now on`;

@@ -9,10 +9,11 @@ import type { State } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
 import { compose } from "../compose.ts";
 import { type Election, elect, type Quorum, quorumOf } from "../plan/elect.ts";
+import { beginEstablishing } from "../plan/establish.ts";
 import { revokeTracks } from "../plan/failover.ts";
 import { abandonState, demoteTracks, isOverdue } from "../plan/switchover.ts";
 import type { Happening } from "../report.ts";
-import type { Situation } from "../situation.ts";
+import { type Situation, seenFrom } from "../situation.ts";
 
 /** A statement that stops a receiver takes some milliseconds. */
 const AT_ONCE_MS = 20;
@@ -56,10 +57,13 @@ function elected(situation: Situation, base: Base, election: Elected): Decision 
   // Opened by hand; what was written there is seen, and no more may come.
   const close: Track =
     candidate.facts?.readOnly === false ? [{ kind: "Demote", ordinal: candidate.ordinal }] : [];
+  const next = electedState(situation, election);
+  const established = next.pending && seenFrom({ ...situation, state: next }, next.pending);
   return compose(observed, nowMs, {
     ...base,
     why: message,
-    state: electedState(situation, election),
+    state: next,
+    tracks: established === null ? [] : beginEstablishing(established),
     happenings: [{ reason: "PrimaryElected", message, considered }],
     before: [...close, { kind: "Confirm", members: confirmations }],
     lookAgainMs: 0,

@@ -6,8 +6,9 @@
  * late fails its epoch check. INV-7: nobody is routed here before the term row was acknowledged.
  */
 import type { State } from "../../model/state.ts";
-import type { Step } from "../../model/step.ts";
+import type { Step, Track } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation } from "../situation.ts";
+import { placeMembers } from "./members.ts";
 import { prepareSteps } from "./prepare.ts";
 
 const OPEN_TIMEOUT_MS = 10_000;
@@ -20,7 +21,7 @@ export type Establishing =
   /** Ackers have yet to connect. */
   | { readonly kind: "waiting"; readonly connected: number; readonly needed: number }
   /** Record this once what comes before it has succeeded, then go on. */
-  | { readonly kind: "record"; readonly state: State; readonly before: readonly Step[] }
+  | { readonly kind: "record"; readonly state: State; readonly before: Track; readonly after: Track }
   /** The term row stands: record this as established. */
   | { readonly kind: "done"; readonly state: State };
 
@@ -66,7 +67,8 @@ function promotion({ primary, state }: Situation, ackCount: number): readonly St
   const receiving: readonly Step[] =
     facts.channel.receiver === "off" ? [] : [{ kind: "StopReceiving", ordinal }];
   // Opened by hand; what was written there is the new primary's own from now on.
-  const closing: readonly Step[] = facts.readOnly ? [] : [{ kind: "Demote", ordinal }];
+  const closed = facts.readOnly || state.pending?.open === true;
+  const closing: readonly Step[] = closed ? [] : [{ kind: "Demote", ordinal }];
   return [
     ...receiving,
     ...closing,
@@ -145,10 +147,6 @@ export function establish(situation: Situation): Establishing {
   // The acknowledgement of the term row was lost on its way: that of a later commit makes up for it.
   if (pending.open && facts.acks.waitingMs >= TERM_STALL_MS)
     return { kind: "steps", steps: [{ kind: "Nudge", ordinal }] };
-  if (!pending.open) {
-    const before = facts.readOnly ? [confirmHolders(holding, situation)] : [];
-    return { kind: "record", state: { ...state, pending: { ...pending, open: true } }, before };
-  }
   const open: Step = {
     kind: "Open",
     ordinal,
@@ -156,5 +154,18 @@ export function establish(situation: Situation): Establishing {
     ackCount: needed,
     timeoutMs: OPEN_TIMEOUT_MS,
   };
-  return { kind: "steps", steps: [open] };
+  if (pending.open) return { kind: "steps", steps: [open] };
+  const before = facts.readOnly ? [confirmHolders(holding, situation)] : [];
+  return { kind: "record", state: { ...state, pending: { ...pending, open: true } }, before, after: [open] };
+}
+
+/** What can be done at once when it is recorded who is to be the primary; nothing that has to be looked at first. */
+export function beginEstablishing(situation: Situation): readonly Track[] {
+  const first = establish(situation);
+  return [...(first.kind === "steps" ? [first.steps] : []), ...placeQuickly(situation)];
+}
+
+/** A copy takes long, and while writes wait nobody is waited for. */
+export function placeQuickly(situation: Situation): readonly Track[] {
+  return placeMembers(situation).filter((track) => !track.some(({ kind }) => kind === "Seed"));
 }

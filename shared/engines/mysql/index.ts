@@ -9,7 +9,7 @@ import { accountNames } from "./accounts.ts";
 import { demote, fence, promote, restart, stopReceiving } from "./change-of-primary.ts";
 import { observe } from "./observe.ts";
 import { prepare } from "./prepare.ts";
-import { arm, handOver, lockAccount, nudge, open } from "./primary.ts";
+import { arm, handOver, lockAccount, nudge, open, unlock } from "./primary.ts";
 import { acknowledge, awaitExecuted, executed, follow } from "./replication.ts";
 import { rules } from "./rules.ts";
 import { readRow, run } from "./run.ts";
@@ -54,4 +54,5 @@ export const mysql: Engine = {
   readTail,
   keepTail,
   lock,
+  unlock,
 };

@@ -68,6 +68,11 @@ function disarm(server: Server, waiters: number): Promise<Outcome<null>> {
 
 const RELEASE = "SELECT RELEASE_ALL_LOCKS() AS released";
 
+export async function unlock(server: Server): Promise<Outcome<null>> {
+  const released = await run(server, RELEASE);
+  return released.ok ? succeed(null) : released;
+}
+
 /** Counts how often an epoch was opened, so that the commit always has something to be acknowledged. */
 const TERM = `INSERT INTO ordinal.term (epoch, cluster_uid, server_uuid, op_id, at)
  VALUES (?, ?, @@GLOBAL.server_uuid, ?, ?)
@@ -116,7 +121,7 @@ const HEARTBEAT = `INSERT INTO ordinal.heartbeat (slot, beats) VALUES (CONNECTIO
  * harm: a server that is no longer the primary is read-only.
  */
 export async function nudge(server: Server, timeoutMs: number): Promise<Outcome<null>> {
-  const released = await run(server, RELEASE);
+  const released = await unlock(server);
   if (!released.ok) return released;
   const written = await run(server, HEARTBEAT, [], { timeoutMs });
   return written.ok ? succeed(null) : written;

@@ -118,7 +118,9 @@ describe("elected is", () => {
       op: { kind: "failover", step: "Promote" },
     });
     expect(reasons(decision)).toContain("PrimaryElected");
-    expect(serverSteps({ ...decision, prelude: [] })).toEqual([]);
+    // What can be done without another look follows at once; nobody is opened before it was looked at.
+    const kinds = serverSteps({ ...decision, prelude: [] }).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === "Open" || kind === "Seed")).toEqual([]);
     expect(decision.lookAgainMs).toBe(0);
   });
 
@@ -129,6 +131,17 @@ describe("elected is", () => {
     expect(history?.why).toBe(
       "mysql-2 becomes the primary in epoch 2: mysql-2 holds everything that 2 reached members hold; mysql-1 lack some of it.",
     );
+  });
+
+  test("promoted and followed at once when it is recorded", () => {
+    const { tracks } = deciding(before, claimed, silent(0), cut(1, 2));
+    expect(tracks).toEqual([
+      [
+        { kind: "Promote", ordinal: 1, timeoutMs: 2_500 },
+        { kind: "Arm", ordinal: 1, ackCount: 1 },
+      ],
+      [{ kind: "Follow", ordinal: 2, source: 1, how: "full" }],
+    ]);
   });
 
   test("looked at once more in fenced sessions before it is recorded", () => {
