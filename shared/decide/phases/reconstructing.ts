@@ -10,7 +10,7 @@ import type { Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { EngineRules } from "../../model/engine.ts";
 import type { Member, Observed } from "../../model/observed.ts";
-import type { Term } from "../../model/server.ts";
+import type { ServerFacts, Term } from "../../model/server.ts";
 import { type Config, STATE_VERSION, type State } from "../../model/state.ts";
 import { blocked, compose, patience } from "../compose.ts";
 import { nextEpoch } from "../plan/adopt.ts";
@@ -20,6 +20,14 @@ interface Witness {
   /** The last primary whose term row somebody has; null when only claims remember an epoch. */
   readonly term: Term | null;
   readonly epochMax: number;
+}
+
+interface Loss {
+  readonly witness: Witness;
+  /** What stands beside it. */
+  readonly known: readonly Problem[];
+  /** How long the last primary is waited for while it is away. */
+  readonly waitMs: number;
 }
 
 function claimEpoch({ claim }: Member): number {
@@ -112,9 +120,8 @@ type Next =
  * The named primary is there: it is established again. Its ackers are those that follow it, and those that could
  * not be asked, since they may be acknowledging too (INV-3).
  */
-function withPrimary(scene: Scene, primary: Member): Next {
+function withPrimary(scene: Scene, primary: Member, { serverUuid, startedAtMs }: ServerFacts): Next {
   const { members, set } = scene.observed;
-  const serverUuid = uuidOf(primary) ?? "";
   const careful = carefulConfig(scene, primary, serverUuid);
   const following = careful.ackers.filter(({ ordinal }) => {
     const facts = members.filter((member) => member.ordinal === ordinal).map(factsOf)[0];
@@ -123,15 +130,15 @@ function withPrimary(scene: Scene, primary: Member): Next {
   const pending = { ...careful, ackers: following, ackCount: ackCountFor(set.replicas), open: false };
   const state = stateFor(scene, {
     ...{ phase: "Establishing", established: careful, pending },
-    primaryStartedAtMs: factsOf(primary)?.startedAtMs ?? null,
+    primaryStartedAtMs: startedAtMs,
   });
   return { kind: "state", state, message: `${primary.podName} was the last primary and is there` };
 }
 
 /** The named primary is none any more: all others are needed, since nobody knows how many of them acknowledged. */
-function withoutPrimary(scene: Scene, primary: Member): Next {
+function withoutPrimary(scene: Scene, primary: Member, serverUuid: string): Next {
   const facts = factsOf(primary);
-  const established = carefulConfig(scene, primary, uuidOf(primary) ?? "");
+  const established = carefulConfig(scene, primary, serverUuid);
   const state = stateFor(scene, {
     ...{ phase: "Revoking", established, pending: null },
     primaryStartedAtMs: facts?.startedAtMs ?? null,
@@ -144,8 +151,13 @@ function withoutPrimary(scene: Scene, primary: Member): Next {
   };
 }
 
-function next(observed: Observed, rules: EngineRules, witness: Witness, nowMs: number): Next {
-  const { members, wish } = observed;
+function next(
+  observed: Observed,
+  rules: EngineRules,
+  nowMs: number,
+  { witness, waitMs }: Pick<Loss, "witness" | "waitMs">,
+): Next {
+  const { members } = observed;
   const { term, epochMax } = witness;
   // Not the next one: whoever read the lost record a moment ago may be opening a server in that one just now.
   const epoch = nextEpoch(observed, epochMax) + 1;
@@ -158,7 +170,7 @@ function next(observed: Observed, rules: EngineRules, witness: Witness, nowMs: n
     return { kind: "blocked", message: `ordinal.dev/state was lost in epoch ${epochMax}: ${wait}.` };
   }
   const facts = factsOf(primary);
-  if (facts !== null && facts.channel === null) return withPrimary(scene, primary);
+  if (facts !== null && facts.channel === null) return withPrimary(scene, primary, facts);
   const others = silent.filter((name) => name !== primary.podName).join(", ");
   if (others !== "") {
     const wait =
@@ -168,24 +180,23 @@ function next(observed: Observed, rules: EngineRules, witness: Witness, nowMs: n
     return { kind: "blocked", message: `ordinal.dev/state was lost in epoch ${epochMax}: ${wait}.` };
   }
   // Lost in the middle of a change: what it has is seen, and so is what the others have.
-  if (facts !== null) return withoutPrimary(scene, primary);
+  if (facts !== null) return withoutPrimary(scene, primary, term.serverUuid);
   const since = sinceMs(observed, "StateLost");
-  const waitMs = wish.spec?.gracefulWaitMs ?? 0;
   if (since === null || nowMs - since < waitMs)
     return {
       kind: "blocked",
       message: `ordinal.dev/state was lost in epoch ${epochMax}: waiting for ${primary.podName}, the last primary.`,
     };
-  return withoutPrimary(scene, primary);
+  return withoutPrimary(scene, primary, term.serverUuid);
 }
 
 export function reconstructing(
   observed: Observed,
   rules: EngineRules,
   nowMs: number,
-  { witness, known }: { readonly witness: Witness; readonly known: readonly Problem[] },
+  { witness, known, waitMs }: Loss,
 ): Decision {
-  const lost = next(observed, rules, witness, nowMs);
+  const lost = next(observed, rules, nowMs, { witness, waitMs });
   if (lost.kind === "blocked") {
     const problem: Problem = { code: "StateLost", message: lost.message, blocks: true };
     return blocked(observed, nowMs, [problem, ...known], patience(observed, nowMs, "StateLost"));

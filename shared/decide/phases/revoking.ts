@@ -10,7 +10,7 @@ import type { Track } from "../../model/step.ts";
 import { compose } from "../compose.ts";
 import { type Election, elect, type Quorum, quorumOf } from "../plan/elect.ts";
 import { revokeTracks } from "../plan/failover.ts";
-import { abandonState, demoteTracks, isOverdue } from "../plan/switchover.ts";
+import { abandonState, demoteTracks, isOverdue, type Operation } from "../plan/switchover.ts";
 import type { Happening } from "../report.ts";
 import type { Situation } from "../situation.ts";
 
@@ -44,7 +44,7 @@ function electedState({ state }: Situation, { candidate, config }: Elected): Sta
     ...state,
     phase: "Establishing",
     pending: { ...config, open: false },
-    primaryStartedAtMs: candidate.facts?.startedAtMs ?? null,
+    primaryStartedAtMs: candidate.facts.startedAtMs,
     op: state.op === null ? null : { ...state.op, step: "Promote" },
   };
 }
@@ -129,20 +129,20 @@ function electing(situation: Situation, base: Base, quorum: Quorum): Decision {
 }
 
 /** The wanted member must hold everything; the pause of writes must not last. */
-function handingOver(situation: Situation, base: Base, quorum: Quorum): Decision {
+function handingOver(situation: Situation, base: Base, quorum: Quorum, op: Operation): Decision {
   const { observed, nowMs, state, primary } = situation;
-  const target = state.op?.target ?? null;
+  const { target } = op;
   if (quorum.settled !== null) {
     const election = elect(situation, quorum, target);
     if (election.kind === "elected" && election.candidate.ordinal === target)
       return elected(situation, base, election);
   }
-  if (isOverdue(situation)) {
+  if (isOverdue(situation, op)) {
     const message = `${primary.member.podName} could not hand over in time and stays the primary, in epoch ${state.epoch}.`;
     return compose(observed, nowMs, {
       ...base,
       why: message,
-      state: abandonState(situation),
+      state: abandonState(situation, op),
       happenings: [{ reason: "SwitchoverAbandoned", message }],
       lookAgainMs: 0,
     });
@@ -160,7 +160,8 @@ function handingOver(situation: Situation, base: Base, quorum: Quorum): Decision
 export function revoking(situation: Situation, problems: readonly Problem[]): Decision {
   const base = baseOf(situation, problems);
   const quorum = quorumOf(situation);
-  if (situation.state.op?.kind === "switchover") return handingOver(situation, base, quorum);
+  const { op } = situation.state;
+  if (op?.kind === "switchover") return handingOver(situation, base, quorum, op);
   if (quorum.reached) return electing(situation, base, quorum);
   if (!acceptsLoss(situation, quorum)) return withoutQuorum(situation, base, quorum);
   const election = elect(situation, quorum, null);
