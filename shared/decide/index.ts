@@ -95,7 +95,8 @@ function decideManaged(observed: Observed, rules: EngineRules, nowMs: number, st
     input.some((problem) => problem.blocks) && (fresh || unreadable || state.established === null);
   if (stops || wish.spec === null) return blocked(observed, nowMs, input, null);
   if (wish.spec.paused) return pausedDecision(observed, nowMs, input);
-  if (lost) return reconstructing(observed, rules, nowMs, { witness, known: input });
+  const { gracefulWaitMs: waitMs } = wish.spec;
+  if (lost) return reconstructing(observed, rules, nowMs, { witness, known: input, waitMs });
   if (fresh) return beginAdoption(observed, rules, nowMs, { previous: state, known: input });
   if (state.phase === "Releasing") return unreleasing(observed, nowMs, state, input);
   const situation = situationOf(observed, rules, nowMs, state);

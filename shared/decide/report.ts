@@ -32,6 +32,7 @@ export interface Report {
   readonly ready: Ready;
   /** Null = the state annotation stays as it is. */
   readonly state: State | null;
+  /** Told only beside a new state. */
   readonly happenings: readonly Happening[];
   readonly managedLabel: boolean;
   readonly answered: readonly string[];
@@ -80,12 +81,8 @@ const ONCE_AN_EPOCH: ReadonlySet<EventReason> = new Set([
   "StateReconstructed",
 ]);
 
-function happeningEvent(happening: Happening, state: State | null): EventStep {
-  const { reason, message } = happening;
-  const epoch = state?.epoch ?? 0;
-  const key = ONCE_AN_EPOCH.has(reason)
-    ? `${reason}|${epoch}`
-    : `${reason}|${message}|${epoch}|${state?.seq ?? 0}`;
+function happeningEvent({ reason, message }: Happening, { epoch, seq }: State): EventStep {
+  const key = ONCE_AN_EPOCH.has(reason) ? `${reason}|${epoch}` : `${reason}|${message}|${epoch}|${seq}`;
   return { kind: "Event", type: EVENT_REASONS[reason], reason, message, key };
 }
 
@@ -124,14 +121,13 @@ export function reportSteps(report: Report): {
   const labelled = observed.set.labels[LABEL.managed] === "true";
   const news =
     state !== null ||
-    report.happenings.length > 0 ||
     observed.set.annotations[ANNOTATION.phase] !== phase ||
     labelled !== report.managedLabel ||
     encodeConditions(observed.conditions) !== encodeConditions(conditions);
   if (!news) return { steps: [], conditions };
   const events = [
     ...problemEvents(observed, conditions),
-    ...report.happenings.map((happening) => happeningEvent(happening, state ?? previous)),
+    ...(state === null ? [] : report.happenings.map((happening) => happeningEvent(happening, state))),
   ];
   return { steps: [...events, record], conditions };
 }

@@ -37,6 +37,9 @@ export interface MemberView {
   readonly standing: Standing;
 }
 
+/** A member that answered. */
+export type ReadView = MemberView & { readonly facts: ServerFacts };
+
 /** Everything that the plans reason about. `config` is the established one, else the one being built. */
 export interface Situation {
   readonly observed: Observed;
@@ -199,7 +202,7 @@ export function summary({ members, config, primary, state }: Situation): string 
   const placed = members.filter(
     (view) => view.standing.kind === "primary" || view.standing.kind === "following",
   ).length;
-  const acking = members.filter((view) => isAcker(config, view) && view.facts?.acks.active === true).length;
+  const acking = members.filter((view) => isAcker(config, view) && view.facts.acks.active).length;
   const waits =
     config.ackCount === 0
       ? "no replica to wait for"
@@ -207,7 +210,12 @@ export function summary({ members, config, primary, state }: Situation): string 
   return `${placed} of ${members.length} members in place, primary ${primary.member.podName}, epoch ${state.epoch}, ${waits}.`;
 }
 
-export function isAcker(config: Config, view: MemberView): boolean {
+export function isRead(view: MemberView): view is ReadView {
+  return view.facts !== null;
+}
+
+/** It is the very server that is recorded, which only one that answered can be known to be. */
+export function isAcker(config: Config, view: MemberView): view is ReadView {
   return config.ackers.some(
     (acker) => acker.ordinal === view.ordinal && acker.serverUuid === view.facts?.serverUuid,
   );

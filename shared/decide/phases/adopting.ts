@@ -53,7 +53,7 @@ export function adopting(situation: Situation, problems: readonly Problem[]): De
       lookAgainMs: patience(observed, nowMs, "Ready"),
     });
   }
-  if (!next.completed) {
+  if (next.kind === "record") {
     return compose(observed, nowMs, {
       ...base,
       why: "members are in place; arming the primary",
@@ -64,7 +64,7 @@ export function adopting(situation: Situation, problems: readonly Problem[]): De
   const established: Situation = {
     ...situation,
     state: next.state,
-    config: next.state.established ?? situation.config,
+    config: next.state.established,
   };
   const message = `${primary.member.podName} takes writes in epoch ${next.state.epoch}; ${established.config.ackCount} acknowledgements per commit.`;
   return compose(observed, nowMs, {

@@ -7,7 +7,7 @@ import type { EventReason, Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { State } from "../../model/state.ts";
 import { compose, patience } from "../compose.ts";
-import { establish, placeQuickly } from "../plan/establish.ts";
+import { type Established, establish, placeQuickly } from "../plan/establish.ts";
 import { placeMembers } from "../plan/members.ts";
 import { routingTracks } from "../plan/routing.ts";
 import { joiningAcker } from "../plan/steady.ts";
@@ -30,11 +30,11 @@ function completion({ state, primary }: Situation): EventReason {
 function done(
   situation: Situation,
   base: { phase: ReturnType<typeof phaseOf>; problems: readonly Problem[]; ready: Ready },
-  state: State,
+  state: Established,
 ): Decision {
   const { observed, nowMs, primary } = situation;
   const message = `${primary.member.podName} takes writes in epoch ${state.epoch}.`;
-  const established: Situation = { ...situation, state, config: state.established ?? situation.config };
+  const established: Situation = { ...situation, state, config: state.established };
   return compose(observed, nowMs, {
     ...base,
     ready: { status: "True", reason: base.phase, message },

@@ -22,6 +22,14 @@ interface Witness {
   readonly epochMax: number;
 }
 
+interface Loss {
+  readonly witness: Witness;
+  /** What stands beside it. */
+  readonly known: readonly Problem[];
+  /** How long the last primary is waited for while it is away. */
+  readonly waitMs: number;
+}
+
 function claimEpoch({ claim }: Member): number {
   const text = claim?.annotations[ANNOTATION.epochSeen] ?? "";
   return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : 0;
@@ -112,9 +120,8 @@ type Next =
  * The named primary is there: it is established again. Its ackers are those that follow it, and those that could
  * not be asked, since they may be acknowledging too (INV-3).
  */
-function withPrimary(scene: Scene, primary: Member): Next {
+function withPrimary(scene: Scene, primary: Member, { serverUuid, startedAtMs }: ServerFacts): Next {
   const { members, set } = scene.observed;
-  const serverUuid = uuidOf(primary) ?? "";
   const careful = carefulConfig(scene, primary, serverUuid);
   const following = careful.ackers.filter(({ ordinal }) => {
     const facts = members.filter((member) => member.ordinal === ordinal).map(factsOf)[0];
@@ -123,7 +130,7 @@ function withPrimary(scene: Scene, primary: Member): Next {
   const pending = { ...careful, ackers: following, ackCount: ackCountFor(set.replicas), open: false };
   const state = stateFor(scene, {
     ...{ phase: "Establishing", established: careful, pending },
-    primaryStartedAtMs: factsOf(primary)?.startedAtMs ?? null,
+    primaryStartedAtMs: startedAtMs,
   });
   return { kind: "state", state, message: `${primary.podName} is the last primary and is there` };
 }
@@ -132,19 +139,23 @@ function withPrimary(scene: Scene, primary: Member): Next {
  * Lost in the middle of a change: whom the last primary follows was elected, and may be open already without that
  * anybody has acknowledged its term. It holds everything that the last primary has.
  */
-function successorOf({ observed, rules }: Scene, last: ServerFacts | null): Member | null {
-  const found = observed.members.find((member) => {
+function successorOf(
+  { observed, rules }: Scene,
+  last: ServerFacts | null,
+): { readonly member: Member; readonly facts: ServerFacts } | null {
+  for (const member of observed.members) {
     const facts = factsOf(member);
-    if (last === null || facts === null || facts.serverUuid !== last.channel?.sourceUuid) return false;
-    return facts.channel === null && rules.positions.contains(facts.received, last.received);
-  });
-  return found ?? null;
+    if (last === null || facts === null || facts.serverUuid !== last.channel?.sourceUuid) continue;
+    if (facts.channel === null && rules.positions.contains(facts.received, last.received))
+      return { member, facts };
+  }
+  return null;
 }
 
 /** The named primary is none any more: all others are needed, since nobody knows how many of them acknowledged. */
-function withoutPrimary(scene: Scene, primary: Member): Next {
+function withoutPrimary(scene: Scene, primary: Member, serverUuid: string): Next {
   const facts = factsOf(primary);
-  const established = carefulConfig(scene, primary, uuidOf(primary) ?? "");
+  const established = carefulConfig(scene, primary, serverUuid);
   const state = stateFor(scene, {
     ...{ phase: "Revoking", established, pending: null },
     primaryStartedAtMs: facts?.startedAtMs ?? null,
@@ -157,8 +168,13 @@ function withoutPrimary(scene: Scene, primary: Member): Next {
   };
 }
 
-function next(observed: Observed, rules: EngineRules, witness: Witness, nowMs: number): Next {
-  const { members, wish } = observed;
+function next(
+  observed: Observed,
+  rules: EngineRules,
+  nowMs: number,
+  { witness, waitMs }: Pick<Loss, "witness" | "waitMs">,
+): Next {
+  const { members } = observed;
   const { term, epochMax } = witness;
   // Not the next one: whoever read the lost record a moment ago may be opening a server in that one just now.
   const epoch = nextEpoch(observed, epochMax) + 1;
@@ -171,9 +187,9 @@ function next(observed: Observed, rules: EngineRules, witness: Witness, nowMs: n
     return { kind: "blocked", message: `ordinal.dev/state was lost in epoch ${epochMax}: ${wait}.` };
   }
   const facts = factsOf(primary);
-  if (facts !== null && facts.channel === null) return withPrimary(scene, primary);
+  if (facts !== null && facts.channel === null) return withPrimary(scene, primary, facts);
   const successor = successorOf(scene, facts);
-  if (successor !== null) return withPrimary(scene, successor);
+  if (successor !== null) return withPrimary(scene, successor.member, successor.facts);
   const others = silent.filter((name) => name !== primary.podName).join(", ");
   if (others !== "") {
     const wait =
@@ -183,24 +199,23 @@ function next(observed: Observed, rules: EngineRules, witness: Witness, nowMs: n
     return { kind: "blocked", message: `ordinal.dev/state was lost in epoch ${epochMax}: ${wait}.` };
   }
   // What it has is seen, and so is what the others have.
-  if (facts !== null) return withoutPrimary(scene, primary);
+  if (facts !== null) return withoutPrimary(scene, primary, term.serverUuid);
   const since = sinceMs(observed, "StateLost");
-  const waitMs = wish.spec?.gracefulWaitMs ?? 0;
   if (since === null || nowMs - since < waitMs)
     return {
       kind: "blocked",
       message: `ordinal.dev/state was lost in epoch ${epochMax}: waiting for ${primary.podName}, the last primary.`,
     };
-  return withoutPrimary(scene, primary);
+  return withoutPrimary(scene, primary, term.serverUuid);
 }
 
 export function reconstructing(
   observed: Observed,
   rules: EngineRules,
   nowMs: number,
-  { witness, known }: { readonly witness: Witness; readonly known: readonly Problem[] },
+  { witness, known, waitMs }: Loss,
 ): Decision {
-  const lost = next(observed, rules, witness, nowMs);
+  const lost = next(observed, rules, nowMs, { witness, waitMs });
   if (lost.kind === "blocked") {
     const problem: Problem = { code: "StateLost", message: lost.message, blocks: true };
     return blocked(observed, nowMs, [problem, ...known], patience(observed, nowMs, "StateLost"));

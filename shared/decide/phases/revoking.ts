@@ -11,7 +11,7 @@ import { compose } from "../compose.ts";
 import { type Election, elect, type Quorum, quorumOf } from "../plan/elect.ts";
 import { beginEstablishing } from "../plan/establish.ts";
 import { revokeTracks } from "../plan/failover.ts";
-import { abandonState, demoteTracks, isOverdue } from "../plan/switchover.ts";
+import { abandonState, demoteTracks, isOverdue, type Operation } from "../plan/switchover.ts";
 import type { Happening } from "../report.ts";
 import { type Situation, seenFrom } from "../situation.ts";
 
@@ -40,12 +40,15 @@ function baseOf(situation: Situation, problems: readonly Problem[]): Base {
 type Elected = Extract<Election, { kind: "elected" }>;
 
 /** Recorded only while everything that the election rests on still holds. */
-function electedState({ state }: Situation, { candidate, config }: Elected): State {
+function electedState(
+  { state }: Situation,
+  { candidate, config }: Elected,
+): State & { readonly pending: NonNullable<State["pending"]> } {
   return {
     ...state,
     phase: "Establishing",
     pending: { ...config, open: false },
-    primaryStartedAtMs: candidate.facts?.startedAtMs ?? null,
+    primaryStartedAtMs: candidate.facts.startedAtMs,
     op: state.op === null ? null : { ...state.op, step: "Promote" },
   };
 }
@@ -55,10 +58,9 @@ function elected(situation: Situation, base: Base, election: Elected): Decision 
   const { candidate, confirmations, considered, why } = election;
   const message = `${candidate.member.podName} becomes the primary in epoch ${state.epoch}: ${why}.`;
   // Opened by hand; what was written there is seen, and no more may come.
-  const close: Track =
-    candidate.facts?.readOnly === false ? [{ kind: "Demote", ordinal: candidate.ordinal }] : [];
+  const close: Track = candidate.facts.readOnly ? [] : [{ kind: "Demote", ordinal: candidate.ordinal }];
   const next = electedState(situation, election);
-  const established = next.pending && seenFrom({ ...situation, state: next }, next.pending);
+  const established = seenFrom({ ...situation, state: next }, next.pending);
   return compose(observed, nowMs, {
     ...base,
     why: message,
@@ -136,20 +138,20 @@ function electing(situation: Situation, base: Base, quorum: Quorum): Decision {
 }
 
 /** The wanted member must hold everything; the pause of writes must not last. */
-function handingOver(situation: Situation, base: Base, quorum: Quorum): Decision {
+function handingOver(situation: Situation, base: Base, quorum: Quorum, op: Operation): Decision {
   const { observed, nowMs, state, primary } = situation;
-  const target = state.op?.target ?? null;
+  const { target } = op;
   if (quorum.settled !== null) {
     const election = elect(situation, quorum, target);
     if (election.kind === "elected" && election.candidate.ordinal === target)
       return elected(situation, base, election);
   }
-  if (isOverdue(situation)) {
+  if (isOverdue(situation, op)) {
     const message = `${primary.member.podName} could not hand over in time and stays the primary, in epoch ${state.epoch}.`;
     return compose(observed, nowMs, {
       ...base,
       why: message,
-      state: abandonState(situation),
+      state: abandonState(situation, op),
       happenings: [{ reason: "SwitchoverAbandoned", message }],
       lookAgainMs: 0,
     });
@@ -167,7 +169,8 @@ function handingOver(situation: Situation, base: Base, quorum: Quorum): Decision
 export function revoking(situation: Situation, problems: readonly Problem[]): Decision {
   const base = baseOf(situation, problems);
   const quorum = quorumOf(situation);
-  if (situation.state.op?.kind === "switchover") return handingOver(situation, base, quorum);
+  const { op } = situation.state;
+  if (op?.kind === "switchover") return handingOver(situation, base, quorum, op);
   if (quorum.reached) return electing(situation, base, quorum);
   if (!acceptsLoss(situation, quorum)) return withoutQuorum(situation, base, quorum);
   const election = elect(situation, quorum, null);

@@ -13,7 +13,7 @@ import type { State } from "../../model/state.ts";
 import { STATE_VERSION } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
 import { ackCountFor, factsOf, isAcker, type Situation } from "../situation.ts";
-import { establish } from "./establish.ts";
+import { type Established, establish } from "./establish.ts";
 import { placeMembers } from "./members.ts";
 import { prepareSteps } from "./prepare.ts";
 
@@ -128,7 +128,8 @@ export function adoptionState(
 
 export type Adoption =
   | { readonly kind: "tracks"; readonly tracks: readonly Track[]; readonly waitingFor: string | null }
-  | { readonly kind: "record"; readonly state: State; readonly completed: boolean };
+  | { readonly kind: "record"; readonly state: State }
+  | { readonly kind: "completed"; readonly state: Established };
 
 function missingAccounts({ observed, members }: Situation): boolean {
   const keys = observed.accounts.kind === "found" ? observed.accounts.keys : [];
@@ -160,7 +161,7 @@ export function continueAdoption(situation: Situation): Adoption {
     return { kind: "tracks", tracks: [], waitingFor: primary.member.podName };
   const accounts = accountTrack(situation);
   if (accounts.length > 0) return { kind: "tracks", tracks: accounts, waitingFor: null };
-  const prepare = prepareSteps(situation, primary, "primary");
+  const prepare = prepareSteps(situation, primary, primary.facts, "primary");
   if (prepare.length > 0) return { kind: "tracks", tracks: [prepare], waitingFor: null };
 
   const newAckers = ready(situation).filter(
@@ -180,7 +181,6 @@ export function continueAdoption(situation: Situation): Adoption {
     const step = state.op === null ? null : { ...state.op, step: "Establish" };
     return {
       kind: "record",
-      completed: false,
       state: { ...state, phase: "Establishing", pending: { ...pending, ackers }, op: step },
     };
   }
@@ -189,9 +189,9 @@ export function continueAdoption(situation: Situation): Adoption {
   const next = establish(situation);
   switch (next.kind) {
     case "record":
-      return { kind: "record", state: next.state, completed: false };
+      return { kind: "record", state: next.state };
     case "done":
-      return { kind: "record", state: next.state, completed: true };
+      return { kind: "completed", state: next.state };
     case "waiting":
       return {
         kind: "tracks",

@@ -8,14 +8,14 @@
 import type { Position } from "../../model/server.ts";
 import type { Config } from "../../model/state.ts";
 import type { Confirmation } from "../../model/step.ts";
-import { isAcker, type MemberView, type Situation } from "../situation.ts";
+import { isAcker, isRead, type ReadView, type Situation } from "../situation.ts";
 import { holderOfLost, primariesOf } from "./evidence.ts";
 
 export interface Quorum {
   /** Ackers that receive from nobody. */
-  readonly revoked: readonly MemberView[];
+  readonly revoked: readonly ReadView[];
   /** The old primary, when it can change no more. */
-  readonly settled: MemberView | null;
+  readonly settled: ReadView | null;
   readonly needed: number;
   readonly reached: boolean;
   /** Pods of ackers that were not reached. */
@@ -23,15 +23,15 @@ export interface Quorum {
 }
 
 /** It receives from nobody, or has no source at all. */
-function isRevoked({ facts }: MemberView): boolean {
-  return facts !== null && (facts.channel === null || facts.channel.receiver === "off");
+function isRevoked({ facts }: ReadView): boolean {
+  return facts.channel === null || facts.channel.receiver === "off";
 }
 
 /** Read-only and nobody waiting: its transactions are final. What it lost, it does not speak for. */
-export function settledPrimary(situation: Situation): MemberView | null {
-  const { facts } = situation.primary;
-  if (facts === null || !facts.readOnly || facts.acks.waiters > 0) return null;
-  return holderOfLost(situation) === null ? situation.primary : null;
+export function settledPrimary(situation: Situation): ReadView | null {
+  const { primary } = situation;
+  if (!isRead(primary) || !primary.facts.readOnly || primary.facts.acks.waiters > 0) return null;
+  return holderOfLost(situation) === null ? primary : null;
 }
 
 export function needed({ config }: Situation): number {
@@ -40,7 +40,7 @@ export function needed({ config }: Situation): number {
 
 export function quorumOf(situation: Situation): Quorum {
   const { members, config } = situation;
-  const revoked = members.filter((view) => isAcker(config, view) && isRevoked(view));
+  const revoked = members.filter((view) => isAcker(config, view)).filter(isRevoked);
   const settled = settledPrimary(situation);
   const missing = config.ackers
     .filter((acker) => !members.some((view) => view.facts?.serverUuid === acker.serverUuid))
@@ -52,7 +52,7 @@ export function quorumOf(situation: Situation): Quorum {
 export type Election =
   | {
       readonly kind: "elected";
-      readonly candidate: MemberView;
+      readonly candidate: ReadView;
       readonly config: Config;
       /** What must still hold when this is recorded. */
       readonly confirmations: readonly Confirmation[];
@@ -62,18 +62,18 @@ export type Election =
   /** Nobody holds everything that the others hold, or nobody who does can be a primary. */
   | { readonly kind: "none"; readonly why: string };
 
-function received({ facts }: MemberView): Position {
-  return facts?.received ?? "";
+function received({ facts }: ReadView): Position {
+  return facts.received;
 }
 
 /**
  * Transactions that one voter alone has and that no primary ever began: written on a replica by hand. With one
  * voter there is nobody to compare with.
  */
-function strays(situation: Situation, voters: readonly MemberView[]): ReadonlyMap<MemberView, Position> {
+function strays(situation: Situation, voters: readonly ReadView[]): ReadonlyMap<ReadView, Position> {
   const { positions } = situation.rules;
   const primaries = primariesOf(situation);
-  const byHand = (view: MemberView) => [...primaries].reduce(positions.without, received(view));
+  const byHand = (view: ReadView) => [...primaries].reduce(positions.without, received(view));
   return new Map(
     voters.map((view) => {
       const others = voters.filter((other) => other !== view).map(byHand);
@@ -89,25 +89,25 @@ function strays(situation: Situation, voters: readonly MemberView[]): ReadonlyMa
 function preferred(
   situation: Situation,
   target: number | null,
-  views: readonly MemberView[],
-): MemberView | undefined {
+  views: readonly ReadView[],
+): ReadView | undefined {
   const { positions } = situation.rules;
-  const rank = (view: MemberView): number => {
+  const rank = (view: ReadView): number => {
     if (view.ordinal === target) return 0;
     if (view === situation.primary) return 1;
-    return positions.contains(view.facts?.executed ?? "", received(view)) ? 2 : 3;
+    return positions.contains(view.facts.executed, received(view)) ? 2 : 3;
   };
   return views.toSorted((a, b) => rank(a) - rank(b) || a.ordinal - b.ordinal)[0];
 }
 
-function canApply({ facts }: MemberView, situation: Situation): boolean {
-  if (facts === null || situation.rules.unsupported(facts) !== null) return false;
+function canApply({ facts }: ReadView, situation: Situation): boolean {
+  if (situation.rules.unsupported(facts) !== null) return false;
   return (
     facts.channel?.applierError == null || situation.rules.positions.contains(facts.executed, facts.received)
   );
 }
 
-function describe(situation: Situation, view: MemberView): string {
+function describe(situation: Situation, view: ReadView): string {
   const { positions } = situation.rules;
   return `${view.member.podName}: ${positions.shorten(received(view), 90) || "nothing"}`;
 }
@@ -117,20 +117,20 @@ function describe(situation: Situation, view: MemberView): string {
  * be acknowledging already, because they could not be asked, or receive from it now, as from an earlier term of
  * its own: recorded is more than real, never less (INV-3).
  */
-function ackersFor(situation: Situation, candidate: MemberView): Config["ackers"] {
+function ackersFor(situation: Situation, candidate: ReadView): Config["ackers"] {
   const { members, config } = situation;
   const known = (serverUuid: string) => members.some((view) => view.facts?.serverUuid === serverUuid);
   const unasked = config.ackers.filter(({ serverUuid }) => !known(serverUuid));
   const receiving = members.flatMap(({ ordinal, facts }) => {
     const channel = facts?.channel ?? null;
-    const here = channel?.sourceUuid === candidate.facts?.serverUuid && channel?.receiver !== "off";
+    const here = channel?.sourceUuid === candidate.facts.serverUuid && channel?.receiver !== "off";
     return facts === null || channel === null || !here ? [] : [{ ordinal, serverUuid: facts.serverUuid }];
   });
   const all = [...ableAckers(situation, candidate), ...unasked, ...receiving];
   return [...new Map(all.map((acker) => [acker.serverUuid, acker])).values()];
 }
 
-function ableAckers(situation: Situation, candidate: MemberView): Config["ackers"] {
+function ableAckers(situation: Situation, candidate: ReadView): Config["ackers"] {
   const { positions } = situation.rules;
   return situation.members.flatMap((view) => {
     const { facts } = view;
@@ -157,7 +157,8 @@ export function elect(situation: Situation, { revoked, settled }: Quorum, target
     ),
   );
   const considered = voters.map((view) => describe(situation, view));
-  if (whole.length === 0) {
+  const [first] = whole;
+  if (first === undefined) {
     return { kind: "none", why: `none of ${names(voters)} holds all that the others hold` };
   }
   const candidate = preferred(
@@ -165,12 +166,11 @@ export function elect(situation: Situation, { revoked, settled }: Quorum, target
     target,
     whole.filter((view) => canApply(view, situation)),
   );
-  if (candidate?.facts === undefined || candidate.facts === null) {
-    const [stuck] = whole;
-    const error = stuck?.facts?.channel?.applierError ?? "it cannot be managed";
+  if (candidate === undefined) {
+    const error = first.facts.channel?.applierError ?? "it cannot be managed";
     return {
       kind: "none",
-      why: `${stuck?.member.podName} alone holds everything and cannot execute it: ${error}`,
+      why: `${first.member.podName} alone holds everything and cannot execute it: ${error}`,
     };
   }
   const config: Config = {
@@ -192,7 +192,7 @@ export function elect(situation: Situation, { revoked, settled }: Quorum, target
  */
 function confirmationsFor(
   { revoked, settled }: Pick<Quorum, "revoked" | "settled">,
-  candidate: MemberView,
+  candidate: ReadView,
 ): readonly Confirmation[] {
   const views = new Set([...revoked, candidate, ...(settled === null ? [] : [settled])]);
   return [...views].map((view) => {
@@ -207,6 +207,6 @@ function confirmationsFor(
   });
 }
 
-function names(views: readonly MemberView[]): string {
-  return views.map((view) => view.member.podName).join(", ") || "nobody";
+function names(views: readonly ReadView[]): string {
+  return views.map((view) => view.member.podName).join(", ");
 }

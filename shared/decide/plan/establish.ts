@@ -5,7 +5,9 @@
  * INV-2: `pending.open` is recorded before the primary is made writable, so an older executor that wakes up
  * late fails its epoch check. INV-7: nobody is routed here before the term row was acknowledged.
  */
-import type { State } from "../../model/state.ts";
+
+import type { ServerFacts } from "../../model/server.ts";
+import type { Config, State } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation } from "../situation.ts";
 import { placeMembers } from "./members.ts";
@@ -15,6 +17,9 @@ const OPEN_TIMEOUT_MS = 10_000;
 const TERM_STALL_MS = 2_000;
 const PROMOTE_TIMEOUT_MS = 2_500;
 
+/** With the configuration that stands. */
+export type Established = State & { readonly established: Config };
+
 export type Establishing =
   /** The next steps on the primary. */
   | { readonly kind: "steps"; readonly steps: readonly Step[] }
@@ -23,11 +28,10 @@ export type Establishing =
   /** Record this once what comes before it has succeeded, then go on. */
   | { readonly kind: "record"; readonly state: State; readonly before: Track; readonly after: Track }
   /** The term row stands: record this as established. */
-  | { readonly kind: "done"; readonly state: State };
+  | { readonly kind: "done"; readonly state: Established };
 
 /** True when the witness table of the primary holds this epoch with this server. */
-function termStands({ primary, state, config }: Situation): boolean {
-  const terms = primary.facts?.terms ?? [];
+function termStands({ state, config }: Situation, { terms }: ServerFacts): boolean {
   return terms.some(
     (term) =>
       term.epoch === state.epoch &&
@@ -36,9 +40,7 @@ function termStands({ primary, state, config }: Situation): boolean {
   );
 }
 
-function established(state: State): State {
-  const { pending } = state;
-  if (pending === null) return state;
+function established(state: State, pending: NonNullable<State["pending"]>): Established {
   const { open: _open, ...config } = pending;
   return { ...state, phase: "Steady", established: config, pending: null, op: null };
 }
@@ -60,10 +62,10 @@ function arming({ members, config, primary }: Situation, ackCount: number): read
 }
 
 /** It followed the primary before it: it executes what it received, and is armed while it is still closed. */
-function promotion({ primary, state }: Situation, ackCount: number): readonly Step[] {
-  const { ordinal, facts } = primary;
+function promotion({ primary, state }: Situation, facts: ServerFacts, ackCount: number): readonly Step[] {
+  const { ordinal } = primary;
   // At adoption a source outside of the cluster is not ours to drop.
-  if (facts === null || facts.channel === null || state.established === null) return [];
+  if (facts.channel === null || state.established === null) return [];
   const receiving: readonly Step[] =
     facts.channel.receiver === "off" ? [] : [{ kind: "StopReceiving", ordinal }];
   // Opened by hand; what was written there is the new primary's own from now on.
@@ -82,23 +84,26 @@ function promotion({ primary, state }: Situation, ackCount: number): readonly St
  * the ackers of this configuration alone hold every acknowledged commit, those of earlier epochs included, so
  * an election after it needs no second quorum (INV-1, decision 11).
  */
-function holders({ members, config, primary, rules }: Situation): readonly MemberView[] {
+function holders({ members, config, rules }: Situation, { executed }: ServerFacts): readonly MemberView[] {
   return members.filter(
     (view) =>
       isAcker(config, view) &&
-      view.facts?.acks.active === true &&
-      rules.positions.contains(view.facts.received, primary.facts?.executed ?? ""),
+      view.facts.acks.active &&
+      rules.positions.contains(view.facts.received, executed),
   );
 }
 
 /** Asked once more in fenced sessions, so that nobody who was frozen takes it away behind our back. */
-function confirmHolders(holding: readonly MemberView[], { primary }: Situation): Step {
-  const executed = primary.facts?.executed ?? "";
+function confirmHolders(
+  holding: readonly MemberView[],
+  { ordinal }: MemberView,
+  { executed }: ServerFacts,
+): Step {
   const nothing = { closed: false, stopped: false, atMost: null, atLeast: null };
   return {
     kind: "Confirm",
     members: [
-      { ...nothing, ordinal: primary.ordinal, closed: true, stopped: true, atMost: executed },
+      { ...nothing, ordinal, closed: true, stopped: true, atMost: executed },
       ...holding.map((view) => ({ ...nothing, ordinal: view.ordinal, atLeast: executed })),
     ],
   };
@@ -109,12 +114,12 @@ function confirmHolders(holding: readonly MemberView[], { primary }: Situation):
  * primary has, or have the very row. At adoption the primary is written to all the time, and nothing was
  * acknowledged before.
  */
-function termIsHeld(situation: Situation): boolean {
+function termIsHeld(situation: Situation, facts: ServerFacts): boolean {
   const { state, members, config, primary } = situation;
   if (state.established === null) return true;
   const opened = openedOf(primary, state.epoch);
   const having = members.filter((view) => isAcker(config, view) && openedOf(view, state.epoch) >= opened);
-  return Math.max(having.length, holders(situation).length) >= config.ackCount;
+  return Math.max(having.length, holders(situation, facts).length) >= config.ackCount;
 }
 
 /** How often the row of this epoch was committed, as far as this member has executed it. */
@@ -128,20 +133,26 @@ export function establish(situation: Situation): Establishing {
   const { facts } = primary;
   if (pending === null || facts === null) return { kind: "waiting", connected: 0, needed: 0 };
   const needed = pending.ackCount;
-  const promoting = promotion(situation, needed);
+  const promoting = promotion(situation, facts, needed);
   if (promoting.length > 0) return { kind: "steps", steps: promoting };
   // The old primary, put out of service and then elected itself, lets nobody in, its ackers least of all.
   // As a replica: one that resumes writing after a restart has to have been opened before.
-  if (facts.offline) return { kind: "steps", steps: prepareSteps(situation, primary, "replica") };
+  if (facts.offline) return { kind: "steps", steps: prepareSteps(situation, primary, facts, "replica") };
   const armed = needed === 0 || (facts.acks.required && facts.acks.count >= needed);
-  if (pending.open && armed && !facts.readOnly && termStands(situation) && termIsHeld(situation))
-    return { kind: "done", state: established(state) };
+  if (
+    pending.open &&
+    armed &&
+    !facts.readOnly &&
+    termStands(situation, facts) &&
+    termIsHeld(situation, facts)
+  )
+    return { kind: "done", state: established(state, pending) };
   const ordinal = primary.ordinal;
   // Closed, nobody waits; open, its writers would wait for every acker that is not there.
   if (!armed && facts.readOnly) return { kind: "steps", steps: [{ kind: "Arm", ordinal, ackCount: needed }] };
   if (facts.acks.clients < needed) return { kind: "waiting", connected: facts.acks.clients, needed };
   if (!armed) return { kind: "steps", steps: arming(situation, needed) };
-  const holding = holders(situation);
+  const holding = holders(situation, facts);
   if (facts.readOnly && !pending.open && holding.length < needed)
     return { kind: "waiting", connected: holding.length, needed };
   // The acknowledgement of the term row was lost on its way: that of a later commit makes up for it.
@@ -155,7 +166,7 @@ export function establish(situation: Situation): Establishing {
     timeoutMs: OPEN_TIMEOUT_MS,
   };
   if (pending.open) return { kind: "steps", steps: [open] };
-  const before = facts.readOnly ? [confirmHolders(holding, situation)] : [];
+  const before = facts.readOnly ? [confirmHolders(holding, primary, facts)] : [];
   return { kind: "record", state: { ...state, pending: { ...pending, open: true } }, before, after: [open] };
 }
 

@@ -86,7 +86,6 @@ export function holderOfLost(situation: Situation): MemberView | null {
   const holder = members.find(
     (view) =>
       isAcker(config, view) &&
-      view.facts !== null &&
       begunByPrimaries(situation, rules.positions.subtract(view.facts.received, facts.received)) !== "",
   );
   return holder ?? null;

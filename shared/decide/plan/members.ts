@@ -12,24 +12,23 @@ import { isAcker, type MemberView, type Situation } from "../situation.ts";
 import { chooseDonor, type Donors, prepareSteps } from "./prepare.ts";
 import { deposedSteps, rebuildSteps } from "./rejoin.ts";
 
-function announceSeeding(situation: Situation, view: MemberView, donor: number): Step {
-  const { podName, pod } = view.member;
-  const source = situation.members.find((member) => member.ordinal === donor)?.member.podName ?? "";
-  const message = `${podName} is empty and is being seeded from ${source}.`;
-  const key = `MemberSeeding|${pod?.uid ?? ""}|${view.facts?.serverUuid ?? ""}`;
+function announceSeeding({ member }: MemberView, { serverUuid }: ServerFacts, donor: MemberView): Step {
+  const { podName, pod } = member;
+  const message = `${podName} is empty and is being seeded from ${donor.member.podName}.`;
+  const key = `MemberSeeding|${pod?.uid ?? ""}|${serverUuid}`;
   return { kind: "Event", type: "Normal", reason: "MemberSeeding", message, key };
 }
 
-function seedSteps(situation: Situation, view: MemberView, busy: Donors): Track {
-  const prepare = prepareSteps(situation, view, "unseeded");
+function seedSteps(situation: Situation, view: MemberView, facts: ServerFacts, busy: Donors): Track {
+  const prepare = prepareSteps(situation, view, facts, "unseeded");
   const donor = chooseDonor(situation, busy);
   if (donor === null) return prepare;
-  busy.add(donor);
+  busy.add(donor.ordinal);
   return [
     ...prepare,
     ...unlockStep(situation, view),
-    announceSeeding(situation, view, donor),
-    { kind: "Seed", ordinal: view.ordinal, donor, covered: null },
+    announceSeeding(view, facts, donor),
+    { kind: "Seed", ordinal: view.ordinal, donor: donor.ordinal, covered: null },
   ];
 }
 
@@ -69,10 +68,10 @@ export function placeMember(situation: Situation, view: MemberView, busy: Donors
   if (situation.rules.unsupported(facts) !== null) return [];
   switch (standing.kind) {
     case "blank":
-      return seedSteps(situation, view, busy);
+      return seedSteps(situation, view, facts, busy);
     case "detached":
       return [
-        ...prepareSteps(situation, view, "replica"),
+        ...prepareSteps(situation, view, facts, "replica"),
         // Whoever is not recorded must not acknowledge from its first moment on (INV-3).
         ...(facts.acks.given && !isAcker(situation.config, view)
           ? acknowledgeSteps(view, facts, situation.config)
@@ -86,7 +85,7 @@ export function placeMember(situation: Situation, view: MemberView, busy: Donors
       return rebuildSteps(situation, view, standing, busy);
     case "following":
       return [
-        ...prepareSteps(situation, view, "replica"),
+        ...prepareSteps(situation, view, facts, "replica"),
         ...acknowledgeSteps(view, facts, situation.config),
       ];
     default:

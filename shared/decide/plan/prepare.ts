@@ -2,6 +2,7 @@
  * What a member needs before it can take its place, whatever place that is, and from whom it can be copied.
  */
 import type { DesiredMember } from "../../model/engine.ts";
+import type { ServerFacts } from "../../model/server.ts";
 import type { Track } from "../../model/step.ts";
 import type { MemberView, Situation } from "../situation.ts";
 
@@ -27,19 +28,23 @@ export function desiredMember(
   };
 }
 
-export function prepareSteps(situation: Situation, view: MemberView, role: DesiredMember["role"]): Track {
-  if (view.facts === null) return [];
-  const preparations = situation.rules.preparations(view.facts, desiredMember(situation, view, role));
+export function prepareSteps(
+  situation: Situation,
+  view: MemberView,
+  facts: ServerFacts,
+  role: DesiredMember["role"],
+): Track {
+  const preparations = situation.rules.preparations(facts, desiredMember(situation, view, role));
   return preparations.map((preparation) => ({ kind: "Prepare", ordinal: view.ordinal, preparation }));
 }
 
 /** A replica that is up to date and not copied from at present; the primary only when there is none. */
-export function chooseDonor(situation: Situation, busy: Donors): number | null {
+export function chooseDonor(situation: Situation, busy: Donors): MemberView | null {
   const replicas = situation.members.filter(
     (view) => view.standing.kind === "following" && view.standing.lagMs <= situation.spec.maxLagMs,
   );
   const free = [...replicas, situation.primary].find(
     (view) => view.facts !== null && !busy.has(view.ordinal),
   );
-  return free?.ordinal ?? null;
+  return free ?? null;
 }

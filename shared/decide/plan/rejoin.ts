@@ -52,15 +52,15 @@ export function rebuildSteps(
   if (state.unproven.includes(facts.serverUuid)) return [];
   const donor = chooseDonor(situation, busy);
   if (donor === null) return [];
-  busy.add(donor);
+  busy.add(donor.ordinal);
   const covered = rules.positions.union(primary.facts.executed, standing.extra);
   const message = `${member.podName} is made anew; what only it had (${extra}) is archived.`;
   return [
-    ...prepareSteps(situation, view, "unseeded"),
+    ...prepareSteps(situation, view, facts, "unseeded"),
     // Made anew once before, it has given the GTIDs that are archived to other transactions; by them alone one
     // cannot tell. What is kept already is only read back.
     archive,
     tell(view, "MemberRebuilding", message),
-    { kind: "Seed", ordinal, donor, covered },
+    { kind: "Seed", ordinal, donor: donor.ordinal, covered },
   ];
 }

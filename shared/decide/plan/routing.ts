@@ -132,7 +132,6 @@ function sameSelector(a: Readonly<Record<string, string>>, b: Readonly<Record<st
 
 /** Labels first, then the Services that select on them: a new epoch is never routed to an unlabelled pod. */
 export function routingTracks(situation: Situation): readonly Track[] {
-  if (situation.state.established === null) return [];
   const labels = situation.members.flatMap((view) => labelPod(situation, view));
   const services = [...publish(situation, "primary"), ...publish(situation, "replica")];
   const route = [...labels, ...services];

@@ -113,9 +113,7 @@ function leaving(situation: Situation): Change | null {
 function raising(situation: Situation): Change | null {
   const { config, primary, ackCountWanted } = situation;
   if (ackCountWanted <= config.ackCount || primary.facts === null) return null;
-  const holders = situation.members.filter(
-    (member) => isAcker(config, member) && member.facts?.acks.active === true,
-  );
+  const holders = situation.members.filter((member) => isAcker(config, member) && member.facts.acks.active);
   if (holders.length < ackCountWanted || primary.facts.acks.clients < ackCountWanted) return null;
   const before: Track = [
     { kind: "Arm", ordinal: primary.ordinal, ackCount: ackCountWanted },
@@ -132,7 +130,6 @@ function raising(situation: Situation): Change | null {
 }
 
 export function nextChange(situation: Situation): Change | null {
-  if (situation.primary.facts === null) return null;
   return leaving(situation) ?? joining(situation) ?? raising(situation);
 }
 
@@ -144,16 +141,14 @@ export function needsReopening({ primary }: Situation): boolean {
   return primary.standing.kind === "primary" && primary.facts?.readOnly === true;
 }
 
-export function reopeningState({ state, primary, nowMs }: Situation): State {
+export function reopeningState({ state, config, primary, nowMs }: Situation): State {
   const epoch = state.epoch + 1;
-  const { established } = state;
-  if (established === null) return state;
   const at = new Date(nowMs).toISOString();
   return {
     ...state,
     epoch,
     phase: "Establishing",
-    pending: { ...established, open: false },
+    pending: { ...config, open: false },
     primaryStartedAtMs: primary.facts?.startedAtMs ?? null,
     op: { id: `reopen-${epoch}`, kind: "reopen", step: "Establish", startedAt: at, target: null },
   };
@@ -163,7 +158,7 @@ export function reopeningState({ state, primary, nowMs }: Situation): State {
 function repairPrimary(situation: Situation): Track {
   const { primary, config } = situation;
   if (primary.facts === null || primary.facts.readOnly) return [];
-  const prepare = prepareSteps(situation, primary, "primary");
+  const prepare = prepareSteps(situation, primary, primary.facts, "primary");
   if (prepare.length > 0) return prepare;
   const { acks } = primary.facts;
   const armed = config.ackCount === 0 || (acks.required && acks.count >= config.ackCount);

@@ -12,6 +12,8 @@ import { withdrawRoute } from "./failover.ts";
 /** A primary that is still not handed over after this long goes on being one. */
 const BUDGET_MS = 20_000;
 
+export type Operation = NonNullable<State["op"]>;
+
 export type Request =
   | { readonly kind: "none" }
   | { readonly kind: "refused"; readonly problem: Problem }
@@ -21,10 +23,10 @@ function whyNot(situation: Situation, target: MemberView | undefined): string | 
   const { config, spec, primary } = situation;
   if (target === undefined) return `it is no member of ${situation.observed.set.name}`;
   if (target === primary) return "it is the primary already";
-  const { standing, facts } = target;
+  const { standing } = target;
   if (standing.kind !== "following") return `it is not a replica in good order (${standing.kind})`;
   if (standing.lagMs > spec.maxLagMs) return `it is ${Math.round(standing.lagMs / 1000)} s behind`;
-  if (!isAcker(config, target) || facts?.acks.active !== true) return "it does not acknowledge commits";
+  if (!isAcker(config, target) || !target.facts.acks.active) return "it does not acknowledge commits";
   return primary.facts?.readOnly === false ? null : `${primary.member.podName} takes no writes at present`;
 }
 
@@ -71,8 +73,8 @@ export function switchoverState({ state, nowMs }: Situation, target: MemberView)
   };
 }
 
-export function isOverdue({ state, nowMs }: Situation): boolean {
-  const spentMs = nowMs - Date.parse(state.op?.startedAt ?? "");
+export function isOverdue({ nowMs }: Situation, { startedAt }: Operation): boolean {
+  const spentMs = nowMs - Date.parse(startedAt);
   // A clock that stands before the beginning says nothing; one that is far before it will not catch up.
   return spentMs > BUDGET_MS || spentMs < -BUDGET_MS;
 }
@@ -85,14 +87,13 @@ export function demoteTracks(situation: Situation): readonly Track[] {
 }
 
 /** Nothing was given away yet: the primary is established anew, which also ends the pause of its writes. */
-export function abandonState({ state, config, primary }: Situation): State {
-  const step = state.op === null ? null : { ...state.op, step: "Establish" };
+export function abandonState({ state, config, primary }: Situation, op: Operation): State {
   const primaryStartedAtMs = primary.facts?.startedAtMs ?? state.primaryStartedAtMs;
   return {
     ...state,
     phase: "Establishing",
     pending: { ...config, open: false },
     primaryStartedAtMs,
-    op: step,
+    op: { ...op, step: "Establish" },
   };
 }

@@ -3,7 +3,6 @@
  * each message says what is wrong with that member, what Ordinal does, and what a person can do.
  */
 import type { Problem } from "../../model/condition.ts";
-import { unreachable } from "../../model/outcome.ts";
 import { evidence, wasCutOffForLong } from "../plan/evidence.ts";
 import { isStalled } from "../plan/steady.ts";
 import { isAcker, type MemberView, type Situation, type Standing } from "../situation.ts";
@@ -48,8 +47,6 @@ function primaryProblems(situation: Situation): readonly Problem[] {
         found.kind === "ended" && found.orderly ? wait : "writes wait until a primary is there again";
       return told("PrimaryUnreachable", `The primary ${podName} does not answer: ${found.text}; ${effect}.`);
     }
-    default:
-      return unreachable(found);
   }
 }
 
@@ -58,10 +55,12 @@ function stallMessage({ primary }: Situation): string {
   return `A commit on ${primary.member.podName} has waited for ${seconds} s although its replicas are there; a heartbeat is committed to free it.`;
 }
 
-function foreignMessage(view: MemberView, situation: Situation): string {
-  const { member, standing } = view;
-  if (standing.kind !== "foreign") return "";
-  const extra = situation.rules.positions.shorten(standing.extra, 48);
+function foreignMessage(
+  { rules }: Situation,
+  { member }: MemberView,
+  standing: Extract<Standing, { kind: "foreign" }>,
+): string {
+  const extra = rules.positions.shorten(standing.extra, 48);
   const schemas = standing.schemas.slice(0, 3).join(", ");
   const holds = schemas === "" ? "" : `schemas ${schemas} and `;
   return `${member.podName} holds ${holds}transactions ${extra} that the primary lacks; nothing is changed on it. Empty it or delete its volume claim.`;
@@ -99,7 +98,7 @@ function memberProblem(view: MemberView, situation: Situation): Problem | null {
         ...about,
       };
     case "foreign":
-      return { code: "ForeignData", message: foreignMessage(view, situation), ...about };
+      return { code: "ForeignData", message: foreignMessage(situation, view, standing), ...about };
     case "errant": {
       return errantProblem(situation, view, standing);
     }
@@ -120,8 +119,6 @@ function memberProblem(view: MemberView, situation: Situation): Problem | null {
       const message = `${member.podName} is ${Math.round(standing.lagMs / 1000)} s behind (limit ${spec.maxLagMs / 1000} s) and serves no reads until it has caught up.`;
       return { code: "ReplicaLagging", message, ...about };
     }
-    default:
-      return unreachable(standing);
   }
 }
 
@@ -131,7 +128,7 @@ function errantProblem(
   { extra, archived }: Extract<Standing, { kind: "errant" }>,
 ): Problem {
   const has = `${member.podName} has transactions of its own (${rules.positions.shorten(extra, 48)})`;
-  if (state.unproven.includes(facts?.serverUuid ?? "")) {
+  if (state.unproven.some((uuid) => uuid === facts?.serverUuid)) {
     const message = `${has}, which may have been acknowledged; look at ordinal.tail, then delete its volume claim and pod.`;
     return { code: "DurabilityUnproven", message, ordinal, blocks: false };
   }
@@ -143,9 +140,7 @@ function errantProblem(
 function spareCopies(situation: Situation): readonly Problem[] {
   const { config, state, members, primary } = situation;
   if (state.established === null || config.ackCount === 0) return [];
-  const connected = members.filter(
-    (view) => isAcker(config, view) && view.facts?.acks.active === true,
-  ).length;
+  const connected = members.filter((view) => isAcker(config, view) && view.facts.acks.active).length;
   const spare = connected - config.ackCount;
   if (spare > 0 || primary.facts === null) return [];
   const effect = spare === 0 ? "losing one more makes writes wait" : "writes wait for it";

@@ -81,6 +81,20 @@ describe("the primary is", () => {
     expect(stepsOfKind(decision, "Record")[0]?.state).toBeNull();
   });
 
+  test("not taken from others while ordinal 0 was not seen", () => {
+    const unseen: Change = (of) => ({ ...of, members: of.members.slice(1) });
+    const decision = deciding(observed(3, unseen));
+    expect(decision.problems).toMatchObject([{ code: "PrimaryAmbiguous", blocks: true }]);
+    expect(decision.why).toBe("No member has user data and ordinal 0 was not seen.");
+    expect(stepsOfKind(decision, "Record")[0]?.state).toBeNull();
+    // The only one with user data is the primary, whoever else is there.
+    expect(stepsOfKind(deciding(observed(3, unseen, withData(2, "shop"))), "Record")[0]?.state).toMatchObject(
+      {
+        pending: { primary: { ordinal: 2 } },
+      },
+    );
+  });
+
   test("is looked for again soon while members start, and only after a change else", () => {
     expect(deciding(observed(3, silent(1))).lookAgainMs).toBeGreaterThan(0);
     expect(deciding(observed(3, withData(0, "a"), withData(1, "b"))).lookAgainMs).toBeNull();
@@ -129,6 +143,17 @@ describe("once the intent is recorded", () => {
     expect(steps).toEqual([{ kind: "Follow", ordinal: 1, source: 0, how: "full" }]);
   });
 
+  test("seeding is told once for each server, also for one whose pod is not listed any more", () => {
+    const keys = (...changes: readonly Change[]) =>
+      stepsOfKind(deciding(adopting(2, ...changes)), "Event")
+        .filter((step) => step.reason === "MemberSeeding")
+        .map(({ key, message }) => [key, message]);
+    const message = "mysql-1 is empty and is being seeded from mysql-0.";
+    expect(keys()).toEqual([[`MemberSeeding|uid-pod-1|${uuidOf(1)}`, message]]);
+    const unlisted = member(1, (before) => ({ ...before, pod: null }));
+    expect(keys(unlisted)).toEqual([[`MemberSeeding||${uuidOf(1)}`, message]]);
+  });
+
   test("a member that copies at present is left alone", () => {
     const seeding = { kind: "running", percent: 40, error: null } as const;
     const decision = deciding(adopting(2, server(1, facts(1, { seeding }))));
@@ -156,7 +181,17 @@ describe("once the intent is recorded", () => {
     const decision = deciding(adopting(3, ...replicas));
     const [record] = stepsOfKind(decision, "Record");
     expect(record?.state?.pending?.ackers.map((acker) => acker.ordinal)).toEqual([1, 2]);
+    expect(record?.state).toMatchObject({ phase: "Establishing", op: { kind: "adopt", step: "Establish" } });
+    expect(decision.why).toBe("members are in place; arming the primary");
     expect(stepsOfKind(decision, "Acknowledge")).toEqual([]);
+    // A release that was taken back leaves no operation behind.
+    const again = state(adoptingState(3, { op: null }));
+    const back = stepsOfKind(deciding(adopting(3, again, ...replicas)), "Record")[0]?.state;
+    expect(back).toMatchObject({
+      phase: "Establishing",
+      op: null,
+      pending: { ackers: [{ ordinal: 1 }, {}] },
+    });
   });
 });
 

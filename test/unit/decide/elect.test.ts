@@ -144,6 +144,12 @@ describe("elected is", () => {
     ]);
   });
 
+  test("told also of one that held nothing", () => {
+    const decision = deciding(before, claimed, silent(0), holding(1, ""), cut(2));
+    const history = stepsOfKind(decision, "Record")[0]?.history.at(-1);
+    expect(history?.considered).toEqual(["mysql-1: nothing", `mysql-2: ${written(100)}`]);
+  });
+
   test("looked at once more in fenced sessions before it is recorded", () => {
     const decision = deciding(before, claimed, silent(0), holding(1, written(99)), cut(2));
     expect(stepsOfKind(decision, "Confirm")).toEqual([

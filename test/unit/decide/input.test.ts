@@ -21,6 +21,7 @@ import {
   spec,
   state,
   steadyState,
+  wish,
 } from "../../support/situation.ts";
 import { deciding } from "./support.ts";
 
@@ -137,6 +138,26 @@ describe("an established cluster", () => {
     const decision = deciding(placed(3, state(moved)));
     expect(decision.problems).toMatchObject([{ code: "PrimaryUnreachable", blocks: true }]);
     expect(decision.problems[0]?.message).toContain("at least 5");
+  });
+});
+
+describe("a wish of which nothing is left", () => {
+  test("does nothing to an established cluster, also when nobody says why", () => {
+    const decision = deciding(settled(placed(3)), wish({ spec: null }));
+    expect(decision).toMatchObject({ phase: "Blocked", problems: [], tracks: [] });
+    expect(decision.conditions[0]).toMatchObject({ type: "Ready", status: "False", reason: "Blocked" });
+    expect(stepsOfKind(decision, "Record")[0]?.state).toBeNull();
+  });
+
+  test("is told by what is known, though none of it stops anything by itself", () => {
+    const unknown = {
+      code: "AnnotationUnknown",
+      message: "ordinal.dev/engin is unknown.",
+      blocks: false,
+    } as const;
+    const decision = deciding(settled(placed(3)), wish({ spec: null, problems: [unknown] }));
+    expect(decision.conditions[0]).toMatchObject({ reason: "AnnotationUnknown", message: unknown.message });
+    expect(decision.why).toBe(unknown.message);
   });
 });
 

@@ -1,6 +1,6 @@
 /** An established cluster: what each member's standing leads to, who joins and leaves, how many are waited for. */
 import { describe, expect, test } from "vitest";
-import { LABEL } from "../../../shared/annotations/keys.ts";
+import { ANNOTATION, LABEL } from "../../../shared/annotations/keys.ts";
 import { viewMembers } from "../../../shared/decide/situation.ts";
 import type { Observed } from "../../../shared/model/observed.ts";
 import type { ServerFacts } from "../../../shared/model/server.ts";
@@ -14,6 +14,7 @@ import {
   NOW_MS,
   newUuidOf,
   observed,
+  onPod,
   placed,
   podless,
   primaryFacts,
@@ -75,6 +76,7 @@ describe("standing", () => {
     ["with another account", "detached", replicaFacts(1, { channel: channelTo(0, { account: "repl" }) })],
     ["another source", "detached", replicaFacts(1, { channel: channelTo(2) })],
     ["by file position", "detached", replicaFacts(1, { channel: channelTo(0, { autoPosition: false }) })],
+    ["locked out", "detached", replicaFacts(1, { channel: channelTo(0, { lockedOut: true }) })],
     ["connecting", "following", replicaFacts(1, { channel: channelTo(0, { receiver: "connecting" }) })],
     [
       "refused by the source",
@@ -126,6 +128,19 @@ describe("standing", () => {
       }),
       "its container is not running (CrashLoopBackOff, exit code 1)",
     ],
+    [
+      "waiting for its image",
+      (of) =>
+        onPod(1, (pod) => ({
+          ...pod,
+          containers: pod.containers.map((container) => ({
+            ...container,
+            running: false,
+            reason: "ImagePullBackOff",
+          })),
+        }))(silent(1)(of)),
+      "its container is not running (ImagePullBackOff)",
+    ],
   ];
   test.each(silences)("unreachable: %s", (_, change, reason) => {
     const decision = deciding(change(settled(placed(3))));
@@ -147,6 +162,23 @@ describe("a replica that", () => {
   test("receives with an account that is not its own is given its own", () => {
     const shared = server(1, replicaFacts(1, { channel: channelTo(0, { account: "repl" }) }));
     expect(stepsOfKind(deciding(placed(3, shared)), "Follow")).toMatchObject([{ ordinal: 1, how: "full" }]);
+  });
+
+  test("was locked out is let in again, on a primary that takes writes", () => {
+    const out = server(1, replicaFacts(1, { channel: channelTo(0, { lockedOut: true }) }));
+    expect(serverSteps(deciding(placed(3, out)))).toEqual([
+      { kind: "LockAccount", ordinal: 1, primary: 0, locked: false },
+      { kind: "Follow", ordinal: 1, source: 0, how: "start" },
+    ]);
+    const pending = { ...config(3), open: false };
+    const recorded = state(steadyState(3, { epoch: 2, phase: "Establishing", pending }));
+    const closed = server(
+      0,
+      primaryFacts(3, { readOnly: true, acks: { ...primaryFacts(3).acks, clients: 0 } }),
+    );
+    expect(serverSteps(deciding(placed(3, recorded, closed, out)))).toEqual([
+      { kind: "Follow", ordinal: 1, source: 0, how: "start" },
+    ]);
   });
 
   test("follows somebody else is pointed to the primary", () => {
@@ -276,6 +308,30 @@ describe("the ackers", () => {
     expect(codes).toEqual(["MemberUnreachable", "NoSpareCopy"]);
     const two = deciding(settled(placed(2)));
     expect(two).toMatchObject({ phase: "Healthy", problems: [{ code: "NoSpareCopy" }] });
+  });
+});
+
+describe("what a volume claim remembers", () => {
+  const claims = (...changes: readonly Change[]) =>
+    stepsOfKind(deciding(placed(1, ...changes)), "AnnotateClaim").map((step) => step.annotations);
+  const plain = saying(0, { kind: "read", facts: primaryFacts(1), authority: null });
+
+  test("is who was on it, in which epoch, and with what authority", () => {
+    expect(claims()).toEqual([
+      {
+        [ANNOTATION.serverUuid]: uuidOf(0),
+        [ANNOTATION.epochSeen]: "1",
+        [ANNOTATION.serverAuthority]: "PEM",
+      },
+    ]);
+  });
+
+  test("stays when it is asked without TLS, and begins with nothing then", () => {
+    expect(claims(plain).map((annotations) => Object.keys(annotations))).toEqual([
+      [ANNOTATION.serverUuid, ANNOTATION.epochSeen],
+    ]);
+    const before = settled(placed(1));
+    expect(stepsOf(deciding(before, plain))).toEqual([]);
   });
 });
 

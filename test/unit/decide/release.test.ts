@@ -11,6 +11,7 @@ import {
   config,
   observed,
   placed,
+  podless,
   silent,
   state,
   steadyState,
@@ -60,6 +61,20 @@ test("it takes Services and labels away on demand", () => {
   expect(stepsOfKind(decision, "LabelPod").map((step) => Object.values(step.labels))).toEqual(
     Array(3).fill([null, null, null]),
   );
+});
+
+test("it takes labels away where there is a pod to bear them", () => {
+  const removing = wish({ managed: false, spec: null, servicesOnRelease: "remove" });
+  const decision = deciding(podless(1)(releasing(removing(settled(placed(3))))));
+  expect(stepsOfKind(decision, "LabelPod").map((step) => step.pod)).toEqual(["mysql-0", "mysql-2"]);
+  expect(stepsOfKind(decision, "Record")[0]?.state).toMatchObject({ phase: "Released" });
+});
+
+test("it hands nobody over when nobody ever had a place", () => {
+  const placeless = steadyState(3, { phase: "Releasing", established: null });
+  const decision = deciding(placed(3, state(placeless), unmanaged));
+  expect(stepsOfKind(decision, "HandOver")).toEqual([]);
+  expect(stepsOfKind(decision, "Record")[0]).toMatchObject({ phase: "Released", managedLabel: false });
 });
 
 test("it names the members that were not reached", () => {
