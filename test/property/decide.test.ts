@@ -181,7 +181,7 @@ test("nobody is put out of service or cut from the primary before the epoch is c
   always((of, decision) => {
     const state = recorded(of);
     const claimed = change(of, decision)?.after ?? state;
-    const config = state?.pending ?? state?.established;
+    const config = claimed?.pending ?? claimed?.established;
     if (claimed?.phase === "Revoking" || config === undefined || config === null) return;
     // One that was elected is closed again if somebody opened it by hand.
     const unopened = claimed?.established !== null && claimed?.pending?.open === false;
