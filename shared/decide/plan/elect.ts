@@ -196,12 +196,12 @@ function confirmationsFor(
 ): readonly Confirmation[] {
   const views = new Set([...revoked, candidate, ...(settled === null ? [] : [settled])]);
   return [...views].map((view) => {
-    const stopped = revoked.includes(view) && view !== settled;
     return {
       ordinal: view.ordinal,
       closed: view === candidate || view === settled,
-      stopped,
-      atMost: received(stopped || settled === null ? view : settled),
+      stopped: revoked.includes(view) && view !== settled,
+      // Also of a candidate that receives still: it holds all that the closed old primary has.
+      atMost: received(view),
       atLeast: null,
     };
   });

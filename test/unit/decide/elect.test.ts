@@ -20,6 +20,7 @@ import {
 } from "../../support/situation.ts";
 import {
   codes,
+  configOf,
   cut,
   deciding,
   reasons,
@@ -133,6 +134,17 @@ describe("elected is", () => {
     );
   });
 
+  test("looked at once more by what it holds itself, more than the old primary has too", () => {
+    const byHand = `${written(100)},\n${uuidOf(2)}:1`;
+    const closed = server(0, primaryFacts(3, { readOnly: true, executed: written(100) }));
+    const shared = [1, 2].map((ordinal) => replica(ordinal, { received: byHand, executed: byHand }));
+    const [confirm] = stepsOfKind(deciding(before, claimed, closed, ...shared), "Confirm");
+    expect(confirm?.members.map(({ ordinal, atMost }) => [ordinal, atMost])).toEqual([
+      [1, byHand],
+      [0, written(100)],
+    ]);
+  });
+
   test("promoted and followed at once when it is recorded", () => {
     const { tracks } = deciding(before, claimed, silent(0), cut(1, 2));
     expect(tracks).toEqual([
@@ -142,6 +154,19 @@ describe("elected is", () => {
       ],
       [{ kind: "Follow", ordinal: 2, source: 1, how: "full" }],
     ]);
+  });
+
+  test("told with nobody else when all hold the same", () => {
+    expect(deciding(before, claimed, silent(0), cut(1, 2)).why).toBe(
+      "mysql-1 becomes the primary in epoch 2: mysql-1 holds everything that 2 reached members hold.",
+    );
+  });
+
+  test("the old primary of equals, also when another comes first by its number", () => {
+    const second = state(revoking(3, "failover", { established: configOf(1, [0, 2]) }));
+    const streams = [0, 2].map((ordinal) => replica(ordinal, {}, { sourceUuid: uuidOf(1) }));
+    const back = server(1, replicaFacts(1, { channel: null }));
+    expect(recordedBy(deciding(before, second, back, ...streams))?.pending?.primary.ordinal).toBe(1);
   });
 
   test("told also of one that held nothing", () => {
@@ -207,6 +232,15 @@ describe("nobody is elected", () => {
       "mysql-2 alone holds everything and cannot execute it: it cannot be managed",
       [silent(0), cut(1), replica(2, { received: written(101), version: "8.0.41" }, stopped)],
     ],
+    [
+      "when it cannot be managed and never had a source",
+      "mysql-2 alone holds everything and cannot execute it: it cannot be managed",
+      [
+        silent(0),
+        cut(1),
+        server(2, replicaFacts(2, { received: written(101), version: "8.0.41", channel: null })),
+      ],
+    ],
   ];
   test.each(table)("%s", (_, text, changes) => {
     const decision = deciding(before, claimed, ...changes);
@@ -227,6 +261,11 @@ describe("nobody is elected", () => {
     [
       "while an acker's volume is another",
       [silent(0), cut(1), server(2, facts(2, { serverUuid: newUuidOf(2) }))],
+    ],
+    [
+      // It speaks for nothing then, and one of two ackers may lack what was acknowledged.
+      "while an acker is away and the old primary has lost something",
+      [server(0, primaryFacts(3, { readOnly: true, executed: written(99) })), cut(1), silent(2)],
     ],
     ["while the old primary takes writes", [cut(1), silent(2)]],
     [
@@ -288,6 +327,11 @@ describe("its ackers are", () => {
         replica(1, { readOnly: false }),
         replica(2, { readOnly: false }, { sourceUuid: uuidOf(1) }),
       ],
+    ],
+    [
+      "each of them once, however it comes to be one",
+      [2, 1],
+      [server(0, primaryFacts(3, { readOnly: true })), silent(1)],
     ],
     [
       "not those without a source",
