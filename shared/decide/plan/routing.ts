@@ -130,12 +130,16 @@ function sameSelector(a: Readonly<Record<string, string>>, b: Readonly<Record<st
   return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 }
 
-/** Labels first, then the Services that select on them: a new epoch is never routed to an unlabelled pod. */
+/**
+ * Labels first, then the Service that selects on them: a new epoch is never routed to an unlabelled pod. Writes do
+ * not wait for the labels of replicas, least of all for that of a primary that has just died, whose pod changes.
+ */
 export function routingTracks(situation: Situation): readonly Track[] {
-  const labels = situation.members.flatMap((view) => labelPod(situation, view));
-  const services = [...publish(situation, "primary"), ...publish(situation, "replica")];
-  const route = [...labels, ...services];
-  return [route, ...witnessTracks(situation)].filter((track) => track.length > 0);
+  const { members, primary } = situation;
+  const replicas = members.filter((view) => view.ordinal !== primary.ordinal);
+  const writes = [...labelPod(situation, primary), ...publish(situation, "primary")];
+  const reads = [...replicas.flatMap((view) => labelPod(situation, view)), ...publish(situation, "replica")];
+  return [writes, reads, ...witnessTracks(situation)].filter((track) => track.length > 0);
 }
 
 export function witnessTracks(situation: Situation): readonly Track[] {

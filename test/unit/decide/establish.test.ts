@@ -226,8 +226,8 @@ describe("with the term row acknowledged", () => {
       step.labels[LABEL.epoch],
     ]);
     expect(roles).toEqual([
-      ["mysql-0", "replica", "2"],
       ["mysql-1", "primary", "2"],
+      ["mysql-0", "replica", "2"],
       ["mysql-2", undefined, "2"],
     ]);
     expect(stepsOfKind(decision, "EnsureService").map((step) => step.selector[LABEL.epoch])).toEqual([
