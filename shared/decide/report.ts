@@ -99,7 +99,7 @@ function historyOf(report: Report): readonly HistoryEntry[] {
   return [...report.observed.history, ...added];
 }
 
-/** Events first: the record says that they were sent. Empty when there is nothing new to say. */
+/** Events first: the record says that they are on their way. Empty when there is nothing new to say. */
 export function reportSteps(report: Report): {
   readonly steps: readonly Step[];
   readonly conditions: readonly Condition[];

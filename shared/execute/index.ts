@@ -1,6 +1,7 @@
 /**
  * Runs a decision: the prelude in order, then the tracks side by side. Stops a track at the first step that
- * fails and never decides what to do instead: the next look does.
+ * fails and never decides what to do instead: the next look does. No step waits for an Event to be taken: it is
+ * on its way before the record that says so, and nothing rests on it (ADR 14).
  */
 
 import type { Contact } from "../access/index.ts";
@@ -13,7 +14,7 @@ import type { Step, Track } from "../model/step.ts";
 import type { Clock, Ids, Log } from "../ports/host.ts";
 import type { Kube } from "../ports/kube.ts";
 import { intentStands, type Spares } from "./fence.ts";
-import { announce, type KubeScene, record, runKubeStep } from "./kube-steps.ts";
+import { announce, type KubeScene, record, runKubeStep, type Telling } from "./kube-steps.ts";
 import { runServerStep, Sessions } from "./server-steps.ts";
 
 export interface Executing {
@@ -81,6 +82,8 @@ interface Intent {
    * fence the rest. A record proves it as well.
    */
   confirmed: Promise<Outcome<null>> | null;
+  /** Events on their way. */
+  readonly telling: Telling[];
 }
 
 async function runStep(
@@ -100,16 +103,18 @@ async function runStep(
       intent.confirmed = Promise.resolve(succeed(null));
       return succeed(null);
     }
-    case "Event":
+    case "Event": {
+      const stands = await confirmed(kube, intent);
+      if (stands.ok) intent.telling.push(await announce(scene, step));
+      return stands;
+    }
     case "EnsureAccounts":
     case "EnsureService":
     case "LabelPod":
     case "AnnotateClaim":
     case "DeleteService": {
-      intent.confirmed ??= intentStands(kube, intent.set);
-      const stands = await intent.confirmed;
-      if (!stands.ok) return stands;
-      return step.kind === "Event" ? announce(scene, step) : runKubeStep(scene, step);
+      const stands = await confirmed(kube, intent);
+      return stands.ok ? runKubeStep(scene, step) : stands;
     }
     default: {
       // No effect on a server without a recorded intent.
@@ -124,10 +129,23 @@ async function runStep(
   }
 }
 
+function confirmed(kube: Kube, intent: Intent): Promise<Outcome<null>> {
+  intent.confirmed ??= intentStands(kube, intent.set);
+  return intent.confirmed;
+}
+
+/** Events that were not taken. What may not be told is a refusal like any other; the rest is in the history. */
+async function unheard(telling: readonly Telling[]): Promise<readonly Halt[]> {
+  const answers = await Promise.all(telling.map(async ({ step, told }) => ({ step, outcome: await told })));
+  return answers.flatMap(({ step, outcome }) =>
+    outcome.ok || outcome.failure.kind !== "refused" ? [] : [{ step, failure: outcome.failure }],
+  );
+}
+
 export async function execute(executing: Executing, decision: Decision): Promise<Run> {
   const { observed, kube, contact, log, spares } = executing;
   const state = observed.state.kind === "valid" ? observed.state.state : null;
-  const intent: Intent = { set: observed.set, state, confirmed: null };
+  const intent: Intent = { set: observed.set, state, confirmed: null, telling: [] };
   let done = 0;
 
   const runTrack = async (track: Track): Promise<Halt | null> => {
@@ -152,7 +170,6 @@ export async function execute(executing: Executing, decision: Decision): Promise
   };
 
   const first = await runTrack(decision.prelude);
-  if (first !== null) return { done, halts: [first] };
-  const halts = await Promise.all(decision.tracks.map(runTrack));
-  return { done, halts: halts.filter((halt) => halt !== null) };
+  const halts = first === null ? await Promise.all(decision.tracks.map(runTrack)) : [first];
+  return { done, halts: [...halts.filter((halt) => halt !== null), ...(await unheard(intent.telling))] };
 }

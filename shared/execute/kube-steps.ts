@@ -87,25 +87,43 @@ async function digestOf(text: string): Promise<string> {
     .join("");
 }
 
-/** Its name is made from what it says, so that a repeated step finds its own Event. */
-export async function announce(scene: KubeScene, step: EventStep): Promise<Outcome<null>> {
+/** An Event that the API server was asked to take. */
+export interface Telling {
+  readonly step: EventStep;
+  readonly told: Promise<Outcome<null>>;
+}
+
+const TELLS_MAX = 3;
+
+/** It is on its way when this resolves. Its name is made from what it says, so that a repeated step finds its own. */
+export async function announce(scene: KubeScene, step: EventStep): Promise<Telling> {
+  const name = `${scene.set.name}.${await digestOf(`${scene.set.uid}|${step.key}`)}`;
+  const told = tell(scene, step, name);
+  // An error in it is met by whoever awaits it, also when that is after something else has failed.
+  told.catch(() => undefined);
+  return { step, told };
+}
+
+async function tell(scene: KubeScene, step: EventStep, name: string): Promise<Outcome<null>> {
   const { kube, set, component } = scene;
-  const digest = await digestOf(`${set.uid}|${step.key}`);
-  const created = await kube.create("Event", {
-    namespace: set.namespace,
-    name: `${set.name}.${digest}`,
-    body: {
-      eventTime: scene.now().replace("Z", "000Z"),
-      reportingController: "ordinal.dev/ordinal",
-      reportingInstance: component,
-      action: "Reconcile",
-      type: step.type,
-      reason: step.reason,
-      note: step.message,
-      regarding: { ...OWNER_KIND, namespace: set.namespace, name: set.name, uid: set.uid },
-    },
-  });
-  return created.ok || created.failure.kind === "conflict" ? succeed(null) : created;
+  for (let attempt = 1; ; attempt += 1) {
+    const created = await kube.create("Event", {
+      namespace: set.namespace,
+      name,
+      body: {
+        eventTime: scene.now().replace("Z", "000Z"),
+        reportingController: "ordinal.dev/ordinal",
+        reportingInstance: component,
+        action: "Reconcile",
+        type: step.type,
+        reason: step.reason,
+        note: step.message,
+        regarding: { ...OWNER_KIND, namespace: set.namespace, name: set.name, uid: set.uid },
+      },
+    });
+    if (created.ok || created.failure.kind === "conflict") return succeed(null);
+    if (created.failure.kind !== "transient" || attempt === TELLS_MAX) return created;
+  }
 }
 
 async function ensureAccounts(scene: KubeScene, ordinals: readonly number[]): Promise<Outcome<null>> {

@@ -42,12 +42,12 @@ type Elected = Extract<Election, { kind: "elected" }>;
 /** Recorded only while everything that the election rests on still holds. */
 function electedState(
   { state }: Situation,
-  { candidate, config }: Elected,
+  { candidate, config, held }: Elected,
 ): State & { readonly pending: NonNullable<State["pending"]> } {
   return {
     ...state,
     phase: "Establishing",
-    pending: { ...config, open: false },
+    pending: { ...config, open: held },
     primaryStartedAtMs: candidate.facts.startedAtMs,
     op: state.op === null ? null : { ...state.op, step: "Promote" },
   };

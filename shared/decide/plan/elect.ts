@@ -54,6 +54,8 @@ export type Election =
       readonly kind: "elected";
       readonly candidate: ReadView;
       readonly config: Config;
+      /** Enough of its ackers hold all that it holds: it may be opened without another look. */
+      readonly held: boolean;
       /** What must still hold when this is recorded. */
       readonly confirmations: readonly Confirmation[];
       readonly considered: readonly string[];
@@ -181,28 +183,38 @@ export function elect(situation: Situation, { revoked, settled }: Quorum, target
   const rejected = voters.filter((view) => !whole.includes(view));
   const others = rejected.length === 0 ? "" : `; ${names(rejected)} lack some of it`;
   const why = `${candidate.member.podName} holds everything that ${voters.length} reached members hold${others}`;
-  const confirmations = confirmationsFor({ revoked, settled }, candidate);
-  return { kind: "elected", candidate, config, confirmations, considered, why };
+  const holding = holdersOf(situation, candidate, config);
+  const held = holding.length >= config.ackCount;
+  const confirmations = confirmationsFor({ revoked, settled }, candidate, held ? holding : []);
+  return { kind: "elected", candidate, config, held, confirmations, considered, why };
+}
+
+/** Those of its ackers that have received all that it has, so that its own quorum is enough from now on (ADR 10). */
+function holdersOf({ members, rules }: Situation, candidate: ReadView, config: Config): readonly ReadView[] {
+  return members
+    .filter((view) => isAcker(config, view))
+    .filter((view) => rules.positions.contains(received(view), received(candidate)));
 }
 
 /**
  * Seen stopped is not yet stopped for good: a function that was frozen after its check could still start a receiver.
- * A fenced session of this epoch on each of them rules that out. In a hand-over the candidate goes on receiving
- * from the old primary, which is closed and has nothing more to send.
+ * A fenced session of this epoch on each of them rules that out, and that one of the holders is made anew. In a
+ * hand-over the candidate goes on receiving from the old primary, which is closed and has nothing more to send.
  */
 function confirmationsFor(
   { revoked, settled }: Pick<Quorum, "revoked" | "settled">,
   candidate: ReadView,
+  holding: readonly ReadView[],
 ): readonly Confirmation[] {
-  const views = new Set([...revoked, candidate, ...(settled === null ? [] : [settled])]);
-  return [...views].map((view) => {
+  const final = new Set([...revoked, candidate, ...(settled === null ? [] : [settled])]);
+  return [...new Set([...final, ...holding])].map((view) => {
     return {
       ordinal: view.ordinal,
       closed: view === candidate || view === settled,
       stopped: revoked.includes(view) && view !== settled,
       // Also of a candidate that receives still: it holds all that the closed old primary has.
-      atMost: received(view),
-      atLeast: null,
+      atMost: final.has(view) ? received(view) : null,
+      atLeast: holding.includes(view) ? received(candidate) : null,
     };
   });
 }

@@ -12,8 +12,11 @@ import type { Step, Track } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation } from "../situation.ts";
 import { placeMembers } from "./members.ts";
 import { prepareSteps } from "./prepare.ts";
+import { routeWrites } from "./routing.ts";
 
-const OPEN_TIMEOUT_MS = 10_000;
+const HOLDERS_TIMEOUT_MS = 10_000;
+/** Acknowledgers connect within some milliseconds, or another look has to find out why they do not. */
+const OPEN_TIMEOUT_MS = 3_000;
 const TERM_STALL_MS = 2_000;
 const PROMOTE_TIMEOUT_MS = 2_500;
 
@@ -56,27 +59,39 @@ function arming({ members, config, primary }: Situation, ackCount: number): read
     primary: primary.ordinal,
     holders,
     need: ackCount,
-    timeoutMs: OPEN_TIMEOUT_MS,
+    timeoutMs: HOLDERS_TIMEOUT_MS,
   };
   return [wait, { kind: "Arm", ordinal: primary.ordinal, ackCount }];
 }
 
 /** It followed the primary before it: it executes what it received, and is armed while it is still closed. */
-function promotion({ primary, state }: Situation, facts: ServerFacts, ackCount: number): readonly Step[] {
+function promotion(situation: Situation, facts: ServerFacts, ackCount: number): readonly Step[] {
+  const { primary, state } = situation;
   const { ordinal } = primary;
   // At adoption a source outside of the cluster is not ours to drop.
   if (facts.channel === null || state.established === null) return [];
   const receiving: readonly Step[] =
     facts.channel.receiver === "off" ? [] : [{ kind: "StopReceiving", ordinal }];
   // Opened by hand; what was written there is the new primary's own from now on.
-  const closed = facts.readOnly || state.pending?.open === true;
-  const closing: readonly Step[] = closed ? [] : [{ kind: "Demote", ordinal }];
+  const closing: readonly Step[] = facts.readOnly ? [] : [{ kind: "Demote", ordinal }];
   return [
     ...receiving,
     ...closing,
     { kind: "Promote", ordinal, timeoutMs: PROMOTE_TIMEOUT_MS },
     { kind: "Arm", ordinal, ackCount },
+    ...(state.pending?.open === true && !facts.offline ? opening(situation, ackCount) : []),
   ];
+}
+
+/**
+ * Opened, and routed to by the same plan: its term row was acknowledged when the step succeeded (INV-7). It does not
+ * wait for acknowledgers that are connecting meanwhile; its commit does.
+ */
+function opening(situation: Situation, ackCount: number): Track {
+  const { state, primary } = situation;
+  const { ordinal } = primary;
+  const open: Step = { kind: "Open", ordinal, epoch: state.epoch, ackCount, timeoutMs: OPEN_TIMEOUT_MS };
+  return [open, ...routeWrites(situation)];
 }
 
 /**
@@ -158,16 +173,10 @@ export function establish(situation: Situation): Establishing {
   // The acknowledgement of the term row was lost on its way: that of a later commit makes up for it.
   if (pending.open && facts.acks.waitingMs >= TERM_STALL_MS)
     return { kind: "steps", steps: [{ kind: "Nudge", ordinal }] };
-  const open: Step = {
-    kind: "Open",
-    ordinal,
-    epoch: state.epoch,
-    ackCount: needed,
-    timeoutMs: OPEN_TIMEOUT_MS,
-  };
-  if (pending.open) return { kind: "steps", steps: [open] };
+  const after = opening(situation, needed);
+  if (pending.open) return { kind: "steps", steps: after };
   const before = facts.readOnly ? [confirmHolders(holding, primary, facts)] : [];
-  return { kind: "record", state: { ...state, pending: { ...pending, open: true } }, before, after: [open] };
+  return { kind: "record", state: { ...state, pending: { ...pending, open: true } }, before, after };
 }
 
 /** What can be done at once when it is recorded who is to be the primary; nothing that has to be looked at first. */

@@ -137,9 +137,13 @@ function sameSelector(a: Readonly<Record<string, string>>, b: Readonly<Record<st
 export function routingTracks(situation: Situation): readonly Track[] {
   const { members, primary } = situation;
   const replicas = members.filter((view) => view.ordinal !== primary.ordinal);
-  const writes = [...labelPod(situation, primary), ...publish(situation, "primary")];
+  const writes = routeWrites(situation);
   const reads = [...replicas.flatMap((view) => labelPod(situation, view)), ...publish(situation, "replica")];
   return [writes, reads, ...witnessTracks(situation)].filter((track) => track.length > 0);
+}
+
+export function routeWrites(situation: Situation): Track {
+  return [...labelPod(situation, situation.primary), ...publish(situation, "primary")];
 }
 
 export function witnessTracks(situation: Situation): readonly Track[] {
