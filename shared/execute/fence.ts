@@ -4,9 +4,10 @@
  * replaced; two that run at once take turns (INV-10).
  */
 
-import type { Contact } from "../access/index.ts";
+import { type Contact, connectMember } from "../access/index.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import type { StatefulSet } from "../model/kube.ts";
+import type { Member } from "../model/observed.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { Kube } from "../ports/kube.ts";
 import type { Server } from "../ports/server.ts";
@@ -34,17 +35,21 @@ export async function intentStands(kube: Kube, recorded: StatefulSet): Promise<O
 }
 
 /**
- * Sessions of one pass between two of its plans: connected, without a lock, and at an end with the pass, or when
- * they have been idle for as long as a lock may be. A handshake takes ten times as long as a statement.
+ * Sessions of one pass, connected and without a lock: opened while something else is waited for, or left by an
+ * earlier plan. They are at an end with the pass, or when they have been idle for as long as a lock may be. A
+ * handshake takes ten times as long as a statement.
  */
 export class Spares {
-  readonly #idle = new Map<number, Server>();
+  readonly #idle = new Map<number, Promise<Outcome<Server>>>();
 
-  has(ordinal: number): boolean {
-    return this.#idle.has(ordinal);
+  connect(contact: Contact, members: readonly Member[]): void {
+    for (const member of members) {
+      const { ordinal } = member;
+      if (!this.#idle.has(ordinal)) this.#idle.set(ordinal, connectMember(contact, member, "act"));
+    }
   }
 
-  take(ordinal: number): Server | null {
+  take(ordinal: number): Promise<Outcome<Server>> | null {
     const session = this.#idle.get(ordinal) ?? null;
     this.#idle.delete(ordinal);
     return session;
@@ -53,12 +58,15 @@ export class Spares {
   /** Gives its lock back. One that cannot, or is one too many, is closed. */
   async give(ordinal: number, session: Server, { engine }: Contact): Promise<void> {
     const unlocked = await engine.unlock(session);
-    if (unlocked.ok && !this.#idle.has(ordinal)) this.#idle.set(ordinal, session);
+    if (unlocked.ok && !this.#idle.has(ordinal)) this.#idle.set(ordinal, Promise.resolve(succeed(session)));
     else await session.close();
   }
 
   async closeAll(): Promise<void> {
-    for (const ordinal of [...this.#idle.keys()]) await this.take(ordinal)?.close();
+    for (const ordinal of [...this.#idle.keys()]) {
+      const session = await this.take(ordinal);
+      if (session?.ok) await session.value.close();
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 
 import type { Contact } from "../access/index.ts";
 import type { Decision } from "../model/decision.ts";
+import type { StatefulSet } from "../model/kube.ts";
 import type { Observed } from "../model/observed.ts";
 import type { Failure, Outcome } from "../model/outcome.ts";
 import { succeed } from "../model/outcome.ts";
@@ -15,7 +16,7 @@ import type { Clock, Ids, Log } from "../ports/host.ts";
 import type { Kube } from "../ports/kube.ts";
 import { intentStands, type Spares } from "./fence.ts";
 import { announce, type KubeScene, record, runKubeStep, type Telling } from "./kube-steps.ts";
-import { runServerStep, Sessions } from "./server-steps.ts";
+import { runServerStep, Sessions, targets } from "./server-steps.ts";
 
 export interface Executing {
   readonly kube: Kube;
@@ -35,6 +36,8 @@ export interface Halt {
 
 export interface Run {
   readonly done: number;
+  /** The object as this run has recorded it; null = it recorded nothing. */
+  readonly recorded: StatefulSet | null;
   /** The first failure of each track that did not reach its end. */
   readonly halts: readonly Halt[];
 }
@@ -121,12 +124,24 @@ async function runStep(
       if (intent.state === null) throw new Error(`${step.kind} without a recorded intent`);
       const { fence } = sessions;
       const { members } = observed;
-      return runServerStep(
+      const outcome = await runServerStep(
         { fence, sessions, members, expected: intent.state, recorded: intent.set, now },
         step,
       );
+      // It has just read the intent on every one of its sessions.
+      if (step.kind === "Confirm" && outcome.ok) intent.confirmed ??= Promise.resolve(outcome);
+      return outcome;
     }
   }
+}
+
+/** Handshakes run beside the prelude, so that its tracks find their sessions connected. */
+function connectEarly({ contact, observed, spares }: Executing, { prelude, tracks }: Decision): void {
+  const ordinals = new Set([prelude, ...tracks].flat().flatMap(targets));
+  spares.connect(
+    contact,
+    observed.members.filter(({ ordinal }) => ordinals.has(ordinal)),
+  );
 }
 
 function confirmed(kube: Kube, intent: Intent): Promise<Outcome<null>> {
@@ -147,6 +162,7 @@ export async function execute(executing: Executing, decision: Decision): Promise
   const state = observed.state.kind === "valid" ? observed.state.state : null;
   const intent: Intent = { set: observed.set, state, confirmed: null, telling: [] };
   let done = 0;
+  connectEarly(executing, decision);
 
   const runTrack = async (track: Track): Promise<Halt | null> => {
     const sessions = new Sessions({ kube, contact, set: observed.set }, spares);
@@ -171,5 +187,9 @@ export async function execute(executing: Executing, decision: Decision): Promise
 
   const first = await runTrack(decision.prelude);
   const halts = first === null ? await Promise.all(decision.tracks.map(runTrack)) : [first];
-  return { done, halts: [...halts.filter((halt) => halt !== null), ...(await unheard(intent.telling))] };
+  const recorded = intent.set === observed.set ? null : intent.set;
+  return {
+    ...{ done, recorded },
+    halts: [...halts.filter((halt) => halt !== null), ...(await unheard(intent.telling))],
+  };
 }

@@ -1,6 +1,6 @@
 /**
  * Steps on database servers. Each runs in a fenced session and can be repeated; consecutive steps on one
- * member share a session, and the recorded intent is read again before each of them.
+ * member share a session, its lock, and what was read under it: that the intent stands.
  */
 import { connectMember, type Purpose } from "../access/index.ts";
 import type { PositionAlgebra } from "../model/engine.ts";
@@ -9,7 +9,7 @@ import type { Member } from "../model/observed.ts";
 import { fail, type Outcome, succeed, unreachable } from "../model/outcome.ts";
 import type { ServerFacts } from "../model/server.ts";
 import type { State } from "../model/state.ts";
-import type { Confirmation, ServerStep } from "../model/step.ts";
+import type { Confirmation, ServerStep, Step } from "../model/step.ts";
 import type { Accounts, Peer } from "../ports/engine.ts";
 import type { Server } from "../ports/server.ts";
 import { type Fence, intentStands, type Spares, takeLock } from "./fence.ts";
@@ -19,12 +19,17 @@ const SEED_WAIT_MS = 15_000;
 const NUDGE_TIMEOUT_MS = 2_000;
 const ENDS_SESSION: ReadonlySet<ServerStep["kind"]> = new Set(["Seed", "Open", "Nudge"]);
 
-/** Sessions of one track, by ordinal. */
+interface Held {
+  readonly server: Server;
+  readonly purpose: Purpose;
+  /** The intent was read under this lock, to the letter; nobody else has acted on this server since. */
+  checked: boolean;
+}
+
+/** Sessions of one track with their locks, by ordinal. */
 export class Sessions {
   readonly fence: Fence;
-  readonly #open = new Map<number, { readonly server: Server; readonly purpose: Purpose }>();
-  /** Connected, and without the lock yet. */
-  readonly #early = new Map<number, Promise<Outcome<Server>>>();
+  readonly #held = new Map<number, Held>();
   readonly #spares: Spares;
 
   constructor(fence: Fence, spares: Spares) {
@@ -32,57 +37,42 @@ export class Sessions {
     this.#spares = spares;
   }
 
-  async on(member: Member, purpose: Purpose = "act"): Promise<Outcome<Server>> {
-    const present = this.#open.get(member.ordinal);
-    if (present !== undefined && present.purpose === purpose) return succeed(present.server);
+  async on(member: Member, purpose: Purpose = "act"): Promise<Outcome<Held>> {
+    const present = this.#held.get(member.ordinal);
+    if (present !== undefined && present.purpose === purpose) return succeed(present);
     // Two sessions of one track would wait for each other's lock.
     await this.drop(member.ordinal);
     const opened = await this.#locked(member, purpose);
-    if (opened.ok) this.#open.set(member.ordinal, { server: opened.value, purpose });
-    return opened;
+    if (!opened.ok) return opened;
+    const held: Held = { server: opened.value, purpose, checked: false };
+    this.#held.set(member.ordinal, held);
+    return succeed(held);
   }
 
   async #locked(member: Member, purpose: Purpose): Promise<Outcome<Server>> {
-    const { ordinal } = member;
-    const spare = purpose === "act" ? this.#spares.take(ordinal) : null;
-    if (spare !== null) {
-      const opened = await takeLock(this.fence, spare);
+    const spare = purpose === "act" ? await this.#spares.take(member.ordinal) : null;
+    if (spare?.ok) {
+      const opened = await takeLock(this.fence, spare.value);
       // Lost since it was used; a new one may reach the server.
       if (opened.ok || opened.failure.kind !== "transient") return opened;
     }
-    const early = purpose === "act" ? this.#early.get(ordinal) : undefined;
-    this.#early.delete(ordinal);
-    const connected = await (early ?? connectMember(this.fence.contact, member, purpose));
+    const connected = spare?.ok === false ? spare : await connectMember(this.fence.contact, member, purpose);
     return connected.ok ? await takeLock(this.fence, connected.value) : connected;
   }
 
-  /** Connects to several at once, for steps that then take their locks one after the other. */
-  connect(members: readonly Member[]): void {
-    for (const member of members) {
-      const { ordinal } = member;
-      if (this.#open.has(ordinal) || this.#early.has(ordinal) || this.#spares.has(ordinal)) continue;
-      this.#early.set(member.ordinal, connectMember(this.fence.contact, member, "act"));
-    }
-  }
-
   async drop(ordinal: number): Promise<void> {
-    const present = this.#open.get(ordinal);
-    this.#open.delete(ordinal);
+    const present = this.#held.get(ordinal);
+    this.#held.delete(ordinal);
     await present?.server.close();
   }
 
   /** `whole`: nothing failed, so that later plans of this pass may go on with them. */
   async end(whole: boolean): Promise<void> {
-    for (const [ordinal, { server, purpose }] of this.#open) {
+    for (const [ordinal, { server, purpose }] of this.#held) {
       if (whole && purpose === "act") await this.#spares.give(ordinal, server, this.fence.contact);
       else await server.close();
     }
-    this.#open.clear();
-    for (const early of this.#early.values()) {
-      const connected = await early;
-      if (connected.ok) await connected.value.close();
-    }
-    this.#early.clear();
+    this.#held.clear();
   }
 }
 
@@ -125,18 +115,30 @@ function target(step: Exclude<ServerStep, OnSeveral>): number {
   return step.kind === "LockAccount" ? step.primary : step.ordinal;
 }
 
+function administers(step: Step): boolean {
+  return step.kind === "Prepare" && step.preparation.asAdministrator === true;
+}
+
+/** The servers on which a step acts or looks as our own account; none for steps on objects. */
+export function targets(step: Step): readonly number[] {
+  if (step.kind === "AwaitHolders") return [step.primary, ...step.holders];
+  if (step.kind === "Confirm") return step.members.map(({ ordinal }) => ordinal);
+  return "ordinal" in step && !administers(step) ? [target(step)] : [];
+}
+
 export async function runServerStep(scene: ServerScene, step: ServerStep): Promise<Outcome<null>> {
   if (step.kind === "AwaitHolders") return awaitHolders(scene, step);
   if (step.kind === "Confirm") return confirmAll(scene, step.members);
   const member = memberAt(scene, target(step));
   if (!member.ok) return member;
-  const administers = step.kind === "Prepare" && step.preparation.asAdministrator === true;
-  const session = await scene.sessions.on(member.value, administers ? "administer" : "act");
+  const session = await scene.sessions.on(member.value, administers(step) ? "administer" : "act");
   if (!session.ok) return session;
+  const held = session.value;
   // After the lock, so that whoever held it before us has written what it did.
-  const stands = await intentStands(scene.fence.kube, scene.recorded);
+  const stands = held.checked ? succeed(null) : await intentStands(scene.fence.kube, scene.recorded);
   if (!stands.ok) return stands;
-  const outcome = await act(scene, step, session.value);
+  held.checked = true;
+  const outcome = await act(scene, step, held.server);
   // A seeded server restarts under us, what commits gives the lock back, and a failed session may have lost it.
   if (ENDS_SESSION.has(step.kind) || !outcome.ok) await scene.sessions.drop(target(step));
   return outcome;
@@ -231,10 +233,6 @@ async function archiveTail(
  * back at once, also while it still waits for the next one. Otherwise the two would wait for each other.
  */
 async function confirmAll(scene: ServerScene, members: readonly Confirmation[]): Promise<Outcome<null>> {
-  connectAll(
-    scene,
-    members.map(({ ordinal }) => ordinal),
-  );
   const answers: Promise<Outcome<null>>[] = [];
   for (const wanted of members) {
     const session = await sessionOn(scene, wanted.ordinal);
@@ -244,13 +242,11 @@ async function confirmAll(scene: ServerScene, members: readonly Confirmation[]):
   return (await Promise.all(answers)).find((answer) => !answer.ok) ?? succeed(null);
 }
 
-function connectAll({ sessions, members }: ServerScene, ordinals: readonly number[]): void {
-  sessions.connect(members.filter(({ ordinal }) => ordinals.includes(ordinal)));
-}
-
 async function sessionOn(scene: ServerScene, ordinal: number): Promise<Outcome<Server>> {
   const member = memberAt(scene, ordinal);
-  return member.ok ? scene.sessions.on(member.value) : member;
+  if (!member.ok) return member;
+  const held = await scene.sessions.on(member.value);
+  return held.ok ? succeed(held.value.server) : held;
 }
 
 async function confirm(scene: ServerScene, wanted: Confirmation, session: Server): Promise<Outcome<null>> {
@@ -284,7 +280,6 @@ async function awaitHolders(
   step: Extract<ServerStep, { kind: "AwaitHolders" }>,
 ): Promise<Outcome<null>> {
   const { engine } = scene.fence.contact;
-  connectAll(scene, [step.primary, ...step.holders]);
   const session = await sessionOn(scene, step.primary);
   if (!session.ok) return session;
   const position = await engine.executed(session.value);

@@ -82,11 +82,13 @@ type Turn =
     };
 
 /**
- * What surrounds the servers, as a look of this very pass has read it. Nothing of ours has changed it since, and
- * what somebody else has changed is noticed by its version before it is written.
+ * What a look of this very pass has read, or its record has written. Nothing of ours has changed it since, and what
+ * somebody else has changed is noticed by its version before it is written.
  */
 interface Kept {
-  readonly surroundings: Surroundings;
+  readonly set: StatefulSet | null;
+  readonly surroundings: Surroundings | null;
+  /** When the older of the two was read. */
   readonly readAtMs: number;
 }
 
@@ -127,12 +129,13 @@ function engineOf(context: ReconcileContext, set: StatefulSet): Engine {
 }
 
 function readSet(
-  context: ReconcileContext,
-  request: PassRequest,
+  { kube }: ReconcileContext,
+  { entry, ref }: PassRequest,
+  known: StatefulSet | null,
   first: boolean,
 ): Promise<Outcome<StatefulSet>> {
-  if (first && request.entry !== null) return Promise.resolve(succeed(request.entry));
-  return context.kube.read("StatefulSet", request.ref);
+  const present = first ? entry : known;
+  return present === null ? kube.read("StatefulSet", ref) : Promise.resolve(succeed(present));
 }
 
 function haltedTurn(request: PassRequest, run: Run, halt: Halt, phase: Phase): Turn {
@@ -194,7 +197,8 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
     result: { ref, silent, ...result },
   });
   const lookedAtMs = context.clock.now();
-  const set = await readSet(context, request, attempt.first);
+  const recent = attempt.kept !== null && lookedAtMs - attempt.kept.readAtMs < KEPT_MS ? attempt.kept : null;
+  const set = await readSet(context, request, recent?.set ?? null, attempt.first);
   if (!set.ok) {
     if (set.failure.kind !== "gone") return failed(request, set.failure.message, null);
     return end({
@@ -217,18 +221,19 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
   const { kube, servers, clock, component } = context;
   const engine = engineOf(context, set.value);
   const attributes = { program_name: component, cluster: clusterKey(ref) };
-  const recent = attempt.kept !== null && lookedAtMs - attempt.kept.readAtMs < KEPT_MS ? attempt.kept : null;
-  const surroundings = recent?.surroundings ?? (attempt.first ? request.memory : null);
+  const around = recent?.surroundings ?? null;
+  const surroundings = around ?? (attempt.first ? request.memory : null);
   const looked = await observe(
     {
-      ...{ kube, servers, engine, attributes, surroundings, recent: recent !== null },
+      ...{ kube, servers, engine, attributes, surroundings, recent: around !== null },
       ...{ refusal: attempt.refusal, impatient: attempt.impatient },
     },
     set.value,
   );
   if (!looked.ok) return failed(request, looked.failure.message, null);
   const { observed, contact } = looked.value;
-  const kept = recent ?? { surroundings: looked.value.surroundings, readAtMs: lookedAtMs };
+  const readAtMs = around === null ? lookedAtMs : (recent?.readAtMs ?? lookedAtMs);
+  const kept: Kept = { set: null, surroundings: looked.value.surroundings, readAtMs };
   // Frozen half way, it saw parts of two worlds. Where every look takes so long, the next one has to do.
   if (!attempt.heldUp && clock.now() - lookedAtMs > LOOK_MS)
     return again("the look was held up, and is repeated", {
@@ -247,8 +252,10 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
     const [halt] = run.halts;
     if (halt !== undefined) return haltedTurn(request, run, halt, phase);
     const plan = JSON.stringify(decision.tracks);
-    if (attempt.refusal === null)
-      return again(message, { plan, silent, kept: isUntouched(decision) ? kept : null });
+    if (attempt.refusal === null) {
+      const untouched = isUntouched(decision) ? kept.surroundings : null;
+      return again(message, { plan, silent, kept: { ...kept, set: run.recorded, surroundings: untouched } });
+    }
   }
   if (attempt.refusal !== null) return failed(request, attempt.refusal, phase);
   if (lookAgainMs !== null)

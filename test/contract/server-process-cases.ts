@@ -54,6 +54,8 @@ function endingCases(story: Story, run: Run): void {
     await story.until(PRIMARY, ({ acks }) => acks.waiters === 1);
     await story.subject.signal(PRIMARY, "SIGTERM");
     expect(got(await written)).toEqual([]);
+    // Whoever was answered so is answered nothing more, by which the lie is known.
+    expect(await client.query("SELECT @@GLOBAL.read_only AS closed")).toMatchObject({ ok: false });
     await client.close();
     expect((await story.until(2, isLeft)).channel?.sourceLeft).toBe("orderly");
     await story.until(PRIMARY, ({ startedAtMs }) => startedAtMs > before.startedAtMs);

@@ -9,7 +9,7 @@ import type { Decision } from "../../shared/model/decision.ts";
 import type { Observed } from "../../shared/model/observed.ts";
 import type { ServerFacts } from "../../shared/model/server.ts";
 import type { Config, State } from "../../shared/model/state.ts";
-import type { ServerStep, Step } from "../../shared/model/step.ts";
+import type { ServerStep, Step, Track } from "../../shared/model/step.ts";
 import { anyOperation } from "../support/any-operation.ts";
 import { anySituation, oddSituation } from "../support/any-situation.ts";
 import { carryOut, settled, stepsOf, stepsOfKind } from "../support/carry-out.ts";
@@ -183,9 +183,10 @@ test("nobody is put out of service or cut from the primary before the epoch is c
     const claimed = change(of, decision)?.after ?? state;
     const config = claimed?.pending ?? claimed?.established;
     if (claimed?.phase === "Revoking" || config === undefined || config === null) return;
-    // One that was elected is closed again if somebody opened it by hand.
-    const unopened = claimed?.established !== null && claimed?.pending?.open === false;
-    const elected = unopened ? claimed?.pending?.primary.ordinal : undefined;
+    // One that was elected and has not been promoted yet is closed again if somebody opened it by hand.
+    const pending = claimed?.established === null ? null : claimed?.pending;
+    const followed = pending != null && factsAt(of, pending.primary.ordinal)?.channel !== null;
+    const elected = followed || pending?.open === false ? pending.primary.ordinal : undefined;
     for (const { ordinal } of stepsOfKind(decision, "Demote")) expect(ordinal).toBe(elected);
     // Whoever was the primary once and takes writes still is fenced in any epoch.
     for (const { ordinal } of stepsOfKind(decision, "Fence"))
@@ -347,23 +348,30 @@ function holdersAreEnough(decision: Decision, after: Config): void {
   for (const holder of wait?.holders ?? []) expect(ordinals).toContain(holder);
 }
 
+/** What is routed, and to whom; of the steps that follow `Open` in their track only with `opened`. */
+function routing(tracks: readonly Track[], opened: boolean) {
+  const steps = tracks.flatMap((track) => {
+    const at = track.findIndex(({ kind }) => kind === "Open");
+    return at === -1 || opened ? track : track.slice(0, at);
+  });
+  const pods = steps.flatMap((step) => (step.kind === "LabelPod" && step.labels[LABEL.role] ? [step] : []));
+  const selectors = steps.flatMap((step) => (step.kind === "EnsureService" ? [step.selector] : []));
+  return { pods, selectors: selectors.filter((selector) => selector[LABEL.epoch] !== "none") };
+}
+
 test("INV-7: nobody is routed to but the established primary, in the epoch in which it was established", () => {
   always((of, decision) => {
     const state = change(of, decision)?.after ?? recorded(of);
-    const labels = stepsOfKind(decision, "LabelPod");
-    const given = labels.filter((step) => (step.labels[LABEL.role] ?? null) !== null);
-    const routes = stepsOfKind(decision, "EnsureService").filter(
-      (step) => step.selector[LABEL.epoch] !== "none",
-    );
-    if (state?.phase !== "Steady" || state.established === null) {
-      expect([...given, ...routes]).toEqual([]);
-      return;
+    const plans = [decision.prelude, ...decision.tracks];
+    // Where the primary is about to be established, only what follows its being opened may lead to it.
+    const steady = state?.phase === "Steady" && state.established !== null;
+    if (!steady) expect(routing(plans, false)).toEqual({ pods: [], selectors: [] });
+    const config = state?.pending ?? state?.established;
+    const { pods, selectors } = routing(plans, true);
+    for (const { pod } of pods.filter(({ labels }) => labels[LABEL.role] === "primary")) {
+      expect(pod).toBe(of.members[config?.primary.ordinal ?? -1]?.podName);
     }
-    const primary = of.members[state.established.primary.ordinal];
-    for (const step of given.filter(({ labels: on }) => on[LABEL.role] === "primary")) {
-      expect(step.pod).toBe(primary?.podName);
-    }
-    for (const { selector } of routes) expect(selector[LABEL.epoch]).toBe(String(state.epoch));
+    for (const selector of selectors) expect(selector[LABEL.epoch]).toBe(String(state?.epoch));
   });
 });
 

@@ -185,7 +185,10 @@ export function elect(situation: Situation, { revoked, settled }: Quorum, target
   const why = `${candidate.member.podName} holds everything that ${voters.length} reached members hold${others}`;
   const holding = holdersOf(situation, candidate, config);
   const held = holding.length >= config.ackCount;
-  const confirmations = confirmationsFor({ revoked, settled }, candidate, held ? holding : []);
+  const confirmations = confirmationsFor({ revoked, settled }, candidate, {
+    holding,
+    count: held ? config.ackCount : 0,
+  });
   return { kind: "elected", candidate, config, held, confirmations, considered, why };
 }
 
@@ -204,17 +207,19 @@ function holdersOf({ members, rules }: Situation, candidate: ReadView, config: C
 function confirmationsFor(
   { revoked, settled }: Pick<Quorum, "revoked" | "settled">,
   candidate: ReadView,
-  holding: readonly ReadView[],
+  { holding, count }: { readonly holding: readonly ReadView[]; readonly count: number },
 ): readonly Confirmation[] {
   const final = new Set([...revoked, candidate, ...(settled === null ? [] : [settled])]);
-  return [...new Set([...final, ...holding])].map((view) => {
+  // Whoever is asked anyway is asked for this too, and nobody beyond those that are enough.
+  const holders = holding.toSorted((a, b) => Number(final.has(b)) - Number(final.has(a))).slice(0, count);
+  return [...new Set([...final, ...holders])].map((view) => {
     return {
       ordinal: view.ordinal,
       closed: view === candidate || view === settled,
       stopped: revoked.includes(view) && view !== settled,
       // Also of a candidate that receives still: it holds all that the closed old primary has.
       atMost: final.has(view) ? received(view) : null,
-      atLeast: holding.includes(view) ? received(candidate) : null,
+      atLeast: holders.includes(view) ? received(candidate) : null,
     };
   });
 }

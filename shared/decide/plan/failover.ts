@@ -202,7 +202,14 @@ export function revokeTracks(
   );
   const stops = receiving.map((view): Track => [{ kind: "StopReceiving", ordinal: view.ordinal }]);
   const alone = revoked.length + stops.length < count;
-  return [withdrawRoute(situation), closing(primary, alone), ...stops].filter((track) => track.length > 0);
+  // Each change of a Service holds up the next one on every node (kube-proxy's `minSyncPeriod`, 1 s), and where nobody
+  // listens nobody is reached. One that comes back before it is replaced is withdrawn then.
+  const withdrawn = isListening(primary) ? withdrawRoute(situation) : [];
+  return [withdrawn, closing(primary, alone), ...stops].filter((track) => track.length > 0);
+}
+
+function isListening({ member: { server } }: MemberView): boolean {
+  return server.kind !== "absent" && !(server.kind === "unreachable" && server.closed);
 }
 
 /** `alone`: without the old primary there are too few copies, so that commits nobody acknowledges may not stay. */

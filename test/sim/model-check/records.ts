@@ -194,7 +194,7 @@ function reachable(row: Row, rules: Rules): number {
   return members;
 }
 
-/** ELECT: the candidate, and any set of others that is large enough. */
+/** ELECT: the candidate, and any set of others that is large enough. With enough holders among them it is opened at once. */
 function elect(row: Row, rules: Rules, survives: Survives, emit: Emit): void {
   if (cell(row, PHASE) !== REVOKING) return;
   for (let candidate = 0; candidate < rules.members; candidate++) {
@@ -208,6 +208,10 @@ function elect(row: Row, rules: Rules, survives: Survives, emit: Emit): void {
       if (rules.variant === "opened-not-established") setConfig(next, PRIOR, -1, 0);
       supersedePlans(next, survives, false);
       emit(next, "elect", candidate, ackers);
+      if (holders(row, rules, ackers, has(row, candidate)) < cell(row, ACK_COUNT)) continue;
+      const opened = next.slice();
+      opened[PENDING_OPEN] = 1;
+      emit(opened, "elect-open", candidate, ackers);
     }
   }
 }

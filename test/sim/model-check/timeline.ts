@@ -73,7 +73,8 @@ function line({ before, after, step, numbers, transactions }: Step): string {
     case "claim":
       return `record: CLAIM epoch ${cell(after, EPOCH)}, Revoking`;
     case "elect":
-      return `record: ELECT m${a}, pending = {m${a}, ackers ${namesOf(b)}, open: false}`;
+    case "elect-open":
+      return `record: ELECT m${a}, pending = {m${a}, ackers ${namesOf(b)}, open: ${step === "elect-open"}}`;
     case "reopen":
       return `record: REOPEN m${a} in epoch ${cell(after, EPOCH)}`;
     case "record-open":

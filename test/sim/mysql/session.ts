@@ -128,6 +128,8 @@ export class Session implements Server {
     await this.server.clock.sleep(STATEMENT_MS);
     const arrival = this.#arrival();
     if (arrival !== null) await arrival;
+    // One that ends answers whoever waits in it, and takes no statement any more.
+    if (this.process.ending) this.lose();
     if (this.#ended) return undefined;
     let answer: Outcome<readonly Row[]>;
     try {

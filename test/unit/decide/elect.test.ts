@@ -115,13 +115,12 @@ describe("elected is", () => {
       epoch: 2,
       phase: "Establishing",
       established: config(3),
-      pending: { primary: { ordinal, serverUuid: uuidOf(ordinal) }, ackCount: 1, open: false },
+      pending: { primary: { ordinal, serverUuid: uuidOf(ordinal) }, ackCount: 1 },
       op: { kind: "failover", step: "Promote" },
     });
     expect(reasons(decision)).toContain("PrimaryElected");
-    // What can be done without another look follows at once; nobody is opened before it was looked at.
-    const kinds = serverSteps({ ...decision, prelude: [] }).map(({ kind }) => kind);
-    expect(kinds.filter((kind) => kind === "Open" || kind === "Seed")).toEqual([]);
+    // What can be done without another look follows at once; a copy takes too long.
+    expect(serverSteps(decision).filter(({ kind }) => kind === "Seed")).toEqual([]);
     expect(decision.lookAgainMs).toBe(0);
   });
 
@@ -139,21 +138,54 @@ describe("elected is", () => {
     const closed = server(0, primaryFacts(3, { readOnly: true, executed: written(100) }));
     const shared = [1, 2].map((ordinal) => replica(ordinal, { received: byHand, executed: byHand }));
     const [confirm] = stepsOfKind(deciding(before, claimed, closed, ...shared), "Confirm");
-    expect(confirm?.members.map(({ ordinal, atMost }) => [ordinal, atMost])).toEqual([
-      [1, byHand],
-      [0, written(100)],
+    expect(confirm?.members.map(({ ordinal, atMost, atLeast }) => [ordinal, atMost, atLeast])).toEqual([
+      [1, byHand, null],
+      [0, written(100), null],
+      // It holds all of the candidate's, and may go on receiving from the closed one.
+      [2, null, byHand],
     ]);
   });
 
-  test("promoted and followed at once when it is recorded", () => {
+  test("promoted, opened, routed to and followed at once where enough of its ackers hold all of it", () => {
     const { tracks } = deciding(before, claimed, silent(0), cut(1, 2));
     expect(tracks).toEqual([
       [
         { kind: "Promote", ordinal: 1, timeoutMs: 2_500 },
         { kind: "Arm", ordinal: 1, ackCount: 1 },
+        { kind: "Open", ordinal: 1, epoch: 2, ackCount: 1, timeoutMs: 3_000 },
+        expect.objectContaining({ kind: "LabelPod", pod: "mysql-1" }),
+        expect.objectContaining({ kind: "EnsureService", role: "primary" }),
       ],
       [{ kind: "Follow", ordinal: 2, source: 1, how: "full" }],
     ]);
+    expect(pending(silent(0), cut(1, 2))?.open).toBe(true);
+  });
+
+  test("promoted and followed, and looked at once more before it is opened, where they lack some of it", () => {
+    const changes = [silent(0), holding(1, written(99)), cut(2)] as const;
+    expect(pending(...changes)?.open).toBe(false);
+    const { tracks } = deciding(before, claimed, ...changes);
+    expect(tracks.map((track) => track.map(({ kind }) => kind))).toEqual([["Promote", "Arm"], ["Follow"]]);
+  });
+
+  test("opened without another look only with as many holders as its commits wait for", () => {
+    const five = settled(placed(5));
+    const opens = (...lacking: readonly number[]) => {
+      const stands = [1, 2, 3, 4].map((ordinal) =>
+        holding(ordinal, written(lacking.includes(ordinal) ? 99 : 100)),
+      );
+      return recordedBy(deciding(five, state(revoking(5)), silent(0), ...stands))?.pending?.open;
+    };
+    expect(opens()).toBe(true);
+    expect(opens(4)).toBe(true);
+    expect(opens(3, 4)).toBe(false);
+  });
+
+  test("not opened in the same breath while it lets nobody in", () => {
+    const old = server(0, primaryFacts(3, { readOnly: true, offline: true }));
+    const { tracks } = deciding(before, claimed, old, cut(1, 2));
+    expect(pending(old, cut(1, 2))).toMatchObject({ primary: { ordinal: 0 }, open: true });
+    expect(tracks.flat().filter(({ kind }) => kind === "Open")).toEqual([]);
   });
 
   test("told with nobody else when all hold the same", () => {
@@ -188,7 +220,7 @@ describe("elected is", () => {
     ]);
     const old = deciding(before, claimed, server(0, primaryFacts(3, { readOnly: true })), cut(1));
     expect(stepsOfKind(old, "Confirm")[0]?.members).toEqual([
-      { ordinal: 1, closed: false, stopped: true, atMost: written(100), atLeast: null },
+      { ordinal: 1, closed: false, stopped: true, atMost: written(100), atLeast: written(100) },
       { ordinal: 0, closed: true, stopped: false, atMost: written(100), atLeast: null },
     ]);
   });

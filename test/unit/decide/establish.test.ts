@@ -133,6 +133,13 @@ describe("the next primary is", () => {
     expect(decision.why).toBe("mysql-0 follows and is counted on from now on");
   });
 
+  /** Routed to by the same plan: its term row was acknowledged when it is opened (INV-7). */
+  const opened = [
+    { kind: "Open", ordinal: 1, epoch: 2, ackCount: 1, timeoutMs: 3_000 },
+    expect.objectContaining({ kind: "LabelPod", pod: "mysql-1" }),
+    expect.objectContaining({ kind: "EnsureService", role: "primary" }),
+  ];
+
   test("recorded as open before it is opened, looked at once more", () => {
     const decision = at(false, next(), follower(0, { received: written(99) }));
     expect(recordedBy(decision)?.pending).toEqual({ ...configOf(1, [0, 2]), open: true });
@@ -146,16 +153,12 @@ describe("the next primary is", () => {
       },
     ]);
     expect(decision.prelude.at(-1)?.kind).toBe("Record");
-    expect(decision.tracks).toEqual([
-      [{ kind: "Open", ordinal: 1, epoch: 2, ackCount: 1, timeoutMs: 10_000 }],
-    ]);
+    expect(decision.tracks).toEqual([opened]);
     expect([decision.why, decision.lookAgainMs]).toEqual(["opening mysql-1", 0]);
   });
 
   test("opened with its epoch and its count", () => {
-    expect(at(true, next()).tracks[0]).toEqual([
-      { kind: "Open", ordinal: 1, epoch: 2, ackCount: 1, timeoutMs: 10_000 },
-    ]);
+    expect(at(true, next()).tracks[0]).toEqual(opened);
   });
 
   test("opened again while its term row is missing, another's, or held by too few", () => {

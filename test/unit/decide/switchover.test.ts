@@ -169,12 +169,13 @@ describe("under way", () => {
     const decision = deciding(before, begun(1_000), closed);
     expect(recordedBy(decision)).toMatchObject({
       ...{ epoch: 2, phase: "Establishing" },
-      pending: { primary: { ordinal: 2, serverUuid: uuidOf(2) }, open: false },
+      // The old primary itself holds all of it, and is to acknowledge from now on.
+      pending: { primary: { ordinal: 2, serverUuid: uuidOf(2) }, open: true },
       op: { kind: "switchover", step: "Promote", target: 2 },
     });
     expect(stepsOfKind(decision, "Confirm")[0]?.members).toEqual([
       { ordinal: 2, closed: true, stopped: false, atMost: written(100), atLeast: null },
-      { ordinal: 0, closed: true, stopped: false, atMost: written(100), atLeast: null },
+      { ordinal: 0, closed: true, stopped: false, atMost: written(100), atLeast: written(100) },
     ]);
   });
 
