@@ -8,7 +8,7 @@ import type { Decision } from "../../model/decision.ts";
 import type { State } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
 import { compose } from "../compose.ts";
-import { type Election, elect, type Quorum, quorumOf } from "../plan/elect.ts";
+import { type Election, elect, isReceiving, type Quorum, quorumOf } from "../plan/elect.ts";
 import { beginEstablishing } from "../plan/establish.ts";
 import { revokeTracks } from "../plan/failover.ts";
 import { abandonState, demoteTracks, isOverdue, type Operation } from "../plan/switchover.ts";
@@ -57,8 +57,11 @@ function elected(situation: Situation, base: Base, election: Elected): Decision 
   const { observed, nowMs, state } = situation;
   const { candidate, confirmations, considered, why } = election;
   const message = `${candidate.member.podName} becomes the primary in epoch ${state.epoch}: ${why}.`;
+  const { ordinal, facts } = candidate;
   // Opened by hand; what was written there is seen, and no more may come.
-  const close: Track = candidate.facts.readOnly ? [] : [{ kind: "Demote", ordinal: candidate.ordinal }];
+  const close: Track = facts.readOnly ? [] : [{ kind: "Demote", ordinal }];
+  // In a hand-over. A recorded primary that still received could acknowledge to whoever comes after it, unrecorded.
+  const stop: Track = isReceiving(candidate) ? [{ kind: "StopReceiving", ordinal }] : [];
   const next = electedState(situation, election);
   const established = seenFrom({ ...situation, state: next }, next.pending);
   return compose(observed, nowMs, {
@@ -67,7 +70,7 @@ function elected(situation: Situation, base: Base, election: Elected): Decision 
     state: next,
     tracks: established === null ? [] : beginEstablishing(established),
     happenings: [{ reason: "PrimaryElected", message, considered }],
-    before: [...close, { kind: "Confirm", members: confirmations }],
+    before: [...close, ...stop, { kind: "Confirm", members: confirmations }],
     lookAgainMs: 0,
   });
 }

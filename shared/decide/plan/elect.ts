@@ -22,9 +22,9 @@ export interface Quorum {
   readonly missing: readonly string[];
 }
 
-/** It receives from nobody, or has no source at all. */
-function isRevoked({ facts }: ReadView): boolean {
-  return facts.channel === null || facts.channel.receiver === "off";
+/** Else it has no source, or has stopped receiving from it. */
+export function isReceiving({ facts }: ReadView): boolean {
+  return facts.channel !== null && facts.channel.receiver !== "off";
 }
 
 /** Read-only and nobody waiting: its transactions are final. What it lost, it does not speak for. */
@@ -40,7 +40,7 @@ export function needed({ config }: Situation): number {
 
 export function quorumOf(situation: Situation): Quorum {
   const { members, config } = situation;
-  const revoked = members.filter((view) => isAcker(config, view)).filter(isRevoked);
+  const revoked = members.filter((view) => isAcker(config, view)).filter((view) => !isReceiving(view));
   const settled = settledPrimary(situation);
   const missing = config.ackers
     .filter((acker) => !members.some((view) => view.facts?.serverUuid === acker.serverUuid))
@@ -202,7 +202,7 @@ function holdersOf({ members, rules }: Situation, candidate: ReadView, config: C
 /**
  * Seen stopped is not yet stopped for good: a function that was frozen after its check could still start a receiver.
  * A fenced session of this epoch on each of them rules that out, and that one of the holders is made anew. In a
- * hand-over the candidate goes on receiving from the old primary, which is closed and has nothing more to send.
+ * hand-over the candidate has received from the old primary until now, which is closed and has nothing more to send.
  */
 function confirmationsFor(
   { revoked, settled }: Pick<Quorum, "revoked" | "settled">,
@@ -216,8 +216,8 @@ function confirmationsFor(
     return {
       ordinal: view.ordinal,
       closed: view === candidate || view === settled,
-      stopped: revoked.includes(view) && view !== settled,
-      // Also of a candidate that receives still: it holds all that the closed old primary has.
+      stopped: view === candidate || (revoked.includes(view) && view !== settled),
+      // Also of a candidate that has only just stopped: it holds all that the closed old primary has.
       atMost: final.has(view) ? received(view) : null,
       atLeast: holders.includes(view) ? received(candidate) : null,
     };

@@ -2,6 +2,7 @@
  * What speaks for the primary being gone, from one snapshot. It only ever decides how soon something is done:
  * safety rests on taking its acknowledgers away, so a wrong guess costs availability and never data.
  */
+import { LABEL } from "../../annotations/keys.ts";
 import type { Termination } from "../../model/kube.ts";
 import type { Position } from "../../model/server.ts";
 import { isAcker, type MemberView, type Situation, silence, sinceMs } from "../situation.ts";
@@ -102,6 +103,20 @@ function begunByPrimaries(situation: Situation, position: Position): Position {
   const { positions } = situation.rules;
   const byHand = [...primariesOf(situation)].reduce(positions.without, position);
   return positions.subtract(position, byHand);
+}
+
+/**
+ * Whether anybody is led to the primary: one that is still being established may be opened, but is routed to only
+ * after its term row was acknowledged (INV-7).
+ */
+export function isServed({ state, primary, observed }: Situation): boolean {
+  if (state.pending === null) return true;
+  const { primary: route } = observed.services;
+  const epochs = [
+    primary.member.pod?.labels[LABEL.epoch],
+    route.kind === "found" ? route.service.selector[LABEL.epoch] : undefined,
+  ];
+  return state.pending.open && epochs.includes(String(state.epoch));
 }
 
 const CUT_OFF_LONG_MS = 30_000;

@@ -9,7 +9,7 @@ import type { Config, State } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation, seenFrom, sinceMs } from "../situation.ts";
 import { needed, type Quorum } from "./elect.ts";
-import { type Evidence, evidence, wasCutOffForLong } from "./evidence.ts";
+import { type Evidence, evidence, isServed, wasCutOffForLong } from "./evidence.ts";
 import { deposedSteps } from "./rejoin.ts";
 import { seenOf } from "./routing.ts";
 
@@ -50,6 +50,7 @@ function patienceMs(situation: Situation, found: Evidence): number {
   const { spec } = situation;
   if (isUnopened(situation)) return found.kind === "lost" ? 0 : SILENCE_MS;
   switch (found.kind) {
+    case "cut-off":
     case "silent":
       return SILENCE_MS;
     case "ended":
@@ -123,7 +124,7 @@ const LOOK_MS = 250;
 export function suspect(situation: Situation): Suspicion {
   const found = evidence(situation);
   if (found.kind === "none" || situation.state.established === null) return { kind: "none" };
-  if (found.kind === "cut-off" && !isUnopened(situation)) {
+  if (found.kind === "cut-off" && isServed(situation)) {
     const lookAgainMs = knownForMs(situation) < REPLICAS_NOTICE_MS ? LOOK_MS : null;
     return { kind: "wait", problem: null, lookAgainMs };
   }

@@ -3,7 +3,7 @@
  * each message says what is wrong with that member, what Ordinal does, and what a person can do.
  */
 import type { Problem } from "../../model/condition.ts";
-import { evidence, wasCutOffForLong } from "../plan/evidence.ts";
+import { evidence, isServed, wasCutOffForLong } from "../plan/evidence.ts";
 import { isStalled } from "../plan/steady.ts";
 import { isAcker, type MemberView, type Situation, type Standing } from "../situation.ts";
 
@@ -25,8 +25,8 @@ function primaryProblems(situation: Situation): readonly Problem[] {
     case "none":
       return isStalled(situation) ? told("AcknowledgementsStalled", stallMessage(situation)) : [];
     case "cut-off":
-      // One that was never opened is not served by; how long it is away is what counts.
-      if (situation.state.pending?.open === false)
+      // Nobody loses one that serves nobody yet; how long it is away is what counts.
+      if (!isServed(situation))
         return told(
           "PrimaryUnreachable",
           `${podName}, the next primary, does not answer; another may be chosen.`,

@@ -221,7 +221,7 @@ describe("elected is", () => {
     const old = deciding(before, claimed, server(0, primaryFacts(3, { readOnly: true })), cut(1));
     expect(stepsOfKind(old, "Confirm")[0]?.members).toEqual([
       { ordinal: 1, closed: false, stopped: true, atMost: written(100), atLeast: written(100) },
-      { ordinal: 0, closed: true, stopped: false, atMost: written(100), atLeast: null },
+      { ordinal: 0, closed: true, stopped: true, atMost: written(100), atLeast: null },
     ]);
   });
 

@@ -165,7 +165,7 @@ describe("under way", () => {
     expect(decision.why).toBe("the next primary receives the last of them");
   });
 
-  test("the wanted one is elected while it receives still, and is looked at once more with the old primary", () => {
+  test("the wanted one is stopped receiving and looked at once more, with the old primary, before it is elected", () => {
     const decision = deciding(before, begun(1_000), closed);
     expect(recordedBy(decision)).toMatchObject({
       ...{ epoch: 2, phase: "Establishing" },
@@ -173,8 +173,10 @@ describe("under way", () => {
       pending: { primary: { ordinal: 2, serverUuid: uuidOf(2) }, open: true },
       op: { kind: "switchover", step: "Promote", target: 2 },
     });
+    const kinds = decision.prelude.map(({ kind }) => kind).filter((kind) => kind !== "Event");
+    expect(kinds).toEqual(["StopReceiving", "Confirm", "Record"]);
     expect(stepsOfKind(decision, "Confirm")[0]?.members).toEqual([
-      { ordinal: 2, closed: true, stopped: false, atMost: written(100), atLeast: null },
+      { ordinal: 2, closed: true, stopped: true, atMost: written(100), atLeast: null },
       { ordinal: 0, closed: true, stopped: false, atMost: written(100), atLeast: written(100) },
     ]);
   });
