@@ -94,7 +94,8 @@ export async function open(
   if (!read.ok) return read;
   const row = read.value;
   if (Number(row["receiving"]) > 0) return fail("conflict", "this server still receives from another one");
-  if (term.ackCount > 0 && !isArmed(row, term.ackCount)) return fail("conflict", "this server does not require acknowledgements");
+  if (term.ackCount > 0 && !isArmed(row, term.ackCount))
+    return fail("conflict", "this server does not require acknowledgements");
   if (term.ackCount === 0 && row["required"] === "1") {
     return fail("conflict", "this server requires acknowledgements, and nobody is recorded who gives them");
   }

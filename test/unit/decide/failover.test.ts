@@ -8,10 +8,12 @@ import {
   config,
   facts,
   known,
+  member,
   newUuidOf,
   placed,
   podless,
   primaryFacts,
+  saying,
   server,
   silent,
   spec,
@@ -234,6 +236,26 @@ describe("the next primary that was never opened", () => {
     expect(recordedBy(at(2_000))).toMatchObject({ epoch: 3, phase: "Revoking" });
   });
 
+  test("but may be opened is given up in the same way until it is routed to, and is left alone then", () => {
+    const follows = replica(2, {}, { sourceUuid: uuidOf(1), receiver: "on" });
+    const known2s = known("PrimaryUnreachable", 2_000);
+    const at = (...more: readonly Change[]) =>
+      deciding(before, state(establishingState(true)), back, follows, silent(1), known2s, ...more);
+    expect(recordedBy(at())).toMatchObject({ epoch: 3, phase: "Revoking" });
+    const { primary } = before.services;
+    if (primary.kind !== "found") throw new Error("no Service");
+    const selector = { ...primary.service.selector, [LABEL.epoch]: "2" };
+    const routed = { ...primary, service: { ...primary.service, selector } };
+    const labelled = member(1, (view) => ({
+      ...view,
+      pod: view.pod && { ...view.pod, labels: { ...view.pod.labels, [LABEL.epoch]: "2" } },
+    }));
+    for (const serving of [labelled, but({ services: { ...before.services, primary: routed } })]) {
+      expect(recordedBy(at(serving))).toBeNull();
+      expect(codes(at(serving))).toContain("PrimaryCutOff");
+    }
+  });
+
   test("is kept while too few of those that were opened last are reached", () => {
     const decision = deciding(
       before,
@@ -281,6 +303,16 @@ describe("once claimed", () => {
     expect(serverSteps(deciding(before, one, silent(0)))).toEqual([{ kind: "StopReceiving", ordinal: 1 }]);
     const half = deciding(before, state(revoking(3)), silent(0), cut(1));
     expect(serverSteps(half)).toEqual([{ kind: "StopReceiving", ordinal: 2 }]);
+  });
+
+  test("the name of the primary is left where nobody listens, until somebody does again", () => {
+    const closed = saying(0, { kind: "unreachable", reason: "refused", closed: true });
+    for (const gone of [closed, podless(0)]) {
+      const decision = deciding(before, state(revoking(3)), gone);
+      expect(stepsOfKind(decision, "EnsureService")).toEqual([]);
+    }
+    const back = deciding(before, state(revoking(3)), server(0, primaryFacts(3, { readOnly: false })));
+    expect(stepsOfKind(back, "EnsureService")).toHaveLength(1);
   });
 
   test("the name of the primary is withdrawn once, and only when it is ours", () => {
