@@ -7,10 +7,9 @@ import type { PositionAlgebra } from "../model/engine.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Member } from "../model/observed.ts";
 import { fail, type Outcome, succeed, unreachable } from "../model/outcome.ts";
-import type { ServerFacts } from "../model/server.ts";
 import type { State } from "../model/state.ts";
 import type { Confirmation, ServerStep, Step } from "../model/step.ts";
-import type { Accounts, Peer } from "../ports/engine.ts";
+import type { Accounts, Peer, Standstill } from "../ports/engine.ts";
 import type { Server } from "../ports/server.ts";
 import { type Fence, intentStands, type Spares, takeLock } from "./fence.ts";
 
@@ -256,7 +255,7 @@ async function confirm(scene: ServerScene, wanted: Confirmation, session: Server
     await scene.sessions.drop(wanted.ordinal);
     return stands;
   }
-  const looked = await engine.observe(session, { survey: false });
+  const looked = await engine.standstill(session);
   if (!looked.ok) return looked;
   return isStillSo(looked.value, wanted, engine.rules.positions)
     ? succeed(null)
@@ -264,14 +263,14 @@ async function confirm(scene: ServerScene, wanted: Confirmation, session: Server
 }
 
 function isStillSo(
-  { channel, readOnly, acks, received }: ServerFacts,
+  now: Standstill,
   { closed, stopped, atMost, atLeast }: Confirmation,
   { contains }: PositionAlgebra,
 ): boolean {
-  if (closed && (!readOnly || acks.waiters > 0)) return false;
-  if (stopped && channel !== null && channel.receiver !== "off") return false;
-  if (atMost !== null && !contains(atMost, received)) return false;
-  return atLeast === null || contains(received, atLeast);
+  if (closed && (!now.closed || now.waiters > 0)) return false;
+  if (stopped && now.receiving) return false;
+  if (atMost !== null && !contains(atMost, now.received)) return false;
+  return atLeast === null || contains(now.received, atLeast);
 }
 
 /** Reads the primary's position once, then waits until enough holders have executed all of it. */

@@ -28,11 +28,23 @@ export interface Accounts {
   replication(ordinal: number): Credentials;
 }
 
+/** The part of the facts by which it is certain that a server's transactions are final. */
+export interface Standstill {
+  readonly closed: boolean;
+  /** Commits that wait for acknowledgements. */
+  readonly waiters: number;
+  readonly receiving: boolean;
+  /** What it has executed and received. Read after the rest: while that holds it can grow no more. */
+  readonly received: Position;
+}
+
 export interface Engine {
   readonly rules: EngineRules;
   /** Names of the accounts that Ordinal makes for itself. */
   readonly accountNames: { readonly control: string; replication(ordinal: number): string };
   observe(server: Server, options: { readonly survey: boolean }): Promise<Outcome<ServerFacts>>;
+  /** A tenth of what an observation costs. */
+  standstill(server: Server): Promise<Outcome<Standstill>>;
   prepare(server: Server, preparation: Preparation, accounts: Accounts): Promise<Outcome<null>>;
   /**
    * Starts copying the donor's volume into this server and waits up to `timeoutMs`. A copy that takes

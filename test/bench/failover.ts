@@ -33,6 +33,7 @@ const FULL_MS_MAX = 15_000;
 const RECOVERS_MS_MAX = 180_000;
 /** The new primary is alone for a while, so that what the old one might do shows. */
 const DWELL_MS = 2_000;
+const PASS_MS = 30_000;
 const WRITES_AFTER = 40;
 
 export interface Run {
@@ -104,6 +105,14 @@ async function judgeBooks(trial: Trial, traffic: Traffic, books: Books) {
   };
 }
 
+/** The host tells a pass when it ends, which may be after all is whole. */
+async function passTold({ host }: Trial, sinceMs: number): Promise<void> {
+  await waitFor("the pass to end", { timeoutMs: PASS_MS }, async () => {
+    const told = host.lines.some(({ message, at }) => message === "pass" && Date.parse(at) >= sinceMs);
+    return told ? { ok: true, value: null } : { ok: false, saw: "no line of a pass" };
+  });
+}
+
 async function runOnce(place: BenchPlace, trial: Trial, name: FaultName): Promise<Run> {
   const before = await uuidOf(trial, await primaryPod(trial));
   const traffic = await beginTraffic(trial);
@@ -113,6 +122,7 @@ async function runOnce(place: BenchPlace, trial: Trial, name: FaultName): Promis
     const { endedAtMs, byItself } = await letItPass(course, name);
     await waitWhole(trial);
     const rejoinMs = Date.now() - endedAtMs;
+    await passTold(trial, injured.atMs);
     const failovers = (await decidedSince(trial, injured.atMs)).filter((one) => one === "FailoverStarted");
     const books = await traffic.stop();
     for (const line of tellLines(trial.host.lines, injured.atMs)) say(line);

@@ -28,6 +28,8 @@ async function level(story: Story, primary: number): Promise<void> {
   }
 }
 
+const STILL = { waiters: 0, receiving: false } as const;
+
 function replacingCases(story: Story, run: Run): void {
   run("a server is replaced by a copy only when all of it is covered and it is closed", async () => {
     for (const ordinal of [0, 1, 2]) await story.prepare(ordinal, ordinal === 0 ? "primary" : "replica");
@@ -167,6 +169,7 @@ function fencingCases(story: Story, run: Run): void {
 function promotionCases(story: Story, run: Run): void {
   run("a receiver is stopped and what it received goes on being executed", async () => {
     await level(story, 0);
+    expect(got(await story.asControl(2, mysql.standstill))).toMatchObject({ ...STILL, receiving: true });
     await story.on(2, (server) => rows(server, "STOP REPLICA SQL_THREAD"));
     const unblock = await story.subject.blockApplier(1);
     const before = await executedBy(story, 0);
@@ -179,6 +182,8 @@ function promotionCases(story: Story, run: Run): void {
     const blocked = await story.facts(1);
     expect(blocked).toMatchObject({ executed: before, channel: { receiver: "off", applier: "on" } });
     expect(gtidSets.contains(blocked.received, all)).toBe(true);
+    const { received } = blocked;
+    expect(got(await story.asControl(1, mysql.standstill))).toEqual({ ...STILL, closed: true, received });
     // An applier that stood still has been started for it.
     const started = await story.until(2, ({ executed }) => gtidSets.contains(executed, all));
     expect(started.channel).toMatchObject({ receiver: "off", applier: "on" });
@@ -203,6 +208,8 @@ function promotionCases(story: Story, run: Run): void {
     const facts = await story.facts(1);
     expect(facts).toMatchObject({ readOnly: true, channel: null, followers: 0 });
     expect(facts.executed).toBe(await executedBy(story, 0));
+    const { received } = facts;
+    expect(got(await story.asControl(1, mysql.standstill))).toEqual({ ...STILL, closed: true, received });
     got(await story.asControl(1, mysql.stopReceiving));
   });
 }

@@ -32,7 +32,17 @@ test.for(nightly ? [...INTACT, ...NIGHTLY] : INTACT)("the protocol holds: $name"
   expect(fixpoint).toBe(true);
   expect(states).toBeGreaterThan(5_000);
   // A model that never gets to the end of a failover would hold whatever its rules are.
-  const needed = ["write", "complete", "crash", "claim", "elect", "elect-open", "record-open", "act", "record-established"];
+  const needed = [
+    "write",
+    "complete",
+    "crash",
+    "claim",
+    "elect",
+    "elect-open",
+    "record-open",
+    "act",
+    "record-established",
+  ];
   expect(needed.filter((step) => taken[step] === undefined)).toEqual([]);
 });
 

@@ -7,7 +7,7 @@ import type { Engine } from "../../ports/engine.ts";
 import type { Server } from "../../ports/server.ts";
 import { accountNames } from "./accounts.ts";
 import { demote, fence, promote, restart, stopReceiving } from "./change-of-primary.ts";
-import { observe } from "./observe.ts";
+import { observe, standstill } from "./observe.ts";
 import { prepare } from "./prepare.ts";
 import { arm, handOver, lockAccount, nudge, open, unlock } from "./primary.ts";
 import { acknowledge, awaitExecuted, executed, follow } from "./replication.ts";
@@ -35,6 +35,7 @@ export const mysql: Engine = {
   rules,
   accountNames,
   observe,
+  standstill,
   prepare,
   seed,
   follow,

@@ -7,6 +7,7 @@
  */
 import { type Outcome, succeed } from "../../model/outcome.ts";
 import type { Archive, Channel, ServerFacts, Survey, Term } from "../../model/server.ts";
+import type { Standstill } from "../../ports/engine.ts";
 import type { Row, Server } from "../../ports/server.ts";
 import { CONTROL_ACCOUNT, REPLICATION_PREFIX } from "./accounts.ts";
 import { gtidSets } from "./gtid.ts";
@@ -165,6 +166,29 @@ export async function observe(
   if (!options.survey) return succeed(facts);
   const survey = await run(server, SURVEY, [], { timeoutMs: SURVEY_TIMEOUT_MS });
   return survey.ok ? succeed({ ...facts, survey: toSurvey(survey.value) }) : survey;
+}
+
+const STILL = `SELECT @@GLOBAL.read_only AS closed,
+ (SELECT VARIABLE_VALUE FROM performance_schema.global_status
+  WHERE VARIABLE_NAME = 'Rpl_semi_sync_source_wait_sessions') AS waiters,
+ (SELECT COUNT(*) FROM performance_schema.replication_connection_status
+  WHERE SERVICE_STATE <> 'OFF') AS receiving`;
+const HELD = `SELECT @@GLOBAL.gtid_executed AS executed,
+ (SELECT RECEIVED_TRANSACTION_SET FROM performance_schema.replication_connection_status
+  WHERE CHANNEL_NAME = '') AS received`;
+
+/** In the order in which the whole observation reads it. */
+export async function standstill(server: Server): Promise<Outcome<Standstill>> {
+  const still = await readRow(server, STILL);
+  if (!still.ok) return still;
+  const held = await readRow(server, HELD);
+  if (!held.ok) return held;
+  return succeed({
+    closed: still.value["closed"] === "1",
+    waiters: Number(still.value["waiters"] ?? 0),
+    receiving: Number(still.value["receiving"]) > 0,
+    received: gtidSets.union(held.value["executed"] ?? "", held.value["received"] ?? ""),
+  });
 }
 
 function parse<T>(text: string | null | undefined, none: T): T {

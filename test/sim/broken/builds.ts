@@ -5,6 +5,7 @@
 import { mysql } from "../../../shared/engines/mysql/index.ts";
 import type { StatefulSet } from "../../../shared/model/kube.ts";
 import { type Outcome, succeed } from "../../../shared/model/outcome.ts";
+import type { ServerFacts } from "../../../shared/model/server.ts";
 import type { Engine } from "../../../shared/ports/engine.ts";
 import type { Kube } from "../../../shared/ports/kube.ts";
 import type { Server } from "../../../shared/ports/server.ts";
@@ -70,6 +71,25 @@ function withEngine(change: Partial<Engine>): Build {
   return { engine: { ...mysql, ...change } };
 }
 
+/** It is wrong about a server whenever it looks. */
+function withFacts(wrong: (facts: ServerFacts) => ServerFacts, change: Partial<Engine> = {}): Build {
+  const observe: Engine["observe"] = async (server, options) => {
+    const facts = await mysql.observe(server, options);
+    return facts.ok ? succeed(wrong(facts.value)) : facts;
+  };
+  return withEngine({
+    observe,
+    async standstill(server) {
+      const facts = await observe(server, { survey: false });
+      if (!facts.ok) return facts;
+      const { readOnly: closed, acks, channel, received } = facts.value;
+      const receiving = channel !== null && channel.receiver !== "off";
+      return succeed({ closed, waiters: acks.waiters, receiving, received });
+    },
+    ...change,
+  });
+}
+
 /** The second and every later read of the object within an instance gives the first answer. */
 function rememberingReads(kube: Kube): Kube {
   let first: Promise<Outcome<StatefulSet>> | null = null;
@@ -106,15 +126,9 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     what: "a primary is opened before it is armed",
     caughtBy: /INV-[123]|is not armed/,
-    build: withEngine({
+    build: withFacts((facts) => ({ ...facts, acks: { ...facts.acks, required: true, count: 16 } }), {
       arm: async () => succeed(null),
       open: openUnarmed,
-      async observe(server, options) {
-        const facts = await mysql.observe(server, options);
-        return facts.ok
-          ? succeed({ ...facts.value, acks: { ...facts.value.acks, required: true, count: 16 } })
-          : facts;
-      },
     }),
   },
   {
@@ -132,39 +146,28 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     what: "an acker counts as revoked although it still receives",
     caughtBy: /INV-[123]|not in place/,
-    build: withEngine({
-      stopReceiving: async () => succeed(null),
-      async observe(server, options) {
-        const facts = await mysql.observe(server, options);
-        if (!facts.ok || facts.value.channel === null) return facts;
-        return succeed({ ...facts.value, channel: { ...facts.value.channel, receiver: "off" } });
-      },
-    }),
+    build: withFacts(
+      (facts) => ({ ...facts, channel: facts.channel && { ...facts.channel, receiver: "off" } }),
+      { stopReceiving: async () => succeed(null) },
+    ),
   },
   {
     what: "only what was executed is compared at an election",
     caughtBy: /INV-[1269]|not in place|rows/,
-    build: withEngine({
-      async observe(server, options) {
-        const facts = await mysql.observe(server, options);
-        return facts.ok ? succeed({ ...facts.value, received: facts.value.executed }) : facts;
-      },
+    build: withFacts((facts) => ({ ...facts, received: facts.executed }), {
       promote: (server) => inOrder(server, ["STOP REPLICA SQL_THREAD", "RESET REPLICA ALL"]),
     }),
   },
   {
     what: "a server is overwritten without asking what it holds",
     caughtBy: /INV-[169]|nowhere/,
-    build: withEngine({
-      async observe(server, options) {
-        const facts = await mysql.observe(server, options);
-        if (!facts.ok) return facts;
-        const { terms, archived } = facts.value;
-        const epoch = Math.max(0, ...terms.map((term) => term.epoch));
-        return succeed({ ...facts.value, archived: [...archived, ...everyTail(epoch)] });
+    build: withFacts(
+      (facts) => {
+        const epoch = Math.max(0, ...facts.terms.map((term) => term.epoch));
+        return { ...facts, archived: [...facts.archived, ...everyTail(epoch)] };
       },
-      keepTail: async () => succeed(null),
-    }),
+      { keepTail: async () => succeed(null) },
+    ),
   },
   {
     what: "the term row is not replicated, and so acknowledged by nobody",

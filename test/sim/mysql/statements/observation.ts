@@ -20,6 +20,8 @@ export function observed(session: Session, query: string): string | null | undef
       return process.receiver === null ? "0" : "1";
     case "SELECT SERVICE_STATE FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = ''":
       return process.receiver?.state ?? "OFF";
+    case "SELECT RECEIVED_TRANSACTION_SET FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = ''":
+      return session.server.data.channel === null ? null : session.server.volume.received.print();
     case "SELECT MAX(PROCESSLIST_TIME) FROM performance_schema.threads WHERE PROCESSLIST_STATE = 'Waiting for semi-sync ACK from replica'":
       return longestWait(session);
     case "SELECT COUNT(*) FROM performance_schema.threads WHERE PROCESSLIST_COMMAND IN (…)":
