@@ -15,6 +15,9 @@ const ORDINALS = Array.from({ length: MEMBERS }, (_, ordinal) => ordinal);
 /** Longer than any comparison. */
 const FOR_EVER_MS = 4 * 3_600_000;
 const COPY_MS = 60_000;
+/** Of a server that was told to end. */
+const GRACE_MS = 30_000;
+const LOOK_AGAIN_MS = 250;
 
 /** By what it is about, in the order of the servers. */
 export type State = Readonly<Record<string, string>>;
@@ -71,8 +74,27 @@ export class Side {
     await this.subject.signal(on, signal);
     if (signal === "SIGSTOP") this.#frozen.add(on);
     if (signal === "SIGCONT") this.#frozen.delete(on);
-    if (before !== null) await this.#story.until(on, ({ startedAtMs }) => startedAtMs > before.startedAtMs);
+    if (before === null) return "sent";
+    const isNew = ({ startedAtMs }: ServerFacts): boolean => startedAtMs > before.startedAtMs;
+    if (signal === "SIGTERM" && !(await this.#isSoon(on, isNew))) {
+      await this.subject.signal(on, "SIGKILL");
+      await this.#story.until(on, isNew);
+      return "had to be killed";
+    }
+    await this.#story.until(on, isNew);
     return "sent";
+  }
+
+  /** Within the grace that a kubelet gives; a server that ends answers nobody. */
+  async #isSoon(on: number, holds: (facts: ServerFacts) => boolean): Promise<boolean> {
+    for (let leftMs = GRACE_MS; leftMs > 0; leftMs -= LOOK_AGAIN_MS) {
+      const server = await this.subject.tryConnect(on, this.subject.root);
+      const facts = server.ok ? await mysql.observe(server.value, { survey: true }) : server;
+      if (server.ok) await server.value.close();
+      if (facts.ok && holds(facts.value)) return true;
+      await this.subject.sleep(LOOK_AGAIN_MS);
+    }
+    return false;
   }
 
   /** The answer may come much later, or never. */

@@ -9,6 +9,7 @@ import { Gtids } from "./gtids.ts";
 import { offlineRefusal } from "./offline.ts";
 import { acknowledge } from "./semisync.ts";
 import type { Dump, Process, SimServer } from "./server.ts";
+import { COMPILED } from "./variables.ts";
 import type { Transaction } from "./volume.ts";
 
 const NETWORK_MS = 1;
@@ -18,7 +19,7 @@ const RETRY_MS = 2_000;
 export interface Receiver {
   readonly state: "ON" | "CONNECTING";
   readonly error: { readonly number: number; readonly message: string } | null;
-  /** It told the source that it acknowledges. */
+  /** It told its source that it acknowledges, or means to tell it; without a connection it stays as it was (measured). */
   readonly semiSync: boolean;
   stop(): void;
 }
@@ -28,18 +29,27 @@ interface Connection extends Receiver {
   error: Receiver["error"];
   semiSync: boolean;
   ended: boolean;
+  /** How long it waits for a sign of life, as it was set when it connected. */
+  netTimeoutMs: number;
   /** Ends the connection from this side. */
   hangUp: (() => void) | null;
 }
 
-export function startReceiver(replica: SimServer): void {
+function acknowledges(replica: SimServer): boolean {
+  return replica.variable("rpl_semi_sync_replica_enabled") === "ON";
+}
+
+/** `atBoot`: persisted settings come after the receivers, so the first connection has the compiled one (measured). */
+export function startReceiver(replica: SimServer, { atBoot = false } = {}): void {
   const { process, clock } = replica;
   if (process.receiver !== null) return;
+  process.receiverFault = null;
   const connection: Connection = {
     state: "CONNECTING",
     error: null,
-    semiSync: false,
+    semiSync: acknowledges(replica),
     ended: false,
+    netTimeoutMs: atBoot ? Number(COMPILED["replica_net_timeout"]) * 1_000 : netTimeoutMs(replica),
     hangUp: null,
     stop() {
       connection.ended = true;
@@ -69,12 +79,15 @@ function connect(replica: SimServer, connection: Connection): void {
     replica.clock.after(RETRY_MS, () => connect(replica, connection));
     return;
   }
-  const semiSync =
-    replica.variable("rpl_semi_sync_replica_enabled") === "ON" &&
-    source.data.plugins.has("rpl_semi_sync_source");
+  const semiSync = acknowledges(replica) && source.data.plugins.has("rpl_semi_sync_source");
   replica.data.channel = { ...channel, sourceUuid: source.volume.serverUuid };
   // A replica that comes again is known by its uuid, and what is left of its last connection is ended.
   for (const old of [...source.process.dumps]) if (old.replica === replica) old.end();
+  if (connection.semiSync && !acknowledges(replica)) {
+    stopReceiver(replica);
+    replica.process.receiverFault = NO_MAGIC;
+    return;
+  }
   const dump = createDump({ source, replica, connection, semiSync });
   connection.state = "ON";
   connection.semiSync = semiSync;
@@ -84,6 +97,9 @@ function connect(replica: SimServer, connection: Connection): void {
     if (!holds(replica, transaction)) dump.send(transaction);
   }
 }
+
+/** Told to acknowledge no longer, it asks for a plain stream the next time, and cannot read it (measured). */
+const NO_MAGIC = { number: 13_117, message: "Fatal error: Failed to run 'after_read_event' hook" };
 
 function holds({ data, volume }: SimServer, { gtid }: Transaction): boolean {
   return data.executed.has(gtid) || volume.received.has(gtid);
@@ -131,10 +147,10 @@ function createDump(ends: Ends): Dump {
     if (!sides.replica) return;
     sides.replica = false;
     connection.hangUp = null;
-    connection.semiSync = false;
     if (connection.ended || !replica.running || replica.process !== receiving) return;
     // An error is only what the next attempt meets.
     connection.state = "CONNECTING";
+    connection.netTimeoutMs = netTimeoutMs(replica);
     receiving.sourceLeft = left;
     clock.after(CONNECT_MS, () => connect(replica, connection));
   }
@@ -196,10 +212,11 @@ function createDump(ends: Ends): Dump {
     },
     fallSilent() {
       const { mended } = routes;
-      clock.after(netTimeoutMs(replica), () => {
+      clock.after(connection.netTimeoutMs, () => {
         if (!sides.replica || replica.stopped || routes.mended !== mended) return;
         if (!source.stopped && routes.isOpen(source.name, replica.name)) return;
-        dropReplica("cut");
+        // A receiver that gives up by itself logs no end (measured).
+        dropReplica(null);
         routes.travel(replica.name, source.name, () => source.whenAwake(dropSource));
       });
     },
@@ -208,7 +225,7 @@ function createDump(ends: Ends): Dump {
 }
 
 function netTimeoutMs(replica: SimServer): number {
-  return Number(replica.running ? (replica.variable("replica_net_timeout") ?? 60) : 60) * 1_000;
+  return Number(replica.variable("replica_net_timeout")) * 1_000;
 }
 
 /** CHANGE REPLICATION SOURCE with both threads stopped (facts L2). */

@@ -3,18 +3,32 @@
  * its place in the binary log, or when the wait is switched off, which answers OK without any (facts L1, L7).
  * The timeout is left out: only its documented maximum is ever used, and `strict` settings are checked.
  */
-import type { SimServer } from "./server.ts";
+import type { Process, SimServer } from "./server.ts";
 
 export interface Ack {
   /** Place in the binary log. */
   readonly place: number;
   readonly sinceMs: number;
   readonly release: () => void;
+  readonly done: Promise<void>;
 }
 
-function required(server: SimServer): number {
-  if (server.variable("rpl_semi_sync_source_enabled") !== "ON") return 0;
-  return Number(server.variable("rpl_semi_sync_source_wait_for_replica_count") ?? 0);
+function required({ globals, waitsNoMore }: Process): number {
+  if (waitsNoMore || globals.get("rpl_semi_sync_source_enabled") !== "ON") return 0;
+  return Number(globals.get("rpl_semi_sync_source_wait_for_replica_count") ?? 0);
+}
+
+/**
+ * A graceful stop switches the wait off, which answers OK to all, when exactly one acknowledger less than
+ * required is connected. With fewer than that it never does (measured). Returns whether nobody waits.
+ */
+export function giveUpWaiting(process: Process): boolean {
+  const clients = [...process.dumps].filter(({ semiSync }) => semiSync).length;
+  if (process.ackWaiters.size === 0 || clients === required(process) - 1) {
+    process.waitsNoMore = true;
+    for (const ack of [...process.ackWaiters]) ack.release();
+  }
+  return process.waitsNoMore;
 }
 
 /** How many replicas have acknowledged this place. */
@@ -25,23 +39,24 @@ export function acknowledgements({ process }: SimServer, place: number): number 
 }
 
 function enough(server: SimServer, place: number): boolean {
-  return acknowledgements(server, place) >= required(server);
+  return acknowledgements(server, place) >= required(server.process);
 }
 
 export function semiSyncWait(server: SimServer, place: number): Promise<void> {
   if (enough(server, place)) return Promise.resolve();
   const { ackWaiters } = server.process;
-  return new Promise((resolve) => {
-    const ack: Ack = {
-      place,
-      sinceMs: server.clock.now(),
-      release() {
-        ackWaiters.delete(ack);
-        resolve();
-      },
-    };
-    ackWaiters.add(ack);
-  });
+  const { promise: done, resolve } = Promise.withResolvers<void>();
+  const ack: Ack = {
+    place,
+    sinceMs: server.clock.now(),
+    release() {
+      ackWaiters.delete(ack);
+      resolve();
+    },
+    done,
+  };
+  ackWaiters.add(ack);
+  return done;
 }
 
 /** To be called when an acknowledgement came or the settings of the wait have changed. */
