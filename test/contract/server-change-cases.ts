@@ -125,6 +125,7 @@ function fencingCases(story: Story, run: Run): void {
   });
 
   run("fenced, applications and receivers are out, and no commit that waits is answered OK", async () => {
+    got(await story.asControl(0, (server) => mysql.arm(server, 2)));
     await withoutFollowers(story, async () => {
       const [idle, waiting] = [await story.subject.connect(0, APP), await story.subject.connect(0, APP)];
       const written = waiting.query(INSERT, ["fenced"], { timeoutMs: 60_000 });
