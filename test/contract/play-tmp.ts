@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Operation } from "./fidelity/operations.ts";
 import { Side, type State } from "./fidelity/side.ts";
 import { openRealSubject, openSimSubject } from "./server-subjects.ts";
-import type { Operation } from "./fidelity/operations.ts";
+
 const kubeconfig = process.env["ORDINAL_TEST_KUBECONFIG"] ?? "";
-const scripts: (readonly (Operation | { kind: "sql"; on: number; sql: string; ms?: number })[])[] = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8"));
+const scripts: (readonly (Operation | { kind: "sql"; on: number; sql: string; ms?: number })[])[] =
+  JSON.parse(readFileSync(process.argv[2] ?? "", "utf8"));
 function differences(model: State, reality: State): readonly string[] {
   return [...new Set([...Object.keys(model), ...Object.keys(reality)])]
     .filter((about) => model[about] !== reality[about])

@@ -5,6 +5,7 @@
  * one of them may be gone long before the other notices.
  */
 
+import { refusalToSend } from "./binlog.ts";
 import { Gtids } from "./gtids.ts";
 import { offlineRefusal } from "./offline.ts";
 import { acknowledge } from "./semisync.ts";
@@ -79,13 +80,17 @@ function connect(replica: SimServer, connection: Connection): void {
     replica.clock.after(RETRY_MS, () => connect(replica, connection));
     return;
   }
+  if (source.variable("server_id") === replica.variable("server_id")) {
+    endByFault(replica, SAME_NUMBER);
+    return;
+  }
   const semiSync = acknowledges(replica) && source.data.plugins.has("rpl_semi_sync_source");
   replica.data.channel = { ...channel, sourceUuid: source.volume.serverUuid };
   // A replica that comes again is known by its uuid, and what is left of its last connection is ended.
   for (const old of [...source.process.dumps]) if (old.replica === replica) old.end();
-  if (connection.semiSync && !acknowledges(replica)) {
-    stopReceiver(replica);
-    replica.process.receiverFault = NO_MAGIC;
+  const fault = connection.semiSync && !acknowledges(replica) ? NO_MAGIC : gapBetween(replica, source);
+  if (fault !== null) {
+    endByFault(replica, fault);
     return;
   }
   const dump = createDump({ source, replica, connection, semiSync });
@@ -98,14 +103,30 @@ function connect(replica: SimServer, connection: Connection): void {
   }
 }
 
+type Fault = NonNullable<Receiver["error"]>;
+
 /** Told to acknowledge no longer, it asks for a plain stream the next time, and cannot read it (measured). */
-const NO_MAGIC = { number: 13_117, message: "Fatal error: Failed to run 'after_read_event' hook" };
+const NO_MAGIC: Fault = { number: 13_117, message: "Fatal error: Failed to run 'after_read_event' hook" };
+const SAME_NUMBER: Fault = { number: 13_117, message: "Fatal error: equal MySQL server ids" };
+
+/** After these it does not try again by itself. */
+function endByFault(replica: SimServer, fault: Fault): void {
+  stopReceiver(replica);
+  replica.process.receiverFault = fault;
+}
+
+/** What keeps the source from sending all that the replica lacks. */
+function gapBetween(replica: SimServer, source: SimServer): Fault | null {
+  const have = replica.data.executed.copy().join(replica.volume.received);
+  const reason = refusalToSend(source, have);
+  return reason === null ? null : { number: 13_114, message: `Got fatal error 1236: ${reason}` };
+}
 
 function holds({ data, volume }: SimServer, { gtid }: Transaction): boolean {
   return data.executed.has(gtid) || volume.received.has(gtid);
 }
 
-/** Why the source does not let it in. */
+/** Why the source cannot be reached, or does not let it in; it is tried again. */
 function objection(replica: SimServer, source: SimServer | null): Receiver["error"] {
   const { channel } = replica.data;
   if (channel === null || source === null || !source.running || source.process.ending) {
@@ -117,14 +138,6 @@ function objection(replica: SimServer, source: SimServer | null): Receiver["erro
   const offline = offlineRefusal(source, channel.user);
   if (offline !== null) return { number: offline.code, message: offline.message };
   if (!user.grants?.has("REPLICATION SLAVE ON *.*")) return { number: 1227, message: "no REPLICATION SLAVE" };
-  if (source.variable("server_id") === replica.variable("server_id")) {
-    return { number: 13117, message: "equal MySQL server ids" };
-  }
-  const have = replica.data.executed.copy();
-  for (const { gtid } of replica.volume.relay) have.add(gtid);
-  if (!have.contains(source.data.purged)) {
-    return { number: 13114, message: "the source has purged required binary logs" };
-  }
   return null;
 }
 
@@ -168,7 +181,9 @@ function createDump(ends: Ends): Dump {
 
   function receive(transaction: Transaction, place: number): void {
     if (!sides.replica || !replica.running || replica.process !== receiving) return;
-    if (!holds(replica, transaction)) {
+    // What bears its own number it takes for its own, and throws it away (measured); it acknowledges it nevertheless.
+    const own = transaction.serverId === replica.variable("server_id");
+    if (!own && !holds(replica, transaction)) {
       replica.volume.relay.push(transaction);
       replica.volume.received.add(transaction.gtid);
     }

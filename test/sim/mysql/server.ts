@@ -266,7 +266,8 @@ export class SimServer {
     await this.#room();
     const uuid = this.volume.serverUuid;
     const number = Math.max(this.data.executed.next(uuid), this.#nextLogged(uuid));
-    await this.#commit({ gtid: { uuid, number }, effect, at: this.clock.now(), mark });
+    const serverId = this.variable("server_id") ?? "";
+    await this.#commit({ gtid: { uuid, number }, serverId, effect, at: this.clock.now(), mark });
   }
 
   /** Without room the server waits for somebody to make some, and for a new file until there is one. */

@@ -1,6 +1,7 @@
 /** CLONE INSTANCE: everything of the donor but what belongs to the recipient's volume, then a restart (L10). */
 
 import { Gtids } from "../gtids.ts";
+import { offlineRefusal } from "../offline.ts";
 import { dropRelayLog } from "../replication.ts";
 import { Refused, type SimServer } from "../server.ts";
 import type { Session } from "../session.ts";
@@ -12,6 +13,8 @@ function donorRefuses(donor: SimServer | null, account: string, password: string
   const user = donor.data.users.get(account);
   if (user?.password !== password) return "Connect failed: Error: 1045: Access denied";
   if (user.locked) return "Connect failed: Error: 3118: Account is locked";
+  const offline = offlineRefusal(donor, account);
+  if (offline !== null) return `Connect failed: Error: ${offline.code}: ${offline.message}`;
   if (user.grants !== null && !user.grants.has("BACKUP_ADMIN ON *.*")) return "Error: 1227: BACKUP_ADMIN";
   if (!donor.data.plugins.has("clone")) return "Error: 1524: Plugin 'clone' is not loaded";
   if (donor.process.donating) return "Error: 3634: Too many concurrent clone operations";
