@@ -133,8 +133,9 @@ function sensible(operation: Operation, seen: readonly Seen[]): boolean {
       return on.channel && on.waiters === 0;
     case "copy": {
       const donor = seen[operation.to];
-      // A copy of a server on which commits wait begins when they are done.
-      return donor !== undefined && !donor.frozen && donor.waiters === 0 && on.waiters === 0 && !on.receives;
+      // A copy of a server on which commits wait begins when they are done, and one into an open server never does.
+      if (donor === undefined || donor.frozen || donor.waiters > 0) return false;
+      return on.readOnly && on.waiters === 0 && !on.receives;
     }
     case "signal":
       // One at a time stands still.

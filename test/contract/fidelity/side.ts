@@ -220,7 +220,7 @@ export class Side {
       [`${name} channel`]:
         channel === null
           ? "none"
-          : `receiver ${channel.receiver}, applier ${channel.applier}, last ${source}`,
+          : `receiver ${channel.receiver}, applier ${channel.applier}, last ${source} (${channel.sourceLeft})`,
       [`${name} error`]: `${troubleOf(channel?.receiverError)} ${channel?.applierError != null}`,
     };
   }
