@@ -25,6 +25,8 @@ export interface Receiver {
   stop(): void;
 }
 
+export type Fault = NonNullable<Receiver["error"]>;
+
 interface Connection extends Receiver {
   state: "ON" | "CONNECTING";
   error: Receiver["error"];
@@ -90,6 +92,7 @@ function connect(replica: SimServer, connection: Connection): void {
   for (const old of [...source.process.dumps]) if (old.replica === replica) old.end();
   const fault = connection.semiSync && !acknowledges(replica) ? NO_MAGIC : gapBetween(replica, source);
   if (fault !== null) {
+    replica.process.sourceLeft = "cut";
     endByFault(replica, fault);
     return;
   }
@@ -102,8 +105,6 @@ function connect(replica: SimServer, connection: Connection): void {
     if (!holds(replica, transaction)) dump.send(transaction);
   }
 }
-
-type Fault = NonNullable<Receiver["error"]>;
 
 /** Told to acknowledge no longer, it asks for a plain stream the next time, and cannot read it (measured). */
 const NO_MAGIC: Fault = { number: 13_117, message: "Fatal error: Failed to run 'after_read_event' hook" };
@@ -119,7 +120,11 @@ function endByFault(replica: SimServer, fault: Fault): void {
 function gapBetween(replica: SimServer, source: SimServer): Fault | null {
   const have = replica.data.executed.copy().join(replica.volume.received);
   const reason = refusalToSend(source, have);
-  return reason === null ? null : { number: 13_114, message: `Got fatal error 1236: ${reason}` };
+  return reason === null ? null : cannotSend(reason);
+}
+
+export function cannotSend(reason: string): Fault {
+  return { number: 13_114, message: `Got fatal error 1236: ${reason}` };
 }
 
 function holds({ data, volume }: SimServer, { gtid }: Transaction): boolean {
@@ -155,8 +160,8 @@ function createDump(ends: Ends): Dump {
   const receiving = replica.process;
   const sides = { source: true, replica: true };
 
-  /** The replica's side: it tries again, unless it was told to stop. */
-  function dropReplica(left: Process["sourceLeft"]): void {
+  /** The replica's side: it tries again, unless it was told to stop or cannot go on. */
+  function dropReplica(left: Process["sourceLeft"], fault: Fault | null = null): void {
     if (!sides.replica) return;
     sides.replica = false;
     connection.hangUp = null;
@@ -165,7 +170,8 @@ function createDump(ends: Ends): Dump {
     connection.state = "CONNECTING";
     connection.netTimeoutMs = netTimeoutMs(replica);
     receiving.sourceLeft = left;
-    clock.after(CONNECT_MS, () => connect(replica, connection));
+    if (fault !== null) endByFault(replica, fault);
+    else clock.after(CONNECT_MS, () => connect(replica, connection));
   }
 
   function dropSource(): void {
@@ -217,12 +223,12 @@ function createDump(ends: Ends): Dump {
         ),
       );
     },
-    end() {
+    end(fault = null) {
       if (!sides.source) return;
       dropSource();
       // Only a server that stops says goodbye: a stream that is killed on it is cut (measured).
       const left = process.ending ? "orderly" : "cut";
-      const drop = (): void => dropReplica(left);
+      const drop = (): void => dropReplica(left, fault);
       routes.travel(source.name, replica.name, () => replica.whenAwake(drop));
     },
     fallSilent() {

@@ -5,7 +5,7 @@
  * it meanwhile is done when it goes on.
  */
 import type { SimClock } from "../clock.ts";
-import { type Receiver, startReceiver } from "./replication.ts";
+import { type Fault, type Receiver, startReceiver } from "./replication.ts";
 import type { Routes } from "./routes.ts";
 import { type Ack, acknowledgements, giveUpWaiting, semiSyncWait } from "./semisync.ts";
 import type { Session } from "./session.ts";
@@ -21,8 +21,8 @@ export interface Dump {
   readonly semiSync: boolean;
   /** The source has something new for it. */
   send(transaction: Transaction): void;
-  /** The source's side has ended. */
-  end(): void;
+  /** The source's side has ended; after a fault the replica does not come again. */
+  end(fault?: Fault | null): void;
   /** Something may keep the two from hearing each other from now on. */
   fallSilent(): void;
 }

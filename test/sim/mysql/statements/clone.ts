@@ -2,7 +2,7 @@
 
 import { Gtids } from "../gtids.ts";
 import { offlineRefusal } from "../offline.ts";
-import { dropRelayLog } from "../replication.ts";
+import { cannotSend, dropRelayLog } from "../replication.ts";
 import { Refused, type SimServer } from "../server.ts";
 import type { Session } from "../session.ts";
 import { copyData } from "../volume.ts";
@@ -47,6 +47,8 @@ async function clone(session: Session, account: string, host: string, password: 
     throw new Refused(3862, "Clone Donor Error: Error: 2013: Lost connection");
   }
   server.network.witness.discarding(server, "data", donor);
+  // Its logs are gone before it ends, so whoever receives from it cannot go on (measured).
+  for (const dump of [...recipient.dumps]) dump.end(cannotSend("could not find next log"));
   dropRelayLog(server);
   if (server.cloneFailures > 0) {
     server.cloneFailures -= 1;
