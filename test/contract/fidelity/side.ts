@@ -75,23 +75,19 @@ export class Side {
     if (signal === "SIGSTOP") this.#frozen.add(on);
     if (signal === "SIGCONT") this.#frozen.delete(on);
     if (before === null) return "sent";
-    const isNew = ({ startedAtMs }: ServerFacts): boolean => startedAtMs > before.startedAtMs;
-    if (signal === "SIGTERM" && !(await this.#isSoon(on, isNew))) {
-      await this.subject.signal(on, "SIGKILL");
-      await this.#story.until(on, isNew);
-      return "had to be killed";
-    }
-    await this.#story.until(on, isNew);
-    return "sent";
+    if (await this.#startsAnew(on, before)) return "sent";
+    await this.subject.signal(on, "SIGKILL");
+    if (!(await this.#startsAnew(on, before))) throw new Error(`server ${on} does not come back`);
+    return "had to be killed";
   }
 
-  /** Within the grace that a kubelet gives; a server that ends answers nobody. */
-  async #isSoon(on: number, holds: (facts: ServerFacts) => boolean): Promise<boolean> {
+  /** Within the grace that a kubelet gives; meanwhile the server answers nobody, or only at first. */
+  async #startsAnew(on: number, before: ServerFacts): Promise<boolean> {
     for (let leftMs = GRACE_MS; leftMs > 0; leftMs -= LOOK_AGAIN_MS) {
       const server = await this.subject.tryConnect(on, this.subject.root);
       const facts = server.ok ? await mysql.observe(server.value, { survey: true }) : server;
       if (server.ok) await server.value.close();
-      if (facts.ok && holds(facts.value)) return true;
+      if (facts.ok && facts.value.startedAtMs > before.startedAtMs) return true;
       await this.subject.sleep(LOOK_AGAIN_MS);
     }
     return false;
@@ -114,7 +110,7 @@ export class Side {
     const before = await story.facts(on);
     const peer = story.peer(to, on);
     const done = await story.on(on, (server) => mysql.seed(server, peer, COPY_MS, before.executed));
-    if (done.ok) await story.until(on, ({ startedAtMs }) => startedAtMs > before.startedAtMs);
+    if (done.ok && !(await this.#startsAnew(on, before))) return "copied, and does not come back";
     return told(done);
   }
 

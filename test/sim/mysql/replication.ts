@@ -90,16 +90,20 @@ function connect(replica: SimServer, connection: Connection): void {
   replica.data.channel = { ...channel, sourceUuid: source.volume.serverUuid };
   // A replica that comes again is known by its uuid, and what is left of its last connection is ended.
   for (const old of [...source.process.dumps]) if (old.replica === replica) old.end();
-  const fault = connection.semiSync && !acknowledges(replica) ? NO_MAGIC : gapBetween(replica, source);
-  if (fault !== null) {
+  replica.process.sourceLeft = null;
+  if (connection.semiSync && !acknowledges(replica)) {
+    endByFault(replica, NO_MAGIC);
+    return;
+  }
+  const gap = gapBetween(replica, source);
+  if (gap !== null) {
     replica.process.sourceLeft = "cut";
-    endByFault(replica, fault);
+    endByFault(replica, gap);
     return;
   }
   const dump = createDump({ source, replica, connection, semiSync });
   connection.state = "ON";
   connection.semiSync = semiSync;
-  replica.process.sourceLeft = null;
   source.process.dumps.add(dump);
   for (const transaction of source.data.binlog) {
     if (!holds(replica, transaction)) dump.send(transaction);
