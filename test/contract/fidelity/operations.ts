@@ -51,7 +51,7 @@ const WEIGHTS: readonly (readonly [Operation["kind"], number])[] = [
   ["require", 6],
   ["count", 5],
   ["close", 4],
-  ["open", 6],
+  ["open", 8],
   ["flush", 2],
   ["offline", 4],
   ["start-by-itself", 2],
@@ -82,13 +82,20 @@ export function draw(chance: () => number, seen: readonly Seen[], number: number
   // A server that stands still goes on soon.
   if (frozen >= 0 && chance() < 0.4) return { kind: "signal", on: frozen, signal: "SIGCONT" };
   for (;;) {
-    const operation = shape(chance, weighted(chance), number);
+    const kind = weighted(chance);
+    const on = pick(chance, kind === "write" && chance() < 0.8 ? writable(seen) : ORDINALS);
+    const operation = shape(chance, kind, on, number);
     if (sensible(operation, seen)) return operation;
   }
 }
 
-function shape(chance: () => number, kind: Operation["kind"], number: number): Operation {
-  const on = pick(chance, ORDINALS);
+/** What a closed server answers is always the same. */
+function writable(seen: readonly Seen[]): readonly number[] {
+  const open = ORDINALS.filter((ordinal) => seen[ordinal]?.readOnly === false);
+  return open.length === 0 ? ORDINALS : open;
+}
+
+function shape(chance: () => number, kind: Operation["kind"], on: number, number: number): Operation {
   const to = (on + pick(chance, [1, 2])) % MEMBERS;
   const value = pick(chance, ["ON", "OFF"] as const);
   switch (kind) {
