@@ -63,9 +63,12 @@ export function startReceiver(replica: SimServer, { atBoot = false } = {}): void
   clock.after(CONNECT_MS, () => connect(replica, connection));
 }
 
-export function stopReceiver(replica: SimServer): void {
-  replica.process.receiver?.stop();
-  replica.process.receiver = null;
+/** What its last attempt met is still told (measured). */
+export function stopReceiver({ process }: SimServer): void {
+  if (process.receiver === null) return;
+  process.receiver.stop();
+  process.receiverFault = process.receiver.error;
+  process.receiver = null;
 }
 
 function connect(replica: SimServer, connection: Connection): void {
@@ -101,13 +104,12 @@ function connect(replica: SimServer, connection: Connection): void {
     endByFault(replica, gap);
     return;
   }
-  const dump = createDump({ source, replica, connection, semiSync });
+  const had = replica.data.executed.copy().join(replica.volume.received);
+  const dump = createDump({ source, replica, connection, semiSync, had });
   connection.state = "ON";
   connection.semiSync = semiSync;
   source.process.dumps.add(dump);
-  for (const transaction of source.data.binlog) {
-    if (!holds(replica, transaction)) dump.send(transaction);
-  }
+  for (const transaction of source.data.binlog) dump.send(transaction);
 }
 
 /** Told to acknowledge no longer, it asks for a plain stream the next time, and cannot read it (measured). */
@@ -155,10 +157,12 @@ interface Ends {
   readonly replica: SimServer;
   readonly connection: Connection;
   readonly semiSync: boolean;
+  /** What the replica had when it came: it is never sent that, and so never acknowledges it (measured). */
+  readonly had: Gtids;
 }
 
 function createDump(ends: Ends): Dump {
-  const { source, replica, connection, semiSync } = ends;
+  const { source, replica, connection, semiSync, had } = ends;
   const { process, clock, network } = source;
   const { routes } = network;
   const receiving = replica.process;
@@ -220,6 +224,7 @@ function createDump(ends: Ends): Dump {
     account: replica.data.channel?.user ?? "",
     semiSync,
     send(transaction) {
+      if (had.has(transaction.gtid)) return;
       const place = source.data.binlog.indexOf(transaction);
       clock.after(NETWORK_MS, () =>
         routes.travel(source.name, replica.name, () =>

@@ -1,6 +1,7 @@
 /**
  * The waiting side of semi-synchronous replication: a commit goes on when so many replicas have acknowledged
  * its place in the binary log, or when the wait is switched off, which answers OK without any (facts L1, L7).
+ * Commits that come while others wait are the next group, and a group waits for its newest one (measured).
  * The timeout is left out: only its documented maximum is ever used, and `strict` settings are checked.
  */
 import type { Process, SimServer } from "./server.ts";
@@ -8,6 +9,8 @@ import type { Process, SimServer } from "./server.ts";
 export interface Ack {
   /** Place in the binary log. */
   readonly place: number;
+  /** The newest place of its group; null while the group before it waits. */
+  target: number | null;
   readonly sinceMs: number;
   readonly release: () => void;
   readonly done: Promise<void>;
@@ -48,6 +51,7 @@ export function semiSyncWait(server: SimServer, place: number): Promise<void> {
   const { promise: done, resolve } = Promise.withResolvers<void>();
   const ack: Ack = {
     place,
+    target: null,
     sinceMs: server.clock.now(),
     release() {
       ackWaiters.delete(ack);
@@ -56,12 +60,33 @@ export function semiSyncWait(server: SimServer, place: number): Promise<void> {
     done,
   };
   ackWaiters.add(ack);
+  // Whoever comes at the same time is in the same group.
+  if (ackWaiters.size === 1) {
+    const { process } = server;
+    server.clock.after(0, () => {
+      if (server.running && server.process === process) releaseWaiters(server);
+    });
+  }
   return done;
 }
 
 /** To be called when an acknowledgement came or the settings of the wait have changed. */
 export function releaseWaiters(server: SimServer): void {
-  for (const ack of [...server.process.ackWaiters]) if (enough(server, ack.place)) ack.release();
+  const { ackWaiters } = server.process;
+  for (let group = groupOf(ackWaiters); group.length > 0; group = groupOf(ackWaiters)) {
+    if (!enough(server, group[0]?.target ?? 0)) return;
+    for (const ack of group) ack.release();
+  }
+}
+
+/** Those who wait first; when they are done, all others are. */
+function groupOf(waiters: ReadonlySet<Ack>): readonly Ack[] {
+  const group = [...waiters].filter(({ target }) => target !== null);
+  if (group.length > 0) return group;
+  const next = [...waiters];
+  const target = Math.max(...next.map(({ place }) => place));
+  for (const ack of next) ack.target = target;
+  return next;
 }
 
 export function acknowledge(server: SimServer, replica: string, place: number): void {

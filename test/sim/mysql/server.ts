@@ -41,7 +41,7 @@ export interface Process {
   /** Epochs whose rows are being written. */
   readonly lockedTerms: Set<number>;
   receiver: Receiver | null;
-  /** What ended its receiver; null when that was told to stop, or runs. */
+  /** What its receiver met last, or what ended it; null when nothing did, or it runs. */
   receiverFault: Receiver["error"];
   /** What the log says of how the last stream of its receiver ended: nothing while it is connected, or given up. */
   sourceLeft: "orderly" | "cut" | null;
