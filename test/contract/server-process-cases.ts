@@ -183,9 +183,24 @@ function resumingCases(story: Story, run: Run): void {
   });
 }
 
+function replacedCases(story: Story, run: Run): void {
+  run("a copy into a server takes its logs away, and ends whoever receives from it", async () => {
+    got(await story.asControl(2, (server) => mysql.follow(server, story.peer(0, 2), "receiver")));
+    const { serverUuid } = await story.facts(0);
+    await story.until(2, (facts) => isConnected(facts) && facts.channel?.sourceUuid === serverUuid);
+    await story.on(0, (server) => rows(server, "STOP REPLICA"));
+    const { executed } = await story.facts(PRIMARY);
+    const donor = story.peer(PRIMARY, 0);
+    got(await story.asControl(0, (server) => mysql.seed(server, donor, 60_000, executed)));
+    const ended = await story.until(2, ({ channel }) => channel?.receiver === "off");
+    expect(ended.channel).toMatchObject({ starved: true, sourceLeft: "cut" });
+  });
+}
+
 export function processCases(story: Story, run: Run): void {
   endingCases(story, run);
   stuckCases(story, run);
   silenceCases(story, run);
   resumingCases(story, run);
+  replacedCases(story, run);
 }
