@@ -15,8 +15,8 @@ const ORDINALS = Array.from({ length: MEMBERS }, (_, ordinal) => ordinal);
 /** Longer than any comparison. */
 const FOR_EVER_MS = 4 * 3_600_000;
 const COPY_MS = 60_000;
-/** Of a server that was told to end. */
-const GRACE_MS = 30_000;
+/** Longer than a server needs to end in good order and to start again, also on a busy machine. */
+const GRACE_MS = 60_000;
 const LOOK_AGAIN_MS = 250;
 
 /** By what it is about, in the order of the servers. */
@@ -81,7 +81,7 @@ export class Side {
     return "had to be killed";
   }
 
-  /** Within the grace that a kubelet gives; meanwhile the server answers nobody, or only at first. */
+  /** Within the grace; meanwhile the server answers nobody, or only at first. */
   async #startsAnew(on: number, before: ServerFacts): Promise<boolean> {
     for (let leftMs = GRACE_MS; leftMs > 0; leftMs -= LOOK_AGAIN_MS) {
       const server = await this.subject.tryConnect(on, this.subject.root);

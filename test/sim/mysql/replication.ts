@@ -34,6 +34,8 @@ interface Connection extends Receiver {
   ended: boolean;
   /** How long it waits for a sign of life, as it was set when it connected. */
   netTimeoutMs: number;
+  /** An attempt is under way, and nobody answers; null when none is. */
+  waitsSinceMs: number | null;
   /** Ends the connection from this side. */
   hangUp: (() => void) | null;
 }
@@ -53,6 +55,7 @@ export function startReceiver(replica: SimServer, { atBoot = false } = {}): void
     semiSync: acknowledges(replica),
     ended: false,
     netTimeoutMs: atBoot ? Number(COMPILED["replica_net_timeout"]) * 1_000 : netTimeoutMs(replica),
+    waitsSinceMs: null,
     hangUp: null,
     stop() {
       connection.ended = true;
@@ -79,6 +82,10 @@ function connect(replica: SimServer, connection: Connection): void {
   }
   const { channel } = replica.data;
   const source = channel && replica.network.resolve(replica, channel.host);
+  if (channel !== null && waitsInVain(replica, connection, channel.host)) {
+    replica.clock.after(RETRY_MS, () => connect(replica, connection));
+    return;
+  }
   const error = objection(replica, source);
   connection.error = error;
   if (error !== null || source === null || channel === null) {
@@ -135,6 +142,14 @@ export function cannotSend(reason: string): Fault {
 
 function holds({ data, volume }: SimServer, { gtid }: Transaction): boolean {
   return data.executed.has(gtid) || volume.received.has(gtid);
+}
+
+/** An attempt is given up as late as a stream that fell silent; until then it tells what was met before. */
+function waitsInVain(replica: SimServer, connection: Connection, host: string): boolean {
+  const now = replica.clock.now();
+  if (!replica.network.isSilent(replica, host)) connection.waitsSinceMs = null;
+  else connection.waitsSinceMs ??= now;
+  return connection.waitsSinceMs !== null && now - connection.waitsSinceMs < connection.netTimeoutMs;
 }
 
 /** Why the source cannot be reached, or does not let it in; it is tried again. */

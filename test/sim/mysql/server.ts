@@ -68,6 +68,8 @@ export interface Witness {
 export interface Network {
   /** The server behind a DNS name; null when there is none or it cannot be reached. */
   resolve(from: SimServer, host: string): SimServer | null;
+  /** Nobody says that it is not there; one only waits for it in vain. */
+  isSilent(from: SimServer, host: string): boolean;
   /** The process has ended; whoever started it starts it again. */
   exited(server: SimServer, exitCode: number): void;
   readonly routes: Routes;
