@@ -36,6 +36,8 @@ export interface Seen {
   readonly waiters: number;
   readonly receives: boolean;
   readonly channel: boolean;
+  /** It has a channel that never had a connection. */
+  readonly unmet: boolean;
   readonly readOnly: boolean;
 }
 
@@ -141,10 +143,13 @@ function sensible(operation: Operation, seen: readonly Seen[]): boolean {
     case "copy": {
       const donor = seen[operation.to];
       // A copy of a server on which commits wait begins when they are done, and one into an open server never does.
-      if (donor === undefined || donor.frozen || donor.waiters > 0) return false;
+      // What becomes of a copied channel that never had a connection is not known well enough.
+      if (donor === undefined || donor.frozen || donor.waiters > 0 || donor.unmet) return false;
       return on.readOnly && on.waiters === 0 && !on.receives;
     }
     case "signal":
+      // An applier that waits for an acknowledgement does not stop, and so its server does not end.
+      if (operation.signal === "SIGTERM") return on.waiters === 0 || !on.channel;
       // One at a time stands still.
       return operation.signal !== "SIGSTOP" || seen.every((one) => !one.frozen);
     default:

@@ -184,6 +184,7 @@ export class Side {
           waiters: one?.acks.waiters ?? 0,
           receives: one?.channel != null && one.channel.receiver !== "off",
           channel: one?.channel != null,
+          unmet: one?.channel != null && one.channel.sourceUuid === null,
           readOnly: one?.readOnly === true,
         }),
       );
