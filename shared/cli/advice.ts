@@ -38,7 +38,8 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
     "look at what is kept in `ordinal.tail`, apply what is missed, then delete its volume claim and its pod.",
   StateLost: "bring back the members that the message names; keep every volume until then.",
   MemberUnreachable: "find out why its pod does not run, when it stays so.",
-  ReplicaBroken: "remove the cause; or delete its volume claim and its pod, and it is seeded anew.",
+  ReplicaBroken:
+    "remove the cause and run `START REPLICA` there; or delete its volume claim and its pod, and it is seeded anew.",
   ReplicaLagging:
     "nothing, when it passes. Otherwise look for long transactions, slow disks or too small a server.",
   SeedFailed:

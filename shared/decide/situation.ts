@@ -129,6 +129,9 @@ function replicationStanding(
   const fromPrimary = channel.sourceUuid === primary.serverUuid && channel.autoPosition;
   // With another account it could not be stopped from acknowledging without stopping others (INV-3).
   const asItself = channel.account === rules.replicationAccount(ordinal);
+  // To start it once more would only let it end once more.
+  if (fromPrimary && asItself && channel.starved)
+    return { kind: "broken", error: channel.receiverError ?? "the primary cannot send what it lacks" };
   if (!fromPrimary || !asItself || channel.receiver === "off" || channel.applier === "off")
     return { kind: "detached" };
   // It was taken out of the ackers; it is let in again by following anew.

@@ -23,6 +23,8 @@ export interface Channel {
   readonly sourceLeft: "orderly" | "cut" | null;
   /** The source knows its account and lets nobody in with it. */
   readonly lockedOut: boolean;
+  /** The source cannot send what it lacks, so its receiver has ended and ends again when it is started. */
+  readonly starved: boolean;
   /** The server's own words; null while nothing is wrong. */
   readonly receiverError: string | null;
   readonly applierError: string | null;

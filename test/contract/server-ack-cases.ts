@@ -74,6 +74,26 @@ function waitingCases(story: Story, run: Run): void {
     });
   });
 
+  run("a new file of the binary log waits for every commit, and commits that come wait for it", async () => {
+    await withoutFollowers(story, async () => {
+      const { executed } = await story.facts(0);
+      const [first, second] = [await story.subject.connect(0), await story.subject.connect(0)];
+      const old = first.query(INSERT, ["old file"], { timeoutMs: 60_000 });
+      await story.until(0, ({ acks }) => acks.waiters === 1);
+      const flushed = await story.on(0, (server) =>
+        server.query("FLUSH BINARY LOGS", [], { timeoutMs: 1_500 }),
+      );
+      expect(flushed).toMatchObject({ ok: false, failure: { kind: "transient" } });
+      const later = second.query(INSERT, ["new file"], { timeoutMs: 60_000 });
+      await story.subject.sleep(500);
+      const tail = got(await story.asControl(0, (server) => mysql.readTail(server, executed)));
+      expect(tail.transactions).toHaveLength(1);
+      await story.startReceivers();
+      expect([got(await old), got(await later)]).toEqual([[], []]);
+      for (const client of [first, second]) await client.close();
+    });
+  });
+
   run("switching the wait off answers OK to what was never acknowledged", async () => {
     await withoutFollowers(story, async () => {
       const client = await story.subject.connect(0);

@@ -119,6 +119,37 @@ function demotionCases(story: Story, run: Run): void {
   });
 }
 
+function hadCases(story: Story, run: Run): void {
+  const on = (ordinal: number, sql: string) => story.on(ordinal, (server) => rows(server, sql));
+  const follow = (source: number) =>
+    story.asControl(2, async (server) => got(await mysql.follow(server, story.peer(source, 2), "receiver")));
+
+  run(
+    "what an acknowledger had when it came it is not sent and never acknowledges, and the applier waits",
+    async () => {
+      await level(story, 0);
+      await on(1, "STOP REPLICA SQL_THREAD");
+      await write(story, 0, "had");
+      const all = await executedBy(story, 0);
+      await story.until(2, ({ executed }) => gtidSets.contains(executed, all));
+      await story.until(1, ({ received }) => gtidSets.contains(received, all));
+      await on(1, "SET GLOBAL rpl_semi_sync_source_enabled = ON");
+      await follow(1);
+      await story.until(1, ({ acks }) => acks.clients === 1);
+      await on(1, "START REPLICA SQL_THREAD");
+      await story.until(1, ({ acks }) => acks.waiters === 1);
+      const before = await executedBy(story, 1);
+      await write(story, 0, "behind it");
+      await story.subject.sleep(1_500);
+      expect(await story.facts(1)).toMatchObject({ executed: before, acks: { waiters: 1 } });
+      await on(1, "SET GLOBAL rpl_semi_sync_source_enabled = OFF");
+      await follow(0);
+      await level(story, 0);
+      await story.until(0, ({ acks }) => acks.clients === 2);
+    },
+  );
+}
+
 function fencingCases(story: Story, run: Run): void {
   run("a server that lets applications in is not ended", async () => {
     const { startedAtMs } = await story.facts(0);
@@ -127,6 +158,7 @@ function fencingCases(story: Story, run: Run): void {
   });
 
   run("fenced, applications and receivers are out, and no commit that waits is answered OK", async () => {
+    got(await story.asControl(0, (server) => mysql.arm(server, 2)));
     await withoutFollowers(story, async () => {
       const [idle, waiting] = [await story.subject.connect(0, APP), await story.subject.connect(0, APP)];
       const written = waiting.query(INSERT, ["fenced"], { timeoutMs: 60_000 });
@@ -252,6 +284,7 @@ function changeCases(story: Story, run: Run): void {
 export function changeOfPrimaryCases(story: Story, run: Run): void {
   replacingCases(story, run);
   demotionCases(story, run);
+  hadCases(story, run);
   fencingCases(story, run);
   promotionCases(story, run);
   changeCases(story, run);

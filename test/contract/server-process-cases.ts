@@ -66,6 +66,46 @@ function endingCases(story: Story, run: Run): void {
   });
 }
 
+function stuckCases(story: Story, run: Run): void {
+  run("with two acknowledgers too few a stop answers nobody and does not end", async () => {
+    got(await story.asControl(PRIMARY, (server) => mysql.arm(server, 2)));
+    for (const ordinal of REPLICAS)
+      await story.on(ordinal, (server) => rows(server, "STOP REPLICA IO_THREAD"));
+    const before = await story.until(PRIMARY, ({ followers }) => followers === 0);
+    const client = await story.subject.connect(PRIMARY, APP);
+    const written = client.query(INSERT, ["never answered"], { timeoutMs: 60_000 });
+    await story.until(PRIMARY, ({ acks }) => acks.waiters === 1);
+    await story.subject.signal(PRIMARY, "SIGTERM");
+    expect(await written).toMatchObject({ ok: false, failure: { kind: "transient" } });
+    await client.close();
+    await story.subject.sleep(5_000);
+    const refused = await story.subject.tryConnect(PRIMARY, story.subject.root);
+    expect(refused).toMatchObject({ ok: false, failure: { kind: "transient" } });
+    await story.subject.signal(PRIMARY, "SIGKILL");
+    const after = await story.until(PRIMARY, ({ startedAtMs }) => startedAtMs > before.startedAtMs);
+    expect(after.executed).not.toBe(before.executed);
+    for (const ordinal of REPLICAS)
+      await story.on(ordinal, (server) => rows(server, "START REPLICA IO_THREAD"));
+    await armed(story);
+  });
+
+  run("told to acknowledge no longer, a receiver ends when its stream begins anew", async () => {
+    const lock = (locked: boolean) =>
+      story.asControl(PRIMARY, (server) => mysql.lockAccount(server, "ordinal_repl_2", locked));
+    await story.on(2, (server) => rows(server, "SET GLOBAL rpl_semi_sync_replica_enabled = OFF"));
+    expect((await story.facts(2)).acks).toMatchObject({ given: false, active: true });
+    got(await lock(true));
+    got(await lock(false));
+    const ended = await story.until(2, ({ channel }) => channel?.receiver === "off");
+    expect(ended.channel?.receiverError).toContain("13117");
+    await story.on(2, (server) => rows(server, "START REPLICA IO_THREAD"));
+    const again = await story.until(2, isConnected);
+    expect(again).toMatchObject({ channel: { receiverError: null }, acks: { given: false, active: false } });
+    got(await story.asControl(2, (server) => mysql.acknowledge(server, true)));
+    await story.until(PRIMARY, ({ acks }) => acks.clients === 2);
+  });
+}
+
 function silenceCases(story: Story, run: Run): void {
   run(
     "a primary that stands still is given up by its replicas, and goes on as if nothing had been",
@@ -74,8 +114,8 @@ function silenceCases(story: Story, run: Run): void {
       await story.subject.signal(PRIMARY, "SIGSTOP");
       const isAway = ({ channel }: ServerFacts) => channel?.receiver === "connecting";
       const away = await Promise.all(REPLICAS.map((ordinal) => story.until(ordinal, isAway)));
-      // A real replica says nothing of a stream that only fell silent, the model says that it was cut.
-      for (const { channel } of away) expect(channel?.sourceLeft).not.toBe("orderly");
+      // Nothing is logged of a stream that only fell silent.
+      expect(away.map(({ channel }) => channel?.sourceLeft)).toEqual([null, null]);
       await story.subject.signal(PRIMARY, "SIGCONT");
       for (const ordinal of REPLICAS) await story.until(ordinal, isConnected);
       const after = await story.until(PRIMARY, ({ acks }) => acks.clients === 2);
@@ -145,8 +185,24 @@ function resumingCases(story: Story, run: Run): void {
   });
 }
 
+function replacedCases(story: Story, run: Run): void {
+  run("a copy into a server takes its logs away, and ends whoever receives from it", async () => {
+    got(await story.asControl(2, (server) => mysql.follow(server, story.peer(0, 2), "receiver")));
+    const { serverUuid } = await story.facts(0);
+    await story.until(2, (facts) => isConnected(facts) && facts.channel?.sourceUuid === serverUuid);
+    await story.on(0, (server) => rows(server, "STOP REPLICA"));
+    const { executed } = await story.facts(PRIMARY);
+    const donor = story.peer(PRIMARY, 0);
+    got(await story.asControl(0, (server) => mysql.seed(server, donor, 60_000, executed)));
+    const ended = await story.until(2, ({ channel }) => channel?.receiver === "off");
+    expect(ended.channel).toMatchObject({ starved: true, sourceLeft: "cut" });
+  });
+}
+
 export function processCases(story: Story, run: Run): void {
   endingCases(story, run);
+  stuckCases(story, run);
   silenceCases(story, run);
   resumingCases(story, run);
+  replacedCases(story, run);
 }

@@ -2,6 +2,7 @@
 import { expect } from "vitest";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
 import { mysql } from "../../shared/engines/mysql/index.ts";
+import type { Channel } from "../../shared/model/server.ts";
 import type { Run, Story } from "./server-cases.ts";
 import { accounts, got, refusal, rows, TABLE } from "./server-subject.ts";
 
@@ -30,6 +31,59 @@ function cloneCases(story: Story, run: Run): void {
   });
 }
 
+/** Member 2 has nothing of the others yet; it is given a channel, and ends without one. */
+function refusalCases(story: Story, run: Run): void {
+  const source = (): string => {
+    const { host, port, account } = story.peer(1, 2);
+    return `SOURCE_HOST = '${host}', SOURCE_PORT = ${port}, SOURCE_USER = '${account.username}',
+      SOURCE_PASSWORD = '${account.password}', SOURCE_SSL = 1, SOURCE_AUTO_POSITION = 1`;
+  };
+  const ended = async (): Promise<Channel | null> =>
+    (await story.until(2, ({ channel }) => channel?.receiverError != null && channel.receiver === "off"))
+      .channel;
+
+  run("a receiver ends when its source no longer has what it lacks, and is not tried again", async () => {
+    await story.on(2, (server) => rows(server, `CHANGE REPLICATION SOURCE TO ${source()}`));
+    await story.on(2, (server) => rows(server, "START REPLICA"));
+    expect((await ended())?.receiverError).toContain("(13114)");
+    const { serverUuid } = await story.facts(1);
+    expect((await story.facts(2)).channel).toMatchObject({ sourceUuid: serverUuid, applier: "on" });
+  });
+
+  run("a receiver ends when its source has the same number", async () => {
+    await story.on(2, async (server) => {
+      const [row] = await rows(server, "SELECT @@GLOBAL.server_id AS number");
+      const number = row?.["number"];
+      await rows(server, `SET GLOBAL server_id = ${(await story.facts(1)).settings["server_id"]}`);
+      await rows(server, "START REPLICA IO_THREAD");
+      expect((await ended())?.receiverError).toContain("(13117)");
+      await rows(server, `SET GLOBAL server_id = ${number}`);
+      await rows(server, "STOP REPLICA");
+      await rows(server, "RESET REPLICA ALL");
+    });
+    expect((await story.facts(2)).channel).toBeNull();
+  });
+}
+
+/** Member 2 receives from member 1, which receives from member 0. */
+function numberCases(story: Story, run: Run): void {
+  run("what bears a receiver's own number it throws away, and gets only under another number", async () => {
+    got(await story.on(2, (server) => mysql.follow(server, story.peer(1, 2), "receiver")));
+    const [{ settings, executed }, { settings: own }] = [await story.facts(0), await story.facts(2)];
+    await story.until(2, (facts) => gtidSets.contains(facts.executed, executed));
+    await story.on(2, (server) => rows(server, `SET GLOBAL server_id = ${settings["server_id"]}`));
+    await story.on(0, async (server) => got(await server.query(`INSERT INTO ${TABLE} VALUES (?)`, ["own"])));
+    const all = (await story.facts(0)).executed;
+    await story.until(1, (facts) => gtidSets.contains(facts.executed, all));
+    await story.subject.sleep(1_500);
+    const without = await story.facts(2);
+    expect(without).toMatchObject({ executed, received: executed, channel: { receiver: "on" } });
+    await story.on(2, (server) => rows(server, `SET GLOBAL server_id = ${own["server_id"]}`));
+    got(await story.on(2, (server) => mysql.follow(server, story.peer(0, 2), "receiver")));
+    await story.until(2, (facts) => gtidSets.contains(facts.executed, all));
+  });
+}
+
 function followCases(story: Story, run: Run): void {
   run("a follower has what its source writes", async () => {
     await story.prepare(1, "replica");
@@ -50,6 +104,8 @@ function followCases(story: Story, run: Run): void {
     expect(source.followers).toBe(1);
   });
 
+  refusalCases(story, run);
+
   run("a copy of a follower brings the channel of its donor, not running", async () => {
     const facts = await story.seed(2, 1);
     expect(facts.channel).toMatchObject({ account: "ordinal_repl_1", receiver: "off", applier: "off" });
@@ -59,6 +115,8 @@ function followCases(story: Story, run: Run): void {
     const following = await story.until(2, ({ channel }) => channel?.receiver === "on");
     expect(following.channel).toMatchObject({ account: "ordinal_repl_2", applier: "on" });
   });
+
+  numberCases(story, run);
 
   run("while the applier runs only the receiver can be pointed elsewhere", async () => {
     await story.on(1, async (server) => {

@@ -5,7 +5,7 @@ import { ROOT, startMysqlPods } from "../support/mysql-pods.ts";
 import { APP, got, type ServerSubject, TABLE } from "./server-subject.ts";
 
 export async function openSimSubject(): Promise<ServerSubject> {
-  const world = createWorld({ members: [{ tables: [TABLE] }, {}, {}] });
+  const world = createWorld({ members: [{ tables: [TABLE] }, {}, {}], backoffStepMs: 0 });
   const { clock, kubelet, fleet } = world;
   const root = { username: "root", password: ROOT_PASSWORD };
   const limits = {
@@ -34,7 +34,8 @@ export async function openSimSubject(): Promise<ServerSubject> {
       kubelet.server(ordinal).stop(0);
     },
     async signal(ordinal, signal) {
-      const act = { SIGKILL: "kill", SIGTERM: "terminate", SIGSTOP: "freeze", SIGCONT: "thaw" } as const;
+      if (signal === "SIGTERM") return kubelet.server(ordinal).terminate();
+      const act = { SIGKILL: "kill", SIGSTOP: "freeze", SIGCONT: "thaw" } as const;
       kubelet[act[signal]](ordinal);
     },
     async blockApplier(ordinal) {

@@ -23,6 +23,8 @@ const UNREADY_MS = 9_000;
 const READY_AGAIN_MS = 1_000;
 /** The node controller's patience with a kubelet that is silent. */
 const NODE_SILENT_MS = 40_000;
+/** Of a container that is stopped. */
+const GRACE_MS = 30_000;
 /** What a hook before the end takes. */
 const HOOK_MS = 300;
 const STATUS_MS = 30;
@@ -71,7 +73,7 @@ export interface Kubelet {
   loseVolume(ordinal: number): void;
   /** `graceMs` 0 = by force. `hook` puts applications out before the server is told to end. */
   deletePod(ordinal: number, graceMs?: number, hook?: boolean): void;
-  /** The container is stopped in good order and started again. */
+  /** The container is stopped in good order, killed if it has not ended within its grace, and started again. */
   terminate(ordinal: number): void;
   /** SIGSTOP and SIGCONT of the server; its readiness follows. */
   freeze(ordinal: number): void;
@@ -95,11 +97,14 @@ export interface KubeletOptions {
   readonly set: StatefulSet;
   readonly fleet: () => Fleet;
   readonly volumes: readonly VolumePart[];
+  /** By so much longer each start within ten minutes waits. */
+  readonly backoffStepMs?: number | undefined;
   /** Members that run already, with their objects in the API server. */
   readonly running?: readonly RunningMember[];
 }
 
-export function createKubelet({ clock, sim, set, fleet, volumes, running }: KubeletOptions): Kubelet {
+export function createKubelet(options: KubeletOptions): Kubelet {
+  const { clock, sim, set, fleet, volumes, running, backoffStepMs = BACKOFF_STEP_MS } = options;
   const slots: Slot[] = [];
   const servers: SimServer[] = [];
   let addresses = 0;
@@ -285,7 +290,12 @@ export function createKubelet({ clock, sim, set, fleet, volumes, running }: Kube
     },
     terminate(ordinal) {
       const { server } = slotAt(ordinal);
-      if (server.running) server.terminate();
+      if (!server.running) return;
+      const { process } = server;
+      server.terminate();
+      clock.after(GRACE_MS, () => {
+        if (server.running && server.process === process) server.stop(137);
+      });
     },
     freeze(ordinal) {
       const slot = slotAt(ordinal);
@@ -341,7 +351,7 @@ export function createKubelet({ clock, sim, set, fleet, volumes, running }: Kube
       slot.ended = { exitCode, startedAtMs: slot.startedAtMs, finishedAtMs: clock.now() };
       slot.restarts += 1;
       report(slot, exitCode);
-      startLater(slot, START_MS + ANSWER_MS + BACKOFF_STEP_MS * (slot.exits.length - 1), exitCode);
+      startLater(slot, START_MS + ANSWER_MS + backoffStepMs * (slot.exits.length - 1), exitCode);
     },
   };
   return kubelet;

@@ -54,6 +54,8 @@ export interface Build {
 export interface WorldOptions {
   readonly seed?: number;
   readonly build?: Build;
+  /** Of the kubelet; absent = as it has it. */
+  readonly backoffStepMs?: number;
   /** Begins there; `members` only says how many there are. */
   readonly beginning?: Beginning;
   /** One entry for each member. */
@@ -131,7 +133,8 @@ export function createWorld(options: WorldOptions): World {
   const fleet = createFleet(clock, (server, exitCode) => kubelet.exited(server, exitCode));
   const volumes = options.members.map((part) => ({ rootPassword: ROOT_PASSWORD, ...part }));
   const running = beginning && { running: beginning.members };
-  const kubelet = createKubelet({ clock, sim, set, fleet: () => fleet, volumes, ...running });
+  const { backoffStepMs } = options;
+  const kubelet = createKubelet({ clock, sim, set, fleet: () => fleet, volumes, backoffStepMs, ...running });
   void kubelet.servers;
 
   let born = 0;

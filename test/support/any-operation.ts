@@ -117,6 +117,7 @@ function ourFacts(at: number, sources: readonly number[]): fc.Arbitrary<ServerFa
       attached: mostly,
       receiver: fc.constantFrom("on", "on", "off", "connecting"),
       sourceLeft: fc.constantFrom(null, "cut", "orderly"),
+      starved: seldom,
       applierError: seldom,
       executed: fc.constantFrom(98, 99, 100, 100, 100),
       further: fc.constantFrom(0, 0, 0, 1),
@@ -139,6 +140,7 @@ function ourFacts(at: number, sources: readonly number[]): fc.Arbitrary<ServerFa
         account: RULES.replicationAccount(at),
         receiver: random.receiver,
         sourceLeft: random.receiver === "on" ? null : random.sourceLeft,
+        starved: random.receiver === "off" && random.starved,
         applierError: random.applierError ? "1032" : null,
       });
       return facts(at, {

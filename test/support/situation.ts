@@ -101,6 +101,7 @@ export function channelTo(source: number, more: Partial<Channel> = {}): Channel 
     tls: true,
     sourceLeft: null,
     lockedOut: false,
+    starved: false,
     receiverError: null,
     applierError: null,
     ...more,

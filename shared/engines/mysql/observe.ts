@@ -239,6 +239,8 @@ function toAcks(settings: Settings, second: Row): ServerFacts["acks"] {
 }
 
 const ACCOUNT_LOCKED = 3118;
+/** The source answers 1236: it has purged what is lacking, or has less of its own transactions. */
+const SOURCE_FATAL = 13_114;
 const RECEIVER: Readonly<Record<string, Channel["receiver"]>> = { ON: "on", CONNECTING: "connecting" };
 
 function toChannel(row: ChannelRow): Channel {
@@ -252,6 +254,7 @@ function toChannel(row: ChannelRow): Channel {
     tls: row.tls === "YES",
     sourceLeft: row.sourceLeft === STREAM_CUT ? "cut" : row.sourceLeft === STREAM_ENDED ? "orderly" : null,
     lockedOut: row.receiverNumber === ACCOUNT_LOCKED,
+    starved: row.receiverNumber === SOURCE_FATAL,
     receiverError: row.receiverNumber === 0 ? null : `${row.receiverError} (${row.receiverNumber})`,
     applierError: row.applierError || null,
   };

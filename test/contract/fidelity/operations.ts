@@ -36,6 +36,8 @@ export interface Seen {
   readonly waiters: number;
   readonly receives: boolean;
   readonly channel: boolean;
+  /** It has a channel that never had a connection. */
+  readonly unmet: boolean;
   readonly readOnly: boolean;
 }
 
@@ -51,7 +53,7 @@ const WEIGHTS: readonly (readonly [Operation["kind"], number])[] = [
   ["require", 6],
   ["count", 5],
   ["close", 4],
-  ["open", 6],
+  ["open", 8],
   ["flush", 2],
   ["offline", 4],
   ["start-by-itself", 2],
@@ -82,13 +84,20 @@ export function draw(chance: () => number, seen: readonly Seen[], number: number
   // A server that stands still goes on soon.
   if (frozen >= 0 && chance() < 0.4) return { kind: "signal", on: frozen, signal: "SIGCONT" };
   for (;;) {
-    const operation = shape(chance, weighted(chance), number);
+    const kind = weighted(chance);
+    const on = pick(chance, kind === "write" && chance() < 0.8 ? writable(seen) : ORDINALS);
+    const operation = shape(chance, kind, on, number);
     if (sensible(operation, seen)) return operation;
   }
 }
 
-function shape(chance: () => number, kind: Operation["kind"], number: number): Operation {
-  const on = pick(chance, ORDINALS);
+/** What a closed server answers is always the same. */
+function writable(seen: readonly Seen[]): readonly number[] {
+  const open = ORDINALS.filter((ordinal) => seen[ordinal]?.readOnly === false);
+  return open.length === 0 ? ORDINALS : open;
+}
+
+function shape(chance: () => number, kind: Operation["kind"], on: number, number: number): Operation {
   const to = (on + pick(chance, [1, 2])) % MEMBERS;
   const value = pick(chance, ["ON", "OFF"] as const);
   switch (kind) {
@@ -133,10 +142,14 @@ function sensible(operation: Operation, seen: readonly Seen[]): boolean {
       return on.channel && on.waiters === 0;
     case "copy": {
       const donor = seen[operation.to];
-      // A copy of a server on which commits wait begins when they are done.
-      return donor !== undefined && !donor.frozen && donor.waiters === 0 && on.waiters === 0 && !on.receives;
+      // A copy of a server on which commits wait begins when they are done, and one into an open server never does.
+      // What becomes of a copied channel that never had a connection is not known well enough.
+      if (donor === undefined || donor.frozen || donor.waiters > 0 || donor.unmet) return false;
+      return on.readOnly && on.waiters === 0 && !on.receives;
     }
     case "signal":
+      // An applier that waits for an acknowledgement does not stop, and so its server does not end.
+      if (operation.signal === "SIGTERM") return on.waiters === 0 || !on.channel;
       // One at a time stands still.
       return operation.signal !== "SIGSTOP" || seen.every((one) => !one.frozen);
     default:

@@ -15,6 +15,9 @@ const ORDINALS = Array.from({ length: MEMBERS }, (_, ordinal) => ordinal);
 /** Longer than any comparison. */
 const FOR_EVER_MS = 4 * 3_600_000;
 const COPY_MS = 60_000;
+/** Longer than a server needs to end in good order and to start again, also on a busy machine. */
+const GRACE_MS = 60_000;
+const LOOK_AGAIN_MS = 250;
 
 /** By what it is about, in the order of the servers. */
 export type State = Readonly<Record<string, string>>;
@@ -71,8 +74,23 @@ export class Side {
     await this.subject.signal(on, signal);
     if (signal === "SIGSTOP") this.#frozen.add(on);
     if (signal === "SIGCONT") this.#frozen.delete(on);
-    if (before !== null) await this.#story.until(on, ({ startedAtMs }) => startedAtMs > before.startedAtMs);
-    return "sent";
+    if (before === null) return "sent";
+    if (await this.#startsAnew(on, before)) return "sent";
+    await this.subject.signal(on, "SIGKILL");
+    if (!(await this.#startsAnew(on, before))) throw new Error(`server ${on} does not come back`);
+    return "had to be killed";
+  }
+
+  /** Within the grace; meanwhile the server answers nobody, or only at first. */
+  async #startsAnew(on: number, before: ServerFacts): Promise<boolean> {
+    for (let leftMs = GRACE_MS; leftMs > 0; leftMs -= LOOK_AGAIN_MS) {
+      const server = await this.subject.tryConnect(on, this.subject.root);
+      const facts = server.ok ? await mysql.observe(server.value, { survey: true }) : server;
+      if (server.ok) await server.value.close();
+      if (facts.ok && facts.value.startedAtMs > before.startedAtMs) return true;
+      await this.subject.sleep(LOOK_AGAIN_MS);
+    }
+    return false;
   }
 
   /** The answer may come much later, or never. */
@@ -92,7 +110,7 @@ export class Side {
     const before = await story.facts(on);
     const peer = story.peer(to, on);
     const done = await story.on(on, (server) => mysql.seed(server, peer, COPY_MS, before.executed));
-    if (done.ok) await story.until(on, ({ startedAtMs }) => startedAtMs > before.startedAtMs);
+    if (done.ok && !(await this.#startsAnew(on, before))) return "copied, and does not come back";
     return told(done);
   }
 
@@ -166,6 +184,7 @@ export class Side {
           waiters: one?.acks.waiters ?? 0,
           receives: one?.channel != null && one.channel.receiver !== "off",
           channel: one?.channel != null,
+          unmet: one?.channel != null && one.channel.sourceUuid === null,
           readOnly: one?.readOnly === true,
         }),
       );
@@ -198,7 +217,7 @@ export class Side {
       [`${name} channel`]:
         channel === null
           ? "none"
-          : `receiver ${channel.receiver}, applier ${channel.applier}, last ${source}`,
+          : `receiver ${channel.receiver}, applier ${channel.applier}, last ${source} (${channel.sourceLeft})`,
       [`${name} error`]: `${troubleOf(channel?.receiverError)} ${channel?.applierError != null}`,
     };
   }

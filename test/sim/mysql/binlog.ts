@@ -16,20 +16,24 @@ function eventsOf({ gtid, at }: Transaction): Uint8Array {
   return new TextEncoder().encode(`binlog of ${gtid.uuid}:${gtid.number} at ${at}`.padEnd(EVENTS_BYTES));
 }
 
+/** Why a source sends nothing to somebody who has this; what still waits for an acknowledgement counts as had. */
+export function refusalToSend({ data, volume }: SimServer, have: Gtids): string | null {
+  if (!have.contains(data.purged)) return "the source purged required binary logs";
+  const known = data.executed.of(volume.serverUuid);
+  for (const { gtid } of data.binlog) if (gtid.uuid === volume.serverUuid) known.add(gtid);
+  if (!known.contains(have.of(volume.serverUuid)))
+    return "the replica has more GTIDs of the source than the source";
+  return null;
+}
+
 export function readBinlog(
   server: SimServer,
   except: string,
   bytesMax: number,
 ): Outcome<readonly LoggedTransaction[]> {
   const have = Gtids.parse(except);
-  if (!have.contains(server.data.purged)) {
-    return fail("refused", "the source purged required binary logs", { code: SOURCE_FATAL });
-  }
-  if (!server.data.executed.contains(have.of(server.volume.serverUuid))) {
-    return fail("refused", "the replica has more GTIDs of the source than the source", {
-      code: SOURCE_FATAL,
-    });
-  }
+  const reason = refusalToSend(server, have);
+  if (reason !== null) return fail("refused", reason, { code: SOURCE_FATAL });
   const wanted = server.data.binlog.filter(({ gtid }) => !have.has(gtid));
   if (wanted.length * EVENTS_BYTES > bytesMax) {
     return fail("refused", `the transactions take more than ${bytesMax} bytes`);

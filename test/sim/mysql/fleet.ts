@@ -96,6 +96,11 @@ export function createFleet(clock: SimClock, exited: Network["exited"]): Fleet {
       if (found === null || !routes.isWhole(from.name, found.name)) return null;
       return found.running && found.stopped ? null : found;
     },
+    isSilent(from, host) {
+      const found = byHost.get(host);
+      if (found === undefined) return false;
+      return !routes.isWhole(from.name, found.name) || (found.running && found.stopped);
+    },
     silent: expectSilence,
     cut(from, to) {
       routes.cut(from, to);

@@ -5,9 +5,9 @@
  * it meanwhile is done when it goes on.
  */
 import type { SimClock } from "../clock.ts";
-import { type Receiver, startReceiver } from "./replication.ts";
+import { type Fault, type Receiver, startReceiver } from "./replication.ts";
 import type { Routes } from "./routes.ts";
-import { type Ack, acknowledgements, semiSyncWait } from "./semisync.ts";
+import { type Ack, acknowledgements, giveUpWaiting, semiSyncWait } from "./semisync.ts";
 import type { Session } from "./session.ts";
 import { COMPILED, PLUGIN_VARIABLES } from "./variables.ts";
 import type { Data, Transaction, Volume } from "./volume.ts";
@@ -21,8 +21,8 @@ export interface Dump {
   readonly semiSync: boolean;
   /** The source has something new for it. */
   send(transaction: Transaction): void;
-  /** The source's side has ended. */
-  end(): void;
+  /** The source's side has ended; after a fault the replica does not come again. */
+  end(fault?: Fault | null): void;
   /** Something may keep the two from hearing each other from now on. */
   fallSilent(): void;
 }
@@ -36,10 +36,14 @@ export interface Process {
   /** By server uuid: the last place in the binary log that this replica has acknowledged. */
   readonly acked: Map<string, number>;
   readonly ackWaiters: Set<Ack>;
+  /** Ends when the binary log goes on in a new file; until then nothing more is written to it. */
+  rotation: Promise<void> | null;
   /** Epochs whose rows are being written. */
   readonly lockedTerms: Set<number>;
   receiver: Receiver | null;
-  /** How the last stream of its receiver ended; null while it is connected. */
+  /** What its receiver met last, or what ended it; null when nothing did, or it runs. */
+  receiverFault: Receiver["error"];
+  /** What the log says of how the last stream of its receiver ended: nothing while it is connected, or given up. */
   sourceLeft: "orderly" | "cut" | null;
   applier: boolean;
   applierError: string | null;
@@ -48,6 +52,8 @@ export interface Process {
   donating: boolean;
   /** A graceful stop is under way: nobody new comes in and nothing more is committed. */
   ending: boolean;
+  /** The stop has answered OK to all who waited, and nobody waits any more. */
+  waitsNoMore: boolean;
 }
 
 /** What the checks of a simulation see the moment it happens. */
@@ -62,6 +68,8 @@ export interface Witness {
 export interface Network {
   /** The server behind a DNS name; null when there is none or it cannot be reached. */
   resolve(from: SimServer, host: string): SimServer | null;
+  /** Nobody says that it is not there; one only waits for it in vain. */
+  isSilent(from: SimServer, host: string): boolean;
   /** The process has ended; whoever started it starts it again. */
   exited(server: SimServer, exitCode: number): void;
   readonly routes: Routes;
@@ -84,6 +92,8 @@ export class Lost extends Error {}
 
 /** How long a graceful stop takes (facts L1). */
 const SHUTDOWN_MS = 260;
+/** So many seconds a stop gives its clients before it ends the streams of its replicas (measured). */
+const STREAMS_LAST_S = 8;
 
 export class SimServer {
   readonly name: string;
@@ -178,18 +188,21 @@ export class SimServer {
       locks: new Map(),
       acked: new Map(),
       ackWaiters: new Set(),
+      rotation: null,
       lockedTerms: new Set(),
       receiver: null,
+      receiverFault: null,
       sourceLeft: null,
       applier: false,
       applierError: null,
       applying: null,
       donating: false,
       ending: false,
+      waitsNoMore: false,
     };
     if (globals.get("skip_replica_start") === "OFF" && data.channel !== null) {
       this.startApplier();
-      startReceiver(this);
+      startReceiver(this, { atBoot: true });
     }
   }
 
@@ -206,17 +219,32 @@ export class SimServer {
     this.network.exited(this, exitCode);
   }
 
-  /** SIGTERM: every commit that waits is answered OK, acknowledged or not (facts L1), and the exit code is 0. */
+  /** SIGTERM: whoever waits is answered OK, acknowledged or not, if `giveUpWaiting` can (facts L1). Exit code 0. */
   terminate(): void {
     const process = this.process;
     this.whenAwake(() => {
       if (process.ending || this.#process !== process) return;
       process.ending = true;
-      for (const ack of [...process.ackWaiters]) ack.release();
-      this.clock.after(SHUTDOWN_MS, () => {
-        if (this.#process === process) this.stop(0);
-      });
+      void this.#end(process);
     });
+  }
+
+  /** Streams are ended last. A stop that does not come to its end has closed everything, and stays until it is killed. */
+  async #end(process: Process): Promise<void> {
+    for (let second = 0; second < STREAMS_LAST_S && !giveUpWaiting(process); second += 1) {
+      await this.clock.sleep(1_000);
+      if (this.#process !== process) return;
+    }
+    for (const dump of [...process.dumps]) {
+      if (giveUpWaiting(process)) break;
+      dump.end();
+    }
+    if (!giveUpWaiting(process)) {
+      for (const session of [...process.sessions]) session.lose();
+      return;
+    }
+    await this.clock.sleep(SHUTDOWN_MS);
+    if (this.#process === process) this.stop(0);
   }
 
   /** A variable by name; undefined while its plugin is not there. */
@@ -240,15 +268,18 @@ export class SimServer {
     await this.#room();
     const uuid = this.volume.serverUuid;
     const number = Math.max(this.data.executed.next(uuid), this.#nextLogged(uuid));
-    await this.commit({ gtid: { uuid, number }, effect, at: this.clock.now(), mark });
+    const serverId = this.variable("server_id") ?? "";
+    await this.#commit({ gtid: { uuid, number }, serverId, effect, at: this.clock.now(), mark });
   }
 
-  /** Without room the server waits for somebody to make some. */
+  /** Without room the server waits for somebody to make some, and for a new file until there is one. */
   async #room(): Promise<void> {
-    if (!this.#diskFull) return;
     const process = this.process;
-    await new Promise<void>((resolve) => this.whenRoom(resolve));
-    if (this.#process !== process) throw new Lost(`${this.name} ended`);
+    if (process.ending) throw new Lost(`${this.name} ends`);
+    while (this.#diskFull || process.rotation !== null) {
+      await (process.rotation ?? new Promise<void>((resolve) => this.whenRoom(resolve)));
+      if (this.#process !== process) throw new Lost(`${this.name} ended`);
+    }
   }
 
   #nextLogged(uuid: string): number {
@@ -257,10 +288,8 @@ export class SimServer {
   }
 
   /** AFTER_SYNC: into the binary log and to the replicas first, then the wait, then it can be read. */
-  async commit(transaction: Transaction): Promise<void> {
+  async #commit(transaction: Transaction): Promise<void> {
     const process = this.process;
-    if (this.#diskFull) await this.#room();
-    if (this.#process !== process || process.ending) throw new Lost(`${this.name} ends`);
     this.data.binlog.push(transaction);
     for (const dump of process.dumps) dump.send(transaction);
     const place = this.data.binlog.length - 1;
@@ -271,6 +300,17 @@ export class SimServer {
     if (transaction.gtid.uuid === this.volume.serverUuid) {
       this.network.witness.committed(this, transaction, acknowledgements(this, place));
     }
+  }
+
+  /** A new file of the binary log begins when every commit in the old one is done; nobody writes meanwhile. */
+  async rotate(): Promise<void> {
+    const { process } = this;
+    while (process.rotation !== null) await process.rotation;
+    if (process.ackWaiters.size === 0) return;
+    process.rotation = Promise.all([...process.ackWaiters].map(({ done }) => done)).then(() => {
+      process.rotation = null;
+    });
+    await process.rotation;
   }
 
   execute({ gtid, effect }: Transaction): void {
@@ -302,9 +342,14 @@ export class SimServer {
         process.applier = false;
         process.applierError = `Could not execute Write_rows event of ${next.gtid.number}; Duplicate entry (1062)`;
       }
-      if (process.applier) await this.commit(next).catch((error: unknown) => void onlyLost(error));
+      if (process.applier) await this.#replay(next).catch((error: unknown) => void onlyLost(error));
       process.applying = null;
     }
+  }
+
+  async #replay(transaction: Transaction): Promise<void> {
+    await this.#room();
+    await this.#commit(transaction);
   }
 
   async #untilApplicable(process: Process): Promise<void> {

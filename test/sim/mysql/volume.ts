@@ -3,10 +3,13 @@
  * identity, persisted variables, the relay log, and how the last copy into it went (facts L0, L3, L10).
  */
 import { type Gtid, Gtids } from "./gtids.ts";
+import { COMPILED } from "./variables.ts";
 
 /** A change as it stands in a binary log. */
 export interface Transaction {
   readonly gtid: Gtid;
+  /** The number (`server_id`) of its origin at that time. */
+  readonly serverId: string;
   readonly effect: (data: Data) => void;
   /** When its origin committed it, milliseconds. */
   readonly at: number;
@@ -115,7 +118,13 @@ export function freshVolume(serverUuid: string, part: VolumePart): Volume {
   for (let number = 1; number <= INITIAL_TRANSACTIONS + (part.rows ?? 0); number += 1) {
     const row = `row-${number}`;
     const effect = (of: Data): void => void (number > INITIAL_TRANSACTIONS && of.rows.add(row));
-    const transaction: Transaction = { gtid: { uuid: serverUuid, number }, effect, at: 0, mark: null };
+    const transaction: Transaction = {
+      gtid: { uuid: serverUuid, number },
+      serverId: COMPILED["server_id"] ?? "",
+      effect,
+      at: 0,
+      mark: null,
+    };
     data.binlog.push(transaction);
     data.executed.add(transaction.gtid);
     effect(data);

@@ -71,6 +71,7 @@ test("roles are published by labels and two Services of one epoch", () => {
 
 describe("standing", () => {
   const noLogs = { purged: "" };
+  const STARVED = { receiver: "off", starved: true, receiverError: "Got fatal error 1236 (13114)" } as const;
   const table: readonly (readonly [string, string, ServerFacts])[] = [
     ["following", "following", replicaFacts(1)],
     ["following, a commit under way", "following", replicaFacts(1, { executed: written(101) })],
@@ -87,6 +88,8 @@ describe("standing", () => {
       "broken",
       replicaFacts(1, { channel: channelTo(0, { receiver: "connecting", receiverError: "denied" }) }),
     ],
+    ["starved", "broken", replicaFacts(1, { channel: channelTo(0, STARVED) })],
+    ["starved by another source", "detached", replicaFacts(1, { channel: channelTo(2, STARVED) })],
     ["applier stopped", "broken", replicaFacts(1, { channel: channelTo(0, { applierError: "1032" }) })],
     ["own transactions", "errant", replicaFacts(1, { executed: `${written(100)},\n${uuidOf(1)}:1-3` })],
     ["empty", "blank", facts(1)],

@@ -84,6 +84,20 @@ describe("a member with transactions of its own", () => {
     }
   });
 
+  test("is made from a member that has all that it wrote as the primary before", () => {
+    const [past, tail] = [`${uuidOf(2)}:1-5`, `${uuidOf(2)}:6`];
+    const [all, own] = [`${written(100)},\n${past}`, `${written(100)},\n${uuidOf(2)}:1-6`];
+    const kept = [{ epoch: 1, serverUuid: uuidOf(2), gtids: tail }];
+    const primary = server(0, primaryFacts(3, { executed: all, archived: kept }));
+    const deposed = replica(2, { executed: own, received: own }, { receiver: "off" });
+    const donorOf = (executed: string): unknown => {
+      const decision = deciding(before, without, primary, deposed, replica(1, { executed, received: all }));
+      return stepsOfKind(decision, "Seed")[0]?.donor;
+    };
+    expect(donorOf(`${written(90)},\n${past}`)).toBe(1);
+    expect(donorOf(`${written(100)},\n${uuidOf(2)}:1-4`)).toBe(0);
+  });
+
   test("waits while the only member to copy from is being copied from", () => {
     const nobody = state(steadyState(3, { established: config(3, { ackers: [], ackCount: 0 }) }));
     const tails = [1, 2].map((ordinal) => ({

@@ -58,6 +58,7 @@ const CHANNEL: NonNullable<ServerFacts["channel"]> = {
   tls: true,
   sourceLeft: null,
   lockedOut: false,
+  starved: false,
   receiverError: null,
   applierError: null,
 };

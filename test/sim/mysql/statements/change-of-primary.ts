@@ -26,6 +26,7 @@ export const CHANGE_STATEMENTS: readonly Statement[] = [
       if (process.receiver !== null || process.applier)
         throw new Refused(3081, "This operation cannot be performed with running replication threads");
       server.data.channel = null;
+      process.receiverFault = null;
       dropRelayLog(server);
     },
   },

@@ -1,7 +1,8 @@
 /** CLONE INSTANCE: everything of the donor but what belongs to the recipient's volume, then a restart (L10). */
 
 import { Gtids } from "../gtids.ts";
-import { dropRelayLog } from "../replication.ts";
+import { offlineRefusal } from "../offline.ts";
+import { cannotSend, dropRelayLog } from "../replication.ts";
 import { Refused, type SimServer } from "../server.ts";
 import type { Session } from "../session.ts";
 import { copyData } from "../volume.ts";
@@ -12,6 +13,8 @@ function donorRefuses(donor: SimServer | null, account: string, password: string
   const user = donor.data.users.get(account);
   if (user?.password !== password) return "Connect failed: Error: 1045: Access denied";
   if (user.locked) return "Connect failed: Error: 3118: Account is locked";
+  const offline = offlineRefusal(donor, account);
+  if (offline !== null) return `Connect failed: Error: ${offline.code}: ${offline.message}`;
   if (user.grants !== null && !user.grants.has("BACKUP_ADMIN ON *.*")) return "Error: 1227: BACKUP_ADMIN";
   if (!donor.data.plugins.has("clone")) return "Error: 1524: Plugin 'clone' is not loaded";
   if (donor.process.donating) return "Error: 3634: Too many concurrent clone operations";
@@ -44,6 +47,8 @@ async function clone(session: Session, account: string, host: string, password: 
     throw new Refused(3862, "Clone Donor Error: Error: 2013: Lost connection");
   }
   server.network.witness.discarding(server, "data", donor);
+  // Its logs are gone before it ends, so whoever receives from it cannot go on (measured).
+  for (const dump of [...recipient.dumps]) dump.end(cannotSend("could not find next log"));
   dropRelayLog(server);
   if (server.cloneFailures > 0) {
     server.cloneFailures -= 1;

@@ -114,6 +114,7 @@ function channels({ server, process }: Session, query: string): string | null {
   const { channel } = server.data;
   if (channel === null) return null;
   const { receiver } = process;
+  const error = receiver === null ? process.receiverFault : receiver.error;
   const known: Readonly<Record<string, unknown>> = {
     name: "",
     host: channel.host,
@@ -122,8 +123,8 @@ function channels({ server, process }: Session, query: string): string | null {
     tls: channel.tls ? "YES" : "NO",
     sourceUuid: channel.sourceUuid,
     receiver: receiver?.state ?? "OFF",
-    receiverNumber: receiver?.error?.number ?? 0,
-    receiverError: receiver?.error?.message ?? "",
+    receiverNumber: error?.number ?? 0,
+    receiverError: error?.message ?? "",
     received: server.volume.received.print(),
     applier: process.applier ? "ON" : "OFF",
     sourceLeft: receiver?.state === "ON" ? null : lastWord(process),

@@ -68,5 +68,11 @@ export const SETTING_STATEMENTS: readonly Statement[] = [
       server.install(plugin);
     },
   },
-  { pattern: /^FLUSH BINARY LOGS$/, run: (session) => session.need("RELOAD") },
+  {
+    pattern: /^FLUSH BINARY LOGS$/,
+    run: async (session) => {
+      session.need("RELOAD");
+      await session.server.rotate();
+    },
+  },
 ];
