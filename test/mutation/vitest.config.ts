@@ -11,6 +11,7 @@ export default defineConfig({
     include: [
       "test/unit/{decide,engines-mysql,annotations}/**/*.test.ts",
       "test/property/{decide,gtid,annotations}.test.ts",
+      "test/mutation/verbs.test.ts",
     ],
     environment: "node",
     testTimeout: 60_000,
