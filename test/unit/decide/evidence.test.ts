@@ -210,6 +210,10 @@ describe("it is left alone when only our own way to it is cut:", () => {
     expect(stepsOfKind(anew, "StopReceiving")).toEqual([]);
     expect(deciding(...nobody, cut, known("PrimaryUnreachable", 30_000)).phase).toBe("FailingOver");
     expect(deciding(...nobody, known("PrimaryUnreachable", 30_001)).phase).toBe("FailingOver");
+    // That it ended is known, however long our way was cut before.
+    expect(deciding(...nobody, ended({}), cut, known("PrimaryUnreachable", 30_001)).phase).toBe(
+      "FailingOver",
+    );
   });
 });
 
