@@ -9,6 +9,7 @@ import { settled, stepsOf, stepsOfKind } from "../../support/carry-out.ts";
 import {
   type Change,
   channelTo,
+  config,
   facts,
   known,
   NOW_MS,
@@ -22,6 +23,7 @@ import {
   saying,
   server,
   silent,
+  spec,
   state,
   steadyState,
   uuidOf,
@@ -144,6 +146,28 @@ describe("it is waited for, up to the graceful wait, when", () => {
     const over = deciding(...changes, known("PrimaryUnreachable", 60_000));
     expect(stepsOfKind(over, "Record")[0]?.state).toMatchObject({ phase: "Revoking", unproven: [uuidOf(0)] });
     expect(over.why).toContain("It may hold acknowledged writes alone");
+  });
+});
+
+describe("how it ended is known by its acknowledgers alone:", () => {
+  const told = (ordinal: number, source: number, sourceLeft: Channel["sourceLeft"]) => {
+    const account = RULES.replicationAccount(ordinal);
+    const channel = channelTo(source, { receiver: "connecting", sourceLeft, account });
+    return server(ordinal, replicaFacts(ordinal, { channel }));
+  };
+  const [first] = config(3).ackers;
+  const one = state(
+    steadyState(3, { established: config(3, { ackers: first === undefined ? [] : [first] }) }),
+  );
+
+  test.each<[string, string, readonly Change[]]>([
+    ["a replica of another server says nothing", "at once", [told(1, 0, "cut"), told(2, 1, "orderly")]],
+    ["one that is being kept out says nothing", "at once", [one, told(1, 0, "cut"), told(2, 0, null)]],
+    ["but that it was left in good order", "later", [one, told(1, 0, "cut"), told(2, 0, "orderly")]],
+    ["nor does one that is kept out say it alone", "later", [one, silent(1), told(2, 0, "cut")]],
+  ])("%s", (_, when, changes) => {
+    const decision = deciding(closed, ...changes, spec({ lossAcceptedEpoch: 1 }));
+    expect(decision.phase).toBe(when === "at once" ? "FailingOver" : "Degraded");
   });
 });
 
