@@ -7,6 +7,7 @@ import type { Observed } from "../../../shared/model/observed.ts";
 import type { Channel } from "../../../shared/model/server.ts";
 import { settled, stepsOf, stepsOfKind } from "../../support/carry-out.ts";
 import {
+  adoptingState,
   type Change,
   channelTo,
   config,
@@ -71,6 +72,12 @@ function stopped(reason: string): Change {
   }));
 }
 
+/** A second container that runs. */
+const beside: Change = onPod(0, (pod) => {
+  const another = { name: "exporter", running: true, restartCount: 0, reason: null, exitCode: null };
+  return { ...pod, containers: [...pod.containers, { ...another, ended: null }] };
+});
+
 const nobody = [silent(0), lostBy(null, null)];
 const ORDERLY = "may hold acknowledged writes alone";
 const DEAD = "writes wait until a primary is there again";
@@ -129,6 +136,11 @@ describe("it is waited for, up to the graceful wait, when", () => {
     ["it left one replica in good order", [closed, lostBy("cut", "orderly")], "it is not known how it ended"],
     ["one replica does not know", [closed, lostBy("cut", null)], "it is not known how it ended"],
     ["its container does not run", [...nobody, stopped("CrashLoopBackOff")], "CrashLoopBackOff, exit code 1"],
+    [
+      "its container does not run, though another of its pod does",
+      [...nobody, stopped("CrashLoopBackOff"), beside],
+      "CrashLoopBackOff",
+    ],
     ["its pod is pending", [...nobody, onPod(0, (pod) => ({ ...pod, phase: "Pending" }))], "not running"],
   ];
   test.each(table)("%s", (_, changes, text) => {
@@ -232,6 +244,9 @@ describe("it is left alone when only our own way to it is cut:", () => {
     expect(anew.problems.map((problem) => problem.code)).toEqual(["PrimaryCutOff"]);
     expect(anew.lookAgainMs).toBe(250);
     expect(stepsOfKind(anew, "StopReceiving")).toEqual([]);
+    const begun = deciding(...nobody, cut);
+    expect(begun.problems.map((problem) => problem.code)).toEqual(["PrimaryUnreachable"]);
+    expect(begun.lookAgainMs).toBe(50);
     expect(deciding(...nobody, cut, known("PrimaryUnreachable", 30_000)).phase).toBe("FailingOver");
     expect(deciding(...nobody, known("PrimaryUnreachable", 30_001)).phase).toBe("FailingOver");
     // That it ended is known, however long our way was cut before.
@@ -239,6 +254,14 @@ describe("it is left alone when only our own way to it is cut:", () => {
       "FailingOver",
     );
   });
+});
+
+test("nothing is lost before anything was established", () => {
+  const pending = { ...config(3), open: false };
+  const adoption = state(adoptingState(3, { phase: "Establishing", pending }));
+  const ahead = server(2, replicaFacts(2, { received: written(101) }));
+  const decision = deciding(adoption, ahead, server(0, primaryFacts(3, { readOnly: true, terms: [] })));
+  expect(decision.problems.map((problem) => problem.code)).not.toContain("PrimaryLostTransactions");
 });
 
 test("a primary that takes writes, or whose commits wait, lost nothing that its replicas have first", () => {

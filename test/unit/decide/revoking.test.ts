@@ -46,6 +46,14 @@ describe("the elected", () => {
     ]);
   });
 
+  test("waits for nothing, and the others begin to follow it in the same breath", () => {
+    const closed = server(0, primaryFacts(3, { readOnly: true }));
+    expect(deciding(before, state(revoking(3)), closed, cut(1, 2)).tracks).toEqual([
+      [{ kind: "Follow", ordinal: 1, source: 0, how: "start" }],
+      [{ kind: "Follow", ordinal: 2, source: 0, how: "start" }],
+    ]);
+  });
+
   test("is recorded also when nobody knows any more what began it", () => {
     const decision = deciding(before, state(revoking(3, "failover", { op: null })), silent(0), cut(1, 2));
     expect(recordedBy(decision)).toMatchObject({ phase: "Establishing", op: null });
