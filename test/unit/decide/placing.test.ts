@@ -141,6 +141,12 @@ test("while a failover is waited for, replicas are kept in their places, and not
   expect(deciding(before, silent(0), still, silent(2), blank).tracks.length).toBeGreaterThan(0);
 });
 
+test("a replica that has received more than it applies, and applies nothing just now, is not behind", () => {
+  const between = replica(1, { executed: written(90), received: written(100), applyingSinceMs: null });
+  expect(deciding(before, between).problems).toEqual([]);
+  expect(follows(between)).toEqual([]);
+});
+
 test("awaited members are looked for less and less often", () => {
   const at = (ms: number) => deciding(before, lone, silent(2), known("WaitingForMembers", ms)).lookAgainMs;
   expect([at(0), at(10_000), at(1_000_000)]).toEqual([300, 1_000, 30_000]);

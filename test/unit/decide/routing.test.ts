@@ -77,6 +77,13 @@ describe("a Pod says of its server", () => {
     expect(recordOf(2, silent(2))).toMatchObject({ serverUuid: null, version: null, acks: false });
   });
 
+  test("that another server stands in the primary's place", () => {
+    const replaced = server(0, facts(0, { serverUuid: newUuidOf(0) }));
+    expect(recordOf(0, replaced, silent(1), silent(2))).toMatchObject({
+      ...{ role: "primary", note: "its volume was replaced by an empty or foreign one", serverUuid: null },
+    });
+  });
+
   test("only what is new: a label or a record", () => {
     expect(labelling(1)).toBeUndefined();
     expect(labelling(1, labelled(1, { [LABEL.epoch]: "0" }))).toMatchObject({
@@ -102,6 +109,13 @@ describe("reads are served by", () => {
     expect(role(silent(2))).toBeUndefined();
     expect(role(silent(2), away)).toBeNull();
     expect(labelling(2, silent(2), away)?.labels[LABEL.epoch]).toBeNull();
+  });
+
+  test("nobody whose applier stands, also while there is no primary to compare with", () => {
+    const standing = replica(2, {}, { receiver: "connecting", applier: "off" });
+    const away = [silent(0), replica(1, {}, { receiver: "connecting" })];
+    expect(role(...away, standing)).toBeNull();
+    expect(role(...away, replica(2, {}, { receiver: "connecting" }))).toBeUndefined();
   });
 
   test("nobody who bears the label of a primary without being it", () => {

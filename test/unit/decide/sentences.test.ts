@@ -15,6 +15,7 @@ import {
   NOW_MS,
   newUuidOf,
   observed,
+  onPod,
   placed,
   podless,
   primaryFacts,
@@ -270,6 +271,22 @@ describe("of members", () => {
     const problem = deciding(before, change).problems.find((one) => one.code === code);
     expect(problem).toMatchObject({ message, blocks: false });
     expect(problem?.ordinal).toBe(code === "NoSpareCopy" ? undefined : 2);
+  });
+
+  test("of what nobody has looked into, only the transactions are known", () => {
+    const unseen = server(2, facts(2, { executed: `${newUuidOf(2)}:1-100`, survey: null }));
+    const [problem] = deciding(before, unseen).problems;
+    expect(problem?.message).toContain(
+      `mysql-2 holds transactions ${newUuidOf(2)}:1-100 that the primary lacks`,
+    );
+  });
+
+  test("a container that does not run and does not say why is told by its silence", () => {
+    const mute = onPod(2, (pod) => ({
+      ...pod,
+      containers: pod.containers.map((container) => ({ ...container, running: false })),
+    }));
+    expect(deciding(before, mute, silent(2)).problems[0]?.message).toBe("mysql-2 does not answer: timeout.");
   });
 
   test("nothing is wrong with an empty one that is to be seeded, nor at the limits", () => {
