@@ -175,6 +175,16 @@ function settingCases(story: Story, run: Run): void {
 
 export type Run = (name: string, work: () => Promise<void>) => void;
 
+/** In this order, since each goes on where the one before it has ended. */
+export const CHAPTERS: readonly (readonly [string, (story: Story, run: Run) => void])[] = [
+  ["settings", settingCases],
+  ["replication", replicationCases],
+  ["acknowledgements", acknowledgementCases],
+  ["errant tails", tailCases],
+  ["change of primary", changeOfPrimaryCases],
+  ["signals", processCases],
+];
+
 export function serverContract(open: () => Promise<ServerSubject>): void {
   const story = new Story();
   beforeAll(async () => {
@@ -182,10 +192,5 @@ export function serverContract(open: () => Promise<ServerSubject>): void {
   });
   afterAll(() => story.subject?.close());
   const run: Run = (name, work) => test(name, () => story.subject.run(work));
-  describe("settings", () => settingCases(story, run));
-  describe("replication", () => replicationCases(story, run));
-  describe("acknowledgements", () => acknowledgementCases(story, run));
-  describe("errant tails", () => tailCases(story, run));
-  describe("change of primary", () => changeOfPrimaryCases(story, run));
-  describe("signals", () => processCases(story, run));
+  for (const [title, cases] of CHAPTERS) describe(title, () => cases(story, run));
 }

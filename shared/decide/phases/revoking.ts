@@ -76,9 +76,9 @@ function elected(situation: Situation, base: Base, election: Elected): Decision 
 }
 
 /** Too few copies, and a person has said, before or after the claim, that what only the others hold may be lost. */
-function acceptsLoss({ spec, state }: Situation, { revoked }: Quorum): boolean {
+function acceptsLoss({ spec, state }: Situation): boolean {
   const named = spec.lossAcceptedEpoch;
-  return (named === state.epoch || named === state.epoch - 1) && revoked.length > 0;
+  return named === state.epoch || named === state.epoch - 1;
 }
 
 function withoutQuorum(situation: Situation, base: Base, quorum: Quorum): Decision {
@@ -175,7 +175,7 @@ export function revoking(situation: Situation, problems: readonly Problem[]): De
   const { op } = situation.state;
   if (op?.kind === "switchover") return handingOver(situation, base, quorum, op);
   if (quorum.reached) return electing(situation, base, quorum);
-  if (!acceptsLoss(situation, quorum)) return withoutQuorum(situation, base, quorum);
+  if (!acceptsLoss(situation)) return withoutQuorum(situation, base, quorum);
   const election = elect(situation, quorum, null);
   return election.kind === "elected"
     ? lossy(situation, election, base)

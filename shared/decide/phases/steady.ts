@@ -14,7 +14,7 @@ import { maintenance, needsReopening, nextChange, reopeningState } from "../plan
 import { demoteTracks, type Request, requested, switchoverState } from "../plan/switchover.ts";
 import { type Situation, summary } from "../situation.ts";
 
-const MILD: ReadonlySet<Problem["code"]> = new Set(["NoSpareCopy", "Paused", "SwitchoverRefused"]);
+const MILD: ReadonlySet<Problem["code"]> = new Set(["NoSpareCopy", "SwitchoverRefused"]);
 /** A replica that is behind gains on its primary by seconds, not by milliseconds. */
 const CATCH_UP_MS = 1_000;
 

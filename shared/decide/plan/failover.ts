@@ -69,7 +69,7 @@ export function obstacle(situation: Situation): Problem | null {
     return before === null ? null : obstacle(before);
   }
   const ackers = members.filter((view) => view !== primary && isAcker(config, view));
-  const enough = config.ackCount > 0 && ackers.length >= needed(situation);
+  const enough = ackers.length >= needed(situation);
   if (!enough && primary.facts === null) {
     const away = config.ackers
       .filter((acker) => !ackers.some((view) => view.facts?.serverUuid === acker.serverUuid))
@@ -123,7 +123,7 @@ const LOOK_MS = 250;
 /** Whether the primary of an established cluster is to be given up now. */
 export function suspect(situation: Situation): Suspicion {
   const found = evidence(situation);
-  if (found.kind === "none" || situation.state.established === null) return { kind: "none" };
+  if (found.kind === "none") return { kind: "none" };
   if (found.kind === "cut-off" && isServed(situation)) {
     const lookAgainMs = knownForMs(situation) < REPLICAS_NOTICE_MS ? LOOK_MS : null;
     return { kind: "wait", problem: null, lookAgainMs };

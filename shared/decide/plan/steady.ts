@@ -41,8 +41,7 @@ export function joiningAcker({ members, config, spec }: Situation): Config["acke
 }
 
 function joining(situation: Situation): Change | null {
-  const { config, primary, members } = situation;
-  if (config.ackCount === 0 && members.length === 1) return null;
+  const { config, primary } = situation;
   const acker = joiningAcker(situation);
   if (acker === null) return null;
   const pod = view(situation, acker.ordinal)?.member.podName;

@@ -32,16 +32,16 @@ function whyNot(situation: Situation, target: MemberView | undefined): string | 
 
 /**
  * Its pod is being deleted and its server still answers, which the hook of our example manifests sees to: it hands
- * over before it is stopped. To whoever could be asked for, the least far behind first.
+ * over before it is stopped. To whoever could be asked for, the least far behind first, then by ordinal.
  */
 function successor(situation: Situation): MemberView | null {
   const { primary, members } = situation;
-  if (primary.member.pod?.deleting !== true || primary.facts === null) return null;
+  if (primary.member.pod?.deleting !== true) return null;
   const behindMs = ({ standing }: MemberView) => (standing.kind === "following" ? standing.lagMs : 0);
   const able = members.filter(
     (view) => whyNot(situation, view) === null && view.member.pod?.deleting !== true,
   );
-  return able.toSorted((a, b) => behindMs(a) - behindMs(b) || a.ordinal - b.ordinal)[0] ?? null;
+  return able.toSorted((a, b) => behindMs(a) - behindMs(b))[0] ?? null;
 }
 
 export function requested(situation: Situation): Request {

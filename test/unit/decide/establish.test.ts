@@ -11,6 +11,7 @@ import {
   type Change,
   channelTo,
   config,
+  facts,
   known,
   observed,
   placed,
@@ -92,6 +93,22 @@ describe("the next primary is", () => {
       "Promote",
       "Arm",
     ]);
+    // Recorded as open, it has still not been promoted, and is opened in the same breath.
+    expect(at(true, following).tracks[0]?.map(({ kind }) => kind)).toEqual([
+      "StopReceiving",
+      "Demote",
+      "Promote",
+      "Arm",
+      "Open",
+      "LabelPod",
+      "EnsureService",
+    ]);
+  });
+
+  test("recorded as open at once when somebody opened it already", () => {
+    const decision = at(false, next({ readOnly: false }));
+    expect(recordedBy(decision)?.pending?.open).toBe(true);
+    expect(serverSteps({ ...decision, tracks: [] })).toEqual([]);
   });
 
   test("armed at once while it is closed, whoever is connected", () => {
@@ -159,6 +176,9 @@ describe("the next primary is", () => {
 
   test("opened with its epoch and its count", () => {
     expect(at(true, next()).tracks[0]).toEqual(opened);
+    // Once that is recorded, its own commit shows who follows.
+    const behind = [0, 2].map((ordinal) => follower(ordinal, { received: written(99) }));
+    expect(stepsOfKind(at(true, next(), ...behind), "Open")).toHaveLength(1);
   });
 
   test("opened again while its term row is missing, another's, or held by too few", () => {
@@ -196,6 +216,14 @@ describe("members that are not in place", () => {
     const decision = at(false, next({ acks }), replica(2, {}, { receiver: "off" }));
     expect(serverSteps(decision)).toEqual([{ kind: "Follow", ordinal: 2, source: 1, how: "full" }]);
     expect([decision.lookAgainMs, decision.prelude]).toEqual([20, []]);
+  });
+
+  test("are not copied to while something is done on the next primary, since a copy takes long", () => {
+    const empty = server(2, facts(2));
+    const others = (...changes: readonly Change[]) =>
+      serverSteps(at(false, empty, ...changes)).filter((step) => "ordinal" in step && step.ordinal === 2);
+    expect(others(replica(1))).toEqual([]);
+    expect(others(next({ acks })).map(({ kind }) => kind)).toEqual(["Prepare", "Seed"]);
   });
 
   test("that are on their way are looked at less and less often", () => {

@@ -7,8 +7,10 @@ import type { Observed } from "../../../shared/model/observed.ts";
 import type { Channel } from "../../../shared/model/server.ts";
 import { settled, stepsOf, stepsOfKind } from "../../support/carry-out.ts";
 import {
+  adoptingState,
   type Change,
   channelTo,
+  config,
   facts,
   known,
   NOW_MS,
@@ -22,6 +24,7 @@ import {
   saying,
   server,
   silent,
+  spec,
   state,
   steadyState,
   uuidOf,
@@ -68,6 +71,12 @@ function stopped(reason: string): Change {
     containers: pod.containers.map((container) => ({ ...container, running: false, reason, exitCode: 1 })),
   }));
 }
+
+/** A second container that runs. */
+const beside: Change = onPod(0, (pod) => {
+  const another = { name: "exporter", running: true, restartCount: 0, reason: null, exitCode: null };
+  return { ...pod, containers: [...pod.containers, { ...another, ended: null }] };
+});
 
 const nobody = [silent(0), lostBy(null, null)];
 const ORDERLY = "may hold acknowledged writes alone";
@@ -127,6 +136,11 @@ describe("it is waited for, up to the graceful wait, when", () => {
     ["it left one replica in good order", [closed, lostBy("cut", "orderly")], "it is not known how it ended"],
     ["one replica does not know", [closed, lostBy("cut", null)], "it is not known how it ended"],
     ["its container does not run", [...nobody, stopped("CrashLoopBackOff")], "CrashLoopBackOff, exit code 1"],
+    [
+      "its container does not run, though another of its pod does",
+      [...nobody, stopped("CrashLoopBackOff"), beside],
+      "CrashLoopBackOff",
+    ],
     ["its pod is pending", [...nobody, onPod(0, (pod) => ({ ...pod, phase: "Pending" }))], "not running"],
   ];
   test.each(table)("%s", (_, changes, text) => {
@@ -144,6 +158,28 @@ describe("it is waited for, up to the graceful wait, when", () => {
     const over = deciding(...changes, known("PrimaryUnreachable", 60_000));
     expect(stepsOfKind(over, "Record")[0]?.state).toMatchObject({ phase: "Revoking", unproven: [uuidOf(0)] });
     expect(over.why).toContain("It may hold acknowledged writes alone");
+  });
+});
+
+describe("how it ended is known by its acknowledgers alone:", () => {
+  const told = (ordinal: number, source: number, sourceLeft: Channel["sourceLeft"]) => {
+    const account = RULES.replicationAccount(ordinal);
+    const channel = channelTo(source, { receiver: "connecting", sourceLeft, account });
+    return server(ordinal, replicaFacts(ordinal, { channel }));
+  };
+  const [first] = config(3).ackers;
+  const one = state(
+    steadyState(3, { established: config(3, { ackers: first === undefined ? [] : [first] }) }),
+  );
+
+  test.each<[string, string, readonly Change[]]>([
+    ["a replica of another server says nothing", "at once", [told(1, 0, "cut"), told(2, 1, "orderly")]],
+    ["one that is being kept out says nothing", "at once", [one, told(1, 0, "cut"), told(2, 0, null)]],
+    ["but that it was left in good order", "later", [one, told(1, 0, "cut"), told(2, 0, "orderly")]],
+    ["nor does one that is kept out say it alone", "later", [one, silent(1), told(2, 0, "cut")]],
+  ])("%s", (_, when, changes) => {
+    const decision = deciding(closed, ...changes, spec({ lossAcceptedEpoch: 1 }));
+    expect(decision.phase).toBe(when === "at once" ? "FailingOver" : "Degraded");
   });
 });
 
@@ -208,9 +244,24 @@ describe("it is left alone when only our own way to it is cut:", () => {
     expect(anew.problems.map((problem) => problem.code)).toEqual(["PrimaryCutOff"]);
     expect(anew.lookAgainMs).toBe(250);
     expect(stepsOfKind(anew, "StopReceiving")).toEqual([]);
+    const begun = deciding(...nobody, cut);
+    expect(begun.problems.map((problem) => problem.code)).toEqual(["PrimaryUnreachable"]);
+    expect(begun.lookAgainMs).toBe(50);
     expect(deciding(...nobody, cut, known("PrimaryUnreachable", 30_000)).phase).toBe("FailingOver");
     expect(deciding(...nobody, known("PrimaryUnreachable", 30_001)).phase).toBe("FailingOver");
+    // That it ended is known, however long our way was cut before.
+    expect(deciding(...nobody, ended({}), cut, known("PrimaryUnreachable", 30_001)).phase).toBe(
+      "FailingOver",
+    );
   });
+});
+
+test("nothing is lost before anything was established", () => {
+  const pending = { ...config(3), open: false };
+  const adoption = state(adoptingState(3, { phase: "Establishing", pending }));
+  const ahead = server(2, replicaFacts(2, { received: written(101) }));
+  const decision = deciding(adoption, ahead, server(0, primaryFacts(3, { readOnly: true, terms: [] })));
+  expect(decision.problems.map((problem) => problem.code)).not.toContain("PrimaryLostTransactions");
 });
 
 test("a primary that takes writes, or whose commits wait, lost nothing that its replicas have first", () => {

@@ -76,6 +76,12 @@ describe("standing", () => {
     ["following", "following", replicaFacts(1)],
     ["following, a commit under way", "following", replicaFacts(1, { executed: written(101) })],
     ["no transactions of its own lost", "following", replicaFacts(1, { executed: written(50) })],
+    ["opened by hand, though never the primary", "following", replicaFacts(1, { readOnly: false })],
+    [
+      "an error behind it",
+      "following",
+      replicaFacts(1, { channel: channelTo(0, { receiverError: "gone" }) }),
+    ],
     ["not attached", "detached", replicaFacts(1, { channel: null })],
     ["threads stopped", "detached", replicaFacts(1, { channel: channelTo(0, { receiver: "off" }) })],
     ["with another account", "detached", replicaFacts(1, { channel: channelTo(0, { account: "repl" }) })],

@@ -103,6 +103,10 @@ describe("a lost record", () => {
     });
     const ahead = server(0, replicaFacts(0, { ...following, executed: written(101) }));
     expect(recordedBy(deciding(before, wiped, ahead, next(all)))?.phase).toBe("Revoking");
+    // Whom nobody follows was not elected, whatever it has.
+    const another = server(2, replicaFacts(2, { channel: null, executed: all }));
+    const follows = server(1, replicaFacts(1, { executed: all }));
+    expect(recordedBy(deciding(before, wiped, old, follows, another))?.phase).toBe("Revoking");
   });
 
   test("an older text of the same epoch is known by the volumes, while the servers are away", () => {
@@ -187,12 +191,19 @@ describe("what remembers that the cluster was ours", () => {
     expect(recordedBy(strangers)).toMatchObject({ phase: "Adopting", epoch: 6 });
   });
 
+  test("is a row of this cluster also when the server that it names is gone", () => {
+    expect(told(claims(null), rows(term(4, 7)))).toBe(
+      "ordinal.dev/state was lost in epoch 4: no server is the last primary.",
+    );
+  });
+
   test("is the newest row, wherever it stands", () => {
+    const alone = server(2, replicaFacts(2, { channel: null, terms: [] }));
     for (const terms of [
-      [term(4, 0), term(1, 1)],
-      [term(1, 1), term(4, 0)],
+      [term(4, 0), term(1, 2)],
+      [term(1, 2), term(4, 0)],
     ]) {
-      expect(recordedBy(deciding(before, wiped, rows(...terms)))).toMatchObject({
+      expect(recordedBy(deciding(before, wiped, rows(...terms), alone))).toMatchObject({
         epoch: 6,
         pending: { primary: { ordinal: 0 } },
       });
@@ -283,7 +294,11 @@ describe("put together again", () => {
     expect(waited(60_000).why).toContain("mysql-0 was the last primary and is away, all others are there");
     const more = deciding(before, wiped, silent(0), silent(2), known("StateLost", 600_000));
     expect(recordedBy(more)).toBeNull();
+    expect(more.problems[0]).toMatchObject({ code: "StateLost", blocks: true });
     expect(more.problems[0]?.message).toContain("waiting for mysql-0, or for mysql-2");
+    expect([waited(40_000).lookAgainMs, more.lookAgainMs]).toEqual([4_000, 30_000]);
+    const many = deciding(settled(placed(5)), wiped, silent(0), silent(1), silent(2));
+    expect(many.problems[0]?.message).toContain("waiting for mysql-0, or for mysql-1, mysql-2.");
   });
 
   test("not around a row that a claim has outlived, while somebody is silent who may know more", () => {
@@ -300,5 +315,6 @@ describe("put together again", () => {
     const unclaimed = member(2, (of) => ({ ...of, claim: null }));
     const unknown = recordedBy(deciding(before, wiped, unclaimed, silent(2)))?.established?.ackers[1];
     expect(unknown).toEqual({ ordinal: 2, serverUuid: "00000000-0000-0000-0000-000000000000" });
+    expect(recordedBy(deciding(before, wiped, blank, unclaimed))?.established?.ackers[1]).toEqual(unknown);
   });
 });

@@ -50,6 +50,7 @@ describe("a member with transactions of its own", () => {
     expect(stepsOfKind(decision, "Event").find(({ reason }) => reason === "TailArchived")).toMatchObject({
       type: "Warning",
       message: `What only mysql-2 has (${TAIL}) is kept in ordinal.tail on mysql-0.`,
+      key: expect.stringContaining(`TailArchived|${uuidOf(2)}|What only mysql-2 has`),
     });
     expect(decision.problems.find(({ code }) => code === "ErrantTransactions")?.message).toContain(
       "they are being archived",
@@ -71,7 +72,7 @@ describe("a member with transactions of its own", () => {
     for (const kept of [archived(TAIL), archived(`${uuidOf(2)}:1`, `${uuidOf(2)}:2-3`)]) {
       const decision = deciding(before, without, own(), kept);
       expect(serverSteps(decision)).toMatchObject([
-        { kind: "Prepare", ordinal: 2 },
+        { kind: "Prepare", ordinal: 2, preparation: { parameters: { role: "unseeded" } } },
         { kind: "ArchiveTail", ordinal: 2, primary: 0 },
         { kind: "Seed", ordinal: 2, donor: 1, covered: `${written(100)},\n${TAIL}` },
       ]);
@@ -147,6 +148,7 @@ describe("a member with transactions of its own", () => {
     );
     const changing = deciding(before, reopening, own(), archived(TAIL));
     expect(serverSteps(changing).filter((step) => "ordinal" in step && step.ordinal === 2)).toEqual([]);
+    expect(stepsOfKind(deciding(before, reopening, own()), "ArchiveTail")).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 /** Letting go of a cluster, both ways, from every phase, and taking it back. */
 import { describe, expect, test } from "vitest";
+import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import type { Observed } from "../../../shared/model/observed.ts";
 import type { State } from "../../../shared/model/state.ts";
 import { carryOut, settled, stepsOf, stepsOfKind } from "../../support/carry-out.ts";
@@ -8,17 +9,21 @@ import {
   adoptingState,
   but,
   type Change,
+  channelTo,
   config,
   observed,
   placed,
   podless,
+  primaryFacts,
+  replicaFacts,
+  server,
   silent,
   state,
   steadyState,
   uuidOf,
   wish,
 } from "../../support/situation.ts";
-import { deciding } from "./support.ts";
+import { cut, deciding, recordedBy, revoking } from "./support.ts";
 
 const unmanaged: Change = wish({ managed: false, spec: null });
 
@@ -133,6 +138,98 @@ test("who gives up after bad input leaves nothing behind but the word Released",
   expect(stepsOf(deciding(carryOut(given, decision)))).toEqual([]);
 });
 
+describe("before anybody is handed over", () => {
+  const before = settled(placed(3));
+  const closed = server(0, primaryFacts(3, { readOnly: true }));
+
+  test("a primary that came back read-only is opened, since nobody else would do it", () => {
+    const decision = deciding(before, unmanaged, closed);
+    expect(recordedBy(decision)).toMatchObject({ epoch: 2, phase: "Establishing", op: { kind: "reopen" } });
+    const pending = { ...config(3), open: false };
+    const adoption = state(adoptingState(3, { phase: "Establishing", pending }));
+    const first = deciding(before, adoption, unmanaged, closed);
+    expect(recordedBy(first)?.phase).not.toBe("Releasing");
+    const open = deciding(before, adoption, unmanaged);
+    expect(recordedBy(open)?.phase).toBe("Releasing");
+  });
+
+  test("an epoch that is claimed has to be established", () => {
+    const claimed = state(revoking(3));
+    expect(recordedBy(deciding(before, claimed, unmanaged, cut(1, 2), silent(0)))?.phase).toBe(
+      "Establishing",
+    );
+    expect(recordedBy(deciding(before, claimed, unmanaged, silent(0)))).toBeNull();
+  });
+
+  test("a primary beyond the replica count is no reason to stay", () => {
+    const beyond = { ...config(3), primary: { ordinal: 4, serverUuid: "uuid-4" } };
+    const decision = deciding(before, state(steadyState(3, { established: beyond })), unmanaged);
+    expect(recordedBy(decision)?.phase).toBe("Releasing");
+  });
+
+  test("a slip beside a missing engine is no goodbye; what stops nothing is", () => {
+    const slip = {
+      code: "AnnotationUnknown",
+      message: "ordinal.dev/engin is unknown.",
+      blocks: true,
+    } as const;
+    const slipped = deciding(before, wish({ managed: false, spec: null, problems: [slip] }));
+    expect(slipped).toMatchObject({ phase: "Blocked", problems: [slip], tracks: [], lookAgainMs: null });
+    expect(recordedBy(slipped)).toBeNull();
+    const mild = wish({ managed: false, spec: null, problems: [{ ...slip, blocks: false }] });
+    expect(recordedBy(deciding(before, mild))?.phase).toBe("Releasing");
+  });
+});
+
+test("people are told that it ends, what stays and what does not, and who was not reached", () => {
+  const begun = deciding(unmanaged(settled(placed(3))));
+  expect(begun.conditions[0]).toMatchObject({
+    ...{ status: "Unknown", reason: "Releasing" },
+    message: "ordinal.dev/engine was removed; handing the cluster over.",
+  });
+  expect(stepsOfKind(begun, "Event").map(({ reason }) => reason)).toEqual(["ReleaseStarted"]);
+  expect(recordedBy(begun)?.op).toMatchObject({
+    id: "release-1",
+    kind: "release",
+    step: "HandOver",
+    target: null,
+  });
+  expect(begun.lookAgainMs).toBe(0);
+  const told = (...changes: readonly Change[]) =>
+    deciding(releasing(changes.reduce((of, change) => change(of), settled(placed(3)))));
+  const kept = told(unmanaged);
+  expect(kept.why).toBe("ordinal.dev/engine was removed; handing the cluster over.");
+  expect(kept.conditions[0]).toMatchObject({
+    ...{ status: "Unknown", reason: "Released" },
+    message: "Ordinal no longer manages mysql; replication goes on, Services and labels stay.",
+  });
+  expect(stepsOfKind(kept, "Event").map(({ reason }) => reason)).toEqual(["Released"]);
+  const removing = wish({ managed: false, spec: null, servicesOnRelease: "remove" });
+  expect(told(removing, silent(1), silent(2)).conditions[0]?.message).toBe(
+    "Ordinal no longer manages mysql; replication goes on, Services and labels are removed. Not reached: mysql-1, mysql-2, whose persisted settings stay as they were.",
+  );
+});
+
+test("only who follows the primary, or is counted on, is handed over; what is not there is not deleted", () => {
+  const one = config(3, { ackers: config(3).ackers.slice(0, 1) });
+  const phase = "Releasing";
+  const leaving = (...changes: readonly Change[]) =>
+    deciding(placed(3, state(steadyState(3, { phase, established: one })), unmanaged, ...changes));
+  const handed = (...changes: readonly Change[]) =>
+    stepsOfKind(leaving(...changes), "HandOver").map(({ ordinal }) => ordinal);
+  expect(handed()).toEqual([0, 1, 2]);
+  const stranger = server(2, replicaFacts(2, { channel: channelTo(1) }));
+  expect(handed(stranger)).toEqual([0, 1]);
+  expect(handed(stranger, server(1, replicaFacts(1, { channel: null })))).toEqual([0, 1]);
+  const removing = wish({ managed: false, spec: null, servicesOnRelease: "remove" });
+  const decision = leaving(removing);
+  expect(stepsOfKind(decision, "DeleteService")).toEqual([]);
+  expect(stepsOfKind(decision, "LabelPod")[0]).toMatchObject({
+    ...{ pod: "mysql-0", annotations: { [ANNOTATION.member]: null } },
+    seen: { uid: "uid-pod-0", resourceVersion: "5" },
+  });
+});
+
 test("managed again before the end it goes on where it was", () => {
   const back = deciding(
     wish({ managed: true })(carryOut(settled(placed(3)), deciding(unmanaged(settled(placed(3)))))),
@@ -146,6 +243,10 @@ test("managed again before the end it goes on where it was", () => {
     placed(3, state(adoptingState(3))),
     deciding(placed(3, state(adoptingState(3)), unmanaged)),
   );
+  expect(back).toMatchObject({ phase: "Degraded", why: "Managed again before the release was finished." });
+  expect([back.conditions[0]?.status, back.lookAgainMs]).toEqual(["Unknown", 0]);
+  const halfway = steadyState(3, { phase: "Releasing", pending: { ...config(3), open: true } });
+  expect(recordedBy(deciding(placed(3, state(halfway))))?.phase).toBe("Establishing");
   const again = stepsOfKind(deciding(early), "Record")[0]?.state;
   expect(again).toMatchObject({ phase: "Adopting", established: null });
 });

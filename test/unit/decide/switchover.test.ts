@@ -6,6 +6,7 @@ import {
   type Change,
   config,
   facts,
+  member,
   NOW_MS,
   onPod,
   placed,
@@ -125,6 +126,9 @@ describe("a primary whose pod is being deleted hands over while it still answers
     ["to one that has nothing left to apply", 2, [lagging(1, 1)]],
     ["not to one that is being deleted too", 2, [stopping(1)]],
     ["not to one that is too far behind", 2, [lagging(1, 11_000)]],
+    ["not to anybody when all are too far behind", null, [lagging(1, 11_000), lagging(2, 11_000)]],
+    ["not to one that does not follow", 2, [server(1, replicaFacts(1, { channel: null }))]],
+    ["to one whose pod is not listed and that answers", 1, [member(1, (of) => ({ ...of, pod: null }))]],
     ["not to anybody when all are being deleted", null, [stopping(1, 2)]],
     ["not while it is closed", null, [server(0, primaryFacts(3, { readOnly: true }))]],
   ];
@@ -154,6 +158,10 @@ describe("under way", () => {
   test("the old primary ends its writes first", () => {
     const decision = deciding(before, begun(1_000));
     expect(serverSteps(decision)).toEqual([{ kind: "Demote", ordinal: 0 }]);
+    expect(decision.tracks.map((track) => track.map(({ kind }) => kind))).toEqual([
+      ["EnsureService"],
+      ["Demote"],
+    ]);
     expect([decision.why, decision.lookAgainMs]).toEqual(["the primary ends its writes", 20]);
     expect(decision.prelude).toEqual([]);
   });
@@ -161,7 +169,8 @@ describe("under way", () => {
   test("the next primary receives the last of them, and nothing more is done meanwhile", () => {
     const behind = replica(2, { executed: written(90), received: written(90) });
     const decision = deciding(before, begun(1_000), closed, behind);
-    expect(serverSteps(decision)).toEqual([]);
+    expect(decision.tracks.flat().map(({ kind }) => kind)).toEqual(["EnsureService"]);
+    expect(decision.tracks).toHaveLength(1);
     expect(decision.why).toBe("the next primary receives the last of them");
   });
 
