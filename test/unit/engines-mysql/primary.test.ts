@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { arm, handOver, lockAccount, nudge, open } from "../../../shared/engines/mysql/primary.ts";
 import type { Row } from "../../../shared/ports/server.ts";
-import { row, type Scripted, scripted } from "./scripted.ts";
+import { type Answer, row, type Scripted, scripted } from "./scripted.ts";
 
 const STRICT = {
   ...{ required: "1", count: "1", point: "AFTER_SYNC", unattended: "1", timeout: "4294967295" },
@@ -109,6 +109,16 @@ describe("it is opened", () => {
     const server = saying({ closed: "0" });
     expect(await opening(server)).toMatchObject({ ok: true });
     expect(changes(server)).toHaveLength(3);
+  });
+
+  test("and not believed to be when acknowledgements were switched off while its term waited for them", async () => {
+    let told = 0;
+    const off: Answer = (sql) => {
+      if (!sql.includes("AS unattended")) return null;
+      told += 1;
+      return [{ ...STRICT, required: told === 1 ? "1" : "0" }];
+    };
+    expect(await opening(scripted([off]))).toMatchObject({ failure: { kind: "transient" } });
   });
 
   test.each<readonly [string, Row, number, string]>([
