@@ -146,48 +146,6 @@ describe("elected is", () => {
     ]);
   });
 
-  test("promoted, opened, routed to and followed at once where enough of its ackers hold all of it", () => {
-    const { tracks } = deciding(before, claimed, silent(0), cut(1, 2));
-    expect(tracks).toEqual([
-      [
-        { kind: "Promote", ordinal: 1, timeoutMs: 2_500 },
-        { kind: "Arm", ordinal: 1, ackCount: 1 },
-        { kind: "Open", ordinal: 1, epoch: 2, ackCount: 1, timeoutMs: 3_000 },
-        expect.objectContaining({ kind: "LabelPod", pod: "mysql-1" }),
-        expect.objectContaining({ kind: "EnsureService", role: "primary" }),
-      ],
-      [{ kind: "Follow", ordinal: 2, source: 1, how: "full" }],
-    ]);
-    expect(pending(silent(0), cut(1, 2))?.open).toBe(true);
-  });
-
-  test("promoted and followed, and looked at once more before it is opened, where they lack some of it", () => {
-    const changes = [silent(0), holding(1, written(99)), cut(2)] as const;
-    expect(pending(...changes)?.open).toBe(false);
-    const { tracks } = deciding(before, claimed, ...changes);
-    expect(tracks.map((track) => track.map(({ kind }) => kind))).toEqual([["Promote", "Arm"], ["Follow"]]);
-  });
-
-  test("opened without another look only with as many holders as its commits wait for", () => {
-    const five = settled(placed(5));
-    const opens = (...lacking: readonly number[]) => {
-      const stands = [1, 2, 3, 4].map((ordinal) =>
-        holding(ordinal, written(lacking.includes(ordinal) ? 99 : 100)),
-      );
-      return recordedBy(deciding(five, state(revoking(5)), silent(0), ...stands))?.pending?.open;
-    };
-    expect(opens()).toBe(true);
-    expect(opens(4)).toBe(true);
-    expect(opens(3, 4)).toBe(false);
-  });
-
-  test("not opened in the same breath while it lets nobody in", () => {
-    const old = server(0, primaryFacts(3, { readOnly: true, offline: true }));
-    const { tracks } = deciding(before, claimed, old, cut(1, 2));
-    expect(pending(old, cut(1, 2))).toMatchObject({ primary: { ordinal: 0 }, open: true });
-    expect(tracks.flat().filter(({ kind }) => kind === "Open")).toEqual([]);
-  });
-
   test("told with nobody else when all hold the same", () => {
     expect(deciding(before, claimed, silent(0), cut(1, 2)).why).toBe(
       "mysql-1 becomes the primary in epoch 2: mysql-1 holds everything that 2 reached members hold.",

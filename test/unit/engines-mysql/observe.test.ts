@@ -66,7 +66,14 @@ test("a replica in good order", async () => {
     ...{ executed: `${OTHER}:1-8`, received: `${OTHER}:1-9`, purged: `${OTHER}:1-2` },
     channel: {
       ...{ sourceHost: "mysql-0.mysql", sourceUuid: OTHER, receiver: "on", applier: "on" },
-      ...{ account: "ordinal_repl_1", autoPosition: true, tls: true, sourceLeft: null, lockedOut: false, starved: false },
+      ...{
+        account: "ordinal_repl_1",
+        autoPosition: true,
+        tls: true,
+        sourceLeft: null,
+        lockedOut: false,
+        starved: false,
+      },
       ...{ receiverError: null, applierError: null },
     },
     ...{ applyingSinceMs: null, followers: 1 },
