@@ -22,8 +22,8 @@ const SEED = Number(process.env["ORDINAL_FIDELITY_SEED"] ?? FIRST_SEED);
 
 /** Whatever is under way in the model ends in this time, which costs none. */
 const SETTLING_MS = 15_000;
-/** What real servers may take for the same. */
-const PATIENCE_MS = 25_000;
+/** What real servers may take for the same; a receiver may wait a minute for a silent source. */
+const PATIENCE_MS = 90_000;
 /** At the end nothing may come after. */
 const REST_MS = 5_000;
 

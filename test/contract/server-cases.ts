@@ -49,15 +49,17 @@ export class Story {
     return this.on(ordinal, async (server) => got(await mysql.observe(server, { survey: true })));
   }
 
-  /** Looks again until it holds, for at most a minute. */
+  /** Looks again until it holds, for at most a minute, also at a server that ends while it is looked at. */
   async until(ordinal: number, holds: (facts: ServerFacts) => boolean): Promise<ServerFacts> {
-    let facts = await this.facts(ordinal);
-    for (let look = 0; look < 240 && !holds(facts); look += 1) {
+    let seen = "nothing";
+    for (let look = 0; look < 240; look += 1) {
+      const facts = await this.on(ordinal, (server) => mysql.observe(server, { survey: true }));
+      if (!facts.ok && facts.failure.kind !== "transient") return got(facts);
+      if (facts.ok && holds(facts.value)) return facts.value;
+      seen = JSON.stringify(facts);
       await this.subject.sleep(250);
-      facts = await this.facts(ordinal);
     }
-    if (!holds(facts)) throw new Error(`it never came: ${JSON.stringify(facts)}`);
-    return facts;
+    throw new Error(`it never came: ${seen}`);
   }
 
   peer(of: number, as: number): Peer {
