@@ -3,12 +3,16 @@
  * address of the Service, through the node's own rules. With each acknowledgement it is known who gave it.
  */
 import { z } from "zod";
+import { createKube } from "../../shared/adapters/kube/kube.ts";
+import { systemClock, systemIds } from "../../shared/hosts/local/platform.ts";
+import type { Pod } from "../../shared/model/kube.ts";
+import type { Log } from "../../shared/ports/host.ts";
 import type { Cluster } from "./cluster-access.ts";
 import { judge, type Verdict } from "./ledger.ts";
 import { type Address, withServer } from "./servers.ts";
 import { Unmet, waitFor } from "./wait.ts";
 import { type Ack, type Ledger, startWorkload, type Workload, writtenIds } from "./workload.ts";
-import { type Login, type PodSeen, readWorld, type SetRef } from "./world.ts";
+import type { Login, PodSeen, SetRef } from "./world.ts";
 
 export type Path = "direct" | "service";
 
@@ -41,21 +45,28 @@ export interface AckWish {
 }
 
 /** The Pod that is labelled as the primary; of two, the one of the later epoch. */
-export function labelledPrimary(pods: readonly PodSeen[]): PodSeen | null {
-  const epoch = ({ labels }: PodSeen) => Number(labels["ordinal.dev/epoch"] ?? 0);
+export function labelledPrimary<P extends Pick<PodSeen, "labels">>(pods: readonly P[]): P | null {
+  const epoch = ({ labels }: P) => Number(labels["ordinal.dev/epoch"] ?? 0);
   const primaries = pods.filter(({ labels }) => labels["ordinal.dev/role"] === "primary");
   return primaries.toSorted((a, b) => epoch(b) - epoch(a))[0] ?? null;
 }
 
-/** All who ask at the same time share one answer: retries of many clients are no load test of the API server. */
-function shared<T>(ask: () => Promise<T>): () => Promise<T> {
-  let under: Promise<T> | null = null;
-  return () => {
-    under ??= ask().finally(() => {
-      under = null;
-    });
-    return under;
-  };
+const SILENT: Log = { info() {}, warn() {} };
+
+/** Told of changes by a watch: clients that ask again and again would be a load test of the API server. */
+function watchPrimary({ access }: Cluster, { namespace }: SetRef) {
+  const handle = createKube({
+    kubeconfig: access.kubeconfig,
+    ...(access.context === undefined ? {} : { context: access.context }),
+    ...{ userAgent: "ordinal-check", clock: systemClock, ids: systemIds, log: SILENT },
+  });
+  const pods = new Map<string, Pod>();
+  const labels = { "ordinal.dev/managed": "true" };
+  const { synced } = handle.watches.watch("Pod", { namespace, labels }, (type, pod) => {
+    if (type === "delete") pods.delete(pod.name);
+    else pods.set(pod.name, pod);
+  });
+  return { synced, address: () => labelledPrimary([...pods.values()])?.ip ?? null, close: handle.close };
 }
 
 const serviceSchema = z.object({ spec: z.object({ clusterIP: z.string() }) });
@@ -74,8 +85,9 @@ export async function startTraffic(cluster: Cluster, ref: SetRef, login: Login):
       ...{ ...login, locate, firstId, onAck: (ack) => void acks[path].push(ack) },
       ...{ writers: WRITERS, perSecond: PER_SECOND, secondsMax: SECONDS_MAX, timeoutMs: TIMEOUT_MS },
     });
-  const primary = shared(async () => labelledPrimary((await readWorld(cluster, ref)).pods)?.ip ?? null);
-  const direct = start("direct", primary, 0);
+  const primary = watchPrimary(cluster, ref);
+  await primary.synced;
+  const direct = start("direct", async () => primary.address(), 0);
   const service = start("service", async () => address, FIRST_SERVICE_ID);
   const since = (path: Path, sinceMs: number) => acks[path].filter(({ atMs }) => atMs > sinceMs).length;
   return {
@@ -89,6 +101,7 @@ export async function startTraffic(cluster: Cluster, ref: SetRef, login: Login):
     },
     async stop() {
       const [first, second] = await Promise.all([direct.stop(), service.stop()]);
+      primary.close();
       return { direct: first, service: second };
     },
   };
