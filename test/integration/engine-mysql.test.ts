@@ -256,8 +256,8 @@ describe.skipIf(kubeconfig === undefined)(
       const facts = await factsOf(0, control);
       expect(facts.acks).toMatchObject({ required: true, count: 1, clients: 2 });
       const { serverUuid } = facts;
-      // Once with the answer cut off, once whole, and once more: each is counted.
-      expect(facts.terms).toEqual([{ epoch: 1, opened: 3, clusterUid: "uid-1", serverUuid }]);
+      // Twice with an answer cut off (its own, and the one after it), once whole, and once more: each is counted.
+      expect(facts.terms).toEqual([{ epoch: 1, opened: 4, clusterUid: "uid-1", serverUuid }]);
     });
 
     test("a position that nobody has is not waited for without end", async () => {
