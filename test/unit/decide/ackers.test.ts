@@ -19,7 +19,7 @@ import {
   uuidOf,
   written,
 } from "../../support/situation.ts";
-import { deciding, recordedBy, replica, serverSteps } from "./support.ts";
+import { deciding, reasons, recordedBy, replica, serverSteps } from "./support.ts";
 
 const before = settled(placed(3));
 const ackers = (...ordinals: readonly number[]) =>
@@ -69,6 +69,7 @@ describe("an acker is let go", () => {
     expect(decision.why).toBe(
       "mysql-2 has not answered for 60 s, so it is no longer counted on; 1 of 1 other replicas hold everything.",
     );
+    expect(reasons(decision)).toContain("MemberLeft");
     expect(serverSteps(decision)).toEqual([
       { kind: "LockAccount", ordinal: 2, primary: 0, locked: true },
       { kind: "AwaitHolders", primary: 0, holders: [1], need: 1, timeoutMs: 10_000 },
@@ -84,6 +85,13 @@ describe("an acker is let go", () => {
   ])("at once: %s", (why, change) => {
     expect(deciding(before, change).why).toContain(`${why}, so it is no longer counted on`);
     expect(counted(change)).toEqual([1]);
+  });
+
+  test("without locking out a successor that uses the same account, and only after the others hold everything", () => {
+    const successor = server(2, replicaFacts(2, { serverUuid: newUuidOf(2), channel: null }));
+    expect(serverSteps(deciding(before, successor))).toEqual([
+      { kind: "AwaitHolders", primary: 0, holders: [1], need: 1, timeoutMs: 10_000 },
+    ]);
   });
 
   test("not while the only other one is behind, does not follow, or was replaced too, by one that is taken in", () => {
@@ -105,6 +113,7 @@ describe("more acknowledgements are waited for", () => {
   test("once enough give them and are connected", () => {
     const decision = raising();
     expect(decision.why).toBe("A commit now waits for 2 acknowledgements (before: 1).");
+    expect(reasons(decision)).toContain("AckCountChanged");
     expect(serverSteps(decision)).toEqual([
       { kind: "Arm", ordinal: 0, ackCount: 2 },
       { kind: "AwaitHolders", primary: 0, holders: [1, 2, 3, 4], need: 2, timeoutMs: 10_000 },

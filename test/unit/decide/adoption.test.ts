@@ -13,6 +13,7 @@ import {
   facts,
   initial,
   member,
+  NOW_MS,
   newUuidOf,
   observed,
   podless,
@@ -25,7 +26,7 @@ import {
   uuidOf,
   written,
 } from "../../support/situation.ts";
-import { deciding } from "./support.ts";
+import { deciding, recordedBy } from "./support.ts";
 
 function withData(ordinal: number, ...schemas: readonly string[]): Change {
   const executed = `${uuidOf(ordinal)}:1-100`;
@@ -108,6 +109,26 @@ test("the epoch is above every witness", () => {
   expect(stepsOfKind(found, "Record")[0]?.state).toMatchObject({ epoch: 62, phase: "Adopting" });
   const again = deciding(observed(3, state(released)));
   expect(stepsOfKind(again, "Record")[0]?.state).toMatchObject({ epoch: 51, seq: 10 });
+});
+
+test("what was begun is recorded, with the failovers and doubts of before", () => {
+  const failovers = [new Date(NOW_MS - 1_000).toISOString()];
+  const released = steadyState(3, {
+    ...{ phase: "Released", established: null },
+    ...{ failovers, unproven: [uuidOf(2)] },
+  });
+  const again = recordedBy(deciding(observed(3, state(released))));
+  expect(again).toMatchObject({
+    ...{ failovers, unproven: [uuidOf(2)], primaryStartedAtMs: facts(0).startedAtMs },
+    op: {
+      id: "adopt-2",
+      kind: "adopt",
+      step: "Prepare",
+      startedAt: new Date(NOW_MS).toISOString(),
+      target: null,
+    },
+  });
+  expect(recordedBy(deciding(observed(3)))).toMatchObject({ failovers: [], unproven: [] });
 });
 
 describe("once the intent is recorded", () => {
