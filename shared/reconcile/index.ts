@@ -240,8 +240,8 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
       ...{ heldUp: true, refusal: attempt.refusal },
       silent: silentIn(observed),
     });
-  // It shows the world at the latest as it was when it was begun.
-  const decision = decide(observed, engine.rules, Math.min(clock.now(), lookedAtMs + LOOK_MS));
+  // It shows the world as it was when it was begun, however long a silent member held it up.
+  const decision = decide(observed, engine.rules, lookedAtMs);
   const idle = decision.prelude.length === 0 && decision.tracks.length === 0;
   // Memory may only ever lead to "nothing to do".
   const { phase, why: message, lookAgainMs } = decision;

@@ -177,7 +177,7 @@ export function claimState(situation: Situation, suspicion: Extract<Suspicion, {
 }
 
 /** Nobody new comes to the old primary by name. */
-export function withdrawRoute({ observed }: Situation): Track {
+function withdrawRoute({ observed }: Situation): Track {
   const { primary } = observed.services;
   if (primary.kind !== "found" || primary.service.selector[LABEL.epoch] === NO_EPOCH) return [];
   const { service } = primary;

@@ -7,7 +7,6 @@ import type { Problem } from "../../model/condition.ts";
 import type { State } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
 import { isAcker, type MemberView, type Situation } from "../situation.ts";
-import { withdrawRoute } from "./failover.ts";
 
 /** A primary that is still not handed over after this long goes on being one. */
 const BUDGET_MS = 20_000;
@@ -79,11 +78,12 @@ export function isOverdue({ nowMs }: Situation, { startedAt }: Operation): boole
   return spentMs > BUDGET_MS || spentMs < -BUDGET_MS;
 }
 
-export function demoteTracks(situation: Situation): readonly Track[] {
-  const { primary } = situation;
-  const demote: Track =
-    primary.facts?.readOnly === false ? [{ kind: "Demote", ordinal: primary.ordinal }] : [];
-  return [withdrawRoute(situation), demote].filter((track) => track.length > 0);
+/**
+ * Its name goes on leading to it: closed, it answers at once with an error after which clients try again, and its
+ * reads are whole until the next one is opened. Without anybody behind its name they would wait for a second.
+ */
+export function demoteTracks({ primary }: Situation): readonly Track[] {
+  return primary.facts?.readOnly === false ? [[{ kind: "Demote", ordinal: primary.ordinal }]] : [];
 }
 
 /** Nothing was given away yet: the primary is established anew, which also ends the pause of its writes. */
