@@ -285,6 +285,14 @@ describe.skipIf(kubeconfig === undefined)(
       await second.close();
     });
 
+    test("statements whose session is given up are answered, also one that was not sent yet", async () => {
+      const session = await pods.connect(0);
+      const waiting = ["SELECT SLEEP(20)", "SELECT 1"].map((sql) => session.query(sql));
+      await session.close();
+      for (const answer of await Promise.all(waiting))
+        expect(answer).toMatchObject({ ok: false, failure: { kind: "transient" } });
+    });
+
     test("not one write failed meanwhile", async () => {
       const books = await workload.stop();
       const latencies = books.latenciesMs.toSorted((a, b) => a - b);

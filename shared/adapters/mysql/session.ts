@@ -54,7 +54,8 @@ export async function openSession(options: ConnectOptions): Promise<Outcome<Sess
     // mysql2's own for the same encoding, because it logs a warning for each JSON value otherwise.
     typeCast: (field: { string(encoding: string): string | null }) => field.string("utf-8"),
   });
-  const state: ConnectionState = { connection, socket, host: options.host, alive: true, ended() {} };
+  const { host } = options;
+  const state: ConnectionState = { connection, socket, host, alive: true, waiting: new Set(), ended() {} };
   const trust = watchHandshake(connection, options.authority);
   const failure = await connected(state, trust);
   if (failure !== null) {
@@ -90,6 +91,8 @@ interface ConnectionState {
   readonly socket: Socket;
   readonly host: string;
   alive: boolean;
+  /** Statements without an answer yet: mysql2 never answers those of a connection that was destroyed. */
+  readonly waiting: Set<(outcome: Outcome<never>) => void>;
   ended: () => void;
 }
 
@@ -138,9 +141,11 @@ function query(
   values: readonly Value[],
   timeoutMs: number,
 ): Promise<Outcome<readonly Row[]>> {
-  if (!state.alive) return Promise.resolve(fail("transient", `the connection to ${state.host} is lost`));
+  if (!state.alive) return Promise.resolve(lost(state));
   return new Promise((resolve) => {
+    state.waiting.add(resolve);
     const answer = (error: QueryError | null, rows: unknown): void => {
+      state.waiting.delete(resolve);
       resolve(
         error === null ? succeed(Array.isArray(rows) ? (rows as readonly Row[]) : []) : failed(state, error),
       );
@@ -148,6 +153,10 @@ function query(
     const bound = values.length === 0 ? {} : { values: values.map(bindable) };
     state.connection.query<RowDataPacket[]>({ sql, ...bound, timeout: timeoutMs }, answer);
   });
+}
+
+function lost({ host }: ConnectionState): Outcome<never> {
+  return fail("transient", `the connection to ${host} is lost`);
 }
 
 /** mysql2 writes a Buffer as a hexadecimal literal, and any other array of bytes as a list of numbers. */
@@ -177,5 +186,7 @@ function discard(state: ConnectionState): void {
   state.alive = false;
   state.connection.destroy();
   state.socket.destroy();
+  for (const answer of state.waiting) answer(lost(state));
+  state.waiting.clear();
   state.ended();
 }
