@@ -8,7 +8,7 @@ import type { Phase, Problem } from "../model/condition.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Observed } from "../model/observed.ts";
 import type { State } from "../model/state.ts";
-import type { Track } from "../model/step.ts";
+import type { Step, Track } from "../model/step.ts";
 import { type Happening, reportSteps } from "./report.ts";
 import { sinceMs } from "./situation.ts";
 
@@ -25,6 +25,13 @@ export function patience(observed: Observed, nowMs: number, awaited: "Ready" | P
   return Math.min(LATER_MS, Math.max(SOON_MS, Math.round(lastedMs / 10)));
 }
 
+/** Record this once what comes before it has succeeded, then go on. */
+export interface NextRecord {
+  readonly before: Track;
+  readonly state: State;
+  readonly after: Track;
+}
+
 export interface Outline {
   readonly phase: Phase;
   readonly problems: readonly Problem[];
@@ -35,6 +42,8 @@ export interface Outline {
   /** What must be true before the record is written: it runs first, in the same chain. */
   readonly before?: Track;
   readonly tracks?: readonly Track[];
+  /** Recorded beside the same report, once all tracks have reached their end. */
+  readonly next?: NextRecord | null;
   readonly lookAgainMs?: number | null;
   readonly managedLabel?: boolean;
   /** Nothing is told beside a change of the record: writes wait for what is being done. */
@@ -51,7 +60,7 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
     // What was refused would be refused again, and what was to follow from it must not: it is only told.
     const told = reportSteps({ ...report, state: null, happenings: [], managedLabel: true, answered: [] });
     const { steps: prelude, conditions } = told;
-    return { problems, conditions, phase, prelude, tracks: [], why, lookAgainMs };
+    return { problems, conditions, phase, prelude, tracks: [], finale: [], why, lookAgainMs };
   }
   if (outline.urgent === true && outline.state === undefined) {
     return {
@@ -60,6 +69,7 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
       phase,
       prelude: [...before],
       tracks,
+      finale: [],
       why,
       lookAgainMs,
     };
@@ -71,7 +81,15 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
     managedLabel: outline.managedLabel ?? true,
     answered: outline.answered ?? [],
   });
-  return { problems, conditions, phase, prelude: [...before, ...steps], tracks, why, lookAgainMs };
+  const prelude = [...before, ...steps];
+  return { problems, conditions, phase, prelude, tracks, finale: finaleOf(steps, outline), why, lookAgainMs };
+}
+
+function finaleOf(steps: readonly Step[], { next = null }: Outline): Track {
+  const record = steps.at(-1);
+  if (next === null || record?.kind !== "Record" || record.state === null) return [];
+  const state = { ...next.state, seq: record.state.seq + 1 };
+  return [...next.before, { ...record, state }, ...next.after];
 }
 
 /**
@@ -90,6 +108,7 @@ const NOTHING: Decision = {
   phase: "Released",
   prelude: [],
   tracks: [],
+  finale: [],
   why: "not managed by Ordinal",
   lookAgainMs: null,
 };

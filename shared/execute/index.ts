@@ -1,5 +1,5 @@
 /**
- * Runs a decision: the prelude in order, then the tracks side by side. Stops a track at the first step that
+ * Runs a decision: the prelude in order, the tracks side by side, then the finale. Stops a track at the first step that
  * fails and never decides what to do instead: the next look does. No step waits for an Event to be taken: it is
  * on its way before the record that says so, and nothing rests on it (ADR 14).
  */
@@ -125,7 +125,7 @@ async function runStep(
       const { fence } = sessions;
       const { members } = observed;
       const outcome = await runServerStep(
-        { fence, sessions, members, expected: intent.state, recorded: intent.set, now },
+        { fence, sessions, members, expected: intent.state, recorded: intent.set, clock },
         step,
       );
       // It has just read the intent on every one of its sessions.
@@ -136,8 +136,9 @@ async function runStep(
 }
 
 /** Handshakes run beside the prelude, so that its tracks find their sessions connected. */
-function connectEarly({ contact, observed, spares }: Executing, { prelude, tracks }: Decision): void {
-  const ordinals = new Set([prelude, ...tracks].flat().flatMap(targets));
+function connectEarly({ contact, observed, spares }: Executing, decision: Decision): void {
+  const { prelude, tracks, finale } = decision;
+  const ordinals = new Set([prelude, ...tracks, finale].flat().flatMap(targets));
   spares.connect(
     contact,
     observed.members.filter(({ ordinal }) => ordinals.has(ordinal)),
@@ -186,7 +187,8 @@ export async function execute(executing: Executing, decision: Decision): Promise
   };
 
   const first = await runTrack(decision.prelude);
-  const halts = first === null ? await Promise.all(decision.tracks.map(runTrack)) : [first];
+  const beside = first === null ? await Promise.all(decision.tracks.map(runTrack)) : [first];
+  const halts = beside.every((halt) => halt === null) ? [await runTrack(decision.finale)] : beside;
   const recorded = intent.set === observed.set ? null : intent.set;
   return {
     ...{ done, recorded },

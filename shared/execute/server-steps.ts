@@ -10,12 +10,14 @@ import { fail, type Outcome, succeed, unreachable } from "../model/outcome.ts";
 import type { State } from "../model/state.ts";
 import type { Confirmation, ServerStep, Step } from "../model/step.ts";
 import type { Accounts, Peer, Standstill } from "../ports/engine.ts";
+import type { Clock } from "../ports/host.ts";
 import type { Server } from "../ports/server.ts";
 import { type Fence, intentStands, type Spares, takeLock } from "./fence.ts";
 
 /** A copy that takes longer goes on by itself and is looked at by later passes. */
 const SEED_WAIT_MS = 15_000;
 const NUDGE_TIMEOUT_MS = 2_000;
+const CONFIRM_PAUSE_MS = 5;
 const ENDS_SESSION: ReadonlySet<ServerStep["kind"]> = new Set(["Seed", "Open", "Nudge"]);
 
 interface Held {
@@ -83,7 +85,11 @@ export interface ServerScene {
   readonly expected: State;
   /** The object that carries it. */
   readonly recorded: StatefulSet;
-  readonly now: () => string;
+  readonly clock: Clock;
+}
+
+function now({ clock }: ServerScene): string {
+  return new Date(clock.now()).toISOString();
 }
 
 function memberAt(scene: ServerScene, ordinal: number): Outcome<Member> {
@@ -127,7 +133,7 @@ export function targets(step: Step): readonly number[] {
 
 export async function runServerStep(scene: ServerScene, step: ServerStep): Promise<Outcome<null>> {
   if (step.kind === "AwaitHolders") return awaitHolders(scene, step);
-  if (step.kind === "Confirm") return confirmAll(scene, step.members);
+  if (step.kind === "Confirm") return confirmAll(scene, step);
   const member = memberAt(scene, target(step));
   if (!member.ok) return member;
   const session = await scene.sessions.on(member.value, administers(step) ? "administer" : "act");
@@ -191,7 +197,7 @@ async function act(
         clusterUid: expected.clusterUid,
         opId,
         ackCount: step.ackCount,
-        at: scene.now(),
+        at: now(scene),
       };
       return engine.open(server, term, step.timeoutMs);
     }
@@ -220,7 +226,7 @@ async function archiveTail(
   const keeper = await connectMember(contact, primary.value, "act");
   if (!keeper.ok) return keeper;
   try {
-    return await contact.engine.keepTail(keeper.value, tail.value, { epoch, clusterUid, at: scene.now() });
+    return await contact.engine.keepTail(keeper.value, tail.value, { epoch, clusterUid, at: now(scene) });
   } finally {
     await keeper.value.close();
   }
@@ -231,11 +237,15 @@ async function archiveTail(
  * second one waits at the first of them and holds none. And whoever finds its intent replaced gives its lock
  * back at once, also while it still waits for the next one. Otherwise the two would wait for each other.
  */
-async function confirmAll(scene: ServerScene, members: readonly Confirmation[]): Promise<Outcome<null>> {
+async function confirmAll(
+  scene: ServerScene,
+  { members, timeoutMs }: Extract<ServerStep, { kind: "Confirm" }>,
+): Promise<Outcome<null>> {
   const answers: Promise<Outcome<null>>[] = [];
+  const untilMs = scene.clock.now() + timeoutMs;
   for (const wanted of members) {
     const session = await sessionOn(scene, wanted.ordinal);
-    answers.push(session.ok ? confirm(scene, wanted, session.value) : Promise.resolve(session));
+    answers.push(session.ok ? confirm(scene, wanted, session.value, untilMs) : Promise.resolve(session));
     if (!session.ok) break;
   }
   return (await Promise.all(answers)).find((answer) => !answer.ok) ?? succeed(null);
@@ -248,18 +258,27 @@ async function sessionOn(scene: ServerScene, ordinal: number): Promise<Outcome<S
   return held.ok ? succeed(held.value.server) : held;
 }
 
-async function confirm(scene: ServerScene, wanted: Confirmation, session: Server): Promise<Outcome<null>> {
+async function confirm(
+  scene: ServerScene,
+  wanted: Confirmation,
+  session: Server,
+  untilMs: number,
+): Promise<Outcome<null>> {
+  const { clock } = scene;
   const { engine } = scene.fence.contact;
   const stands = await intentStands(scene.fence.kube, scene.recorded);
   if (!stands.ok) {
     await scene.sessions.drop(wanted.ordinal);
     return stands;
   }
-  const looked = await engine.standstill(session);
-  if (!looked.ok) return looked;
-  return isStillSo(looked.value, wanted, engine.rules.positions)
-    ? succeed(null)
-    : fail("conflict", `member ${wanted.ordinal} is no longer as it was seen`);
+  for (;;) {
+    const looked = await engine.standstill(session);
+    if (!looked.ok) return looked;
+    if (isStillSo(looked.value, wanted, engine.rules.positions)) return succeed(null);
+    if (clock.now() >= untilMs)
+      return fail("conflict", `member ${wanted.ordinal} is not, or no longer, as it has to be`);
+    await clock.sleep(CONFIRM_PAUSE_MS);
+  }
 }
 
 function isStillSo(

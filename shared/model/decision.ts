@@ -9,6 +9,8 @@ export interface Decision {
   /** Run in order before the tracks; a failure ends the plan. Empty tracks and no prelude = nothing to do. */
   readonly prelude: Track;
   readonly tracks: readonly Track[];
+  /** Run in order once every track has reached its end. */
+  readonly finale: Track;
   /** For people: the rule that led here, with the inputs it saw. */
   readonly why: string;
   /** Look again after this long while the pass has budget; null = nothing is awaited. Milliseconds. */

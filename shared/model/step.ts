@@ -95,7 +95,12 @@ export type ServerStep =
    * In a fenced session on each of them, all at once: what was seen still holds. From then on no executor of an
    * earlier intent can change it: it has lost its lock, or finds the intent replaced.
    */
-  | { readonly kind: "Confirm"; readonly members: readonly Confirmation[] }
+  | {
+      readonly kind: "Confirm";
+      readonly members: readonly Confirmation[];
+      /** How long it may take until it holds; 0 = it holds now. */
+      readonly timeoutMs: number;
+    }
   /** Wait until `need` of `holders` have executed everything that the primary has. */
   | {
       readonly kind: "AwaitHolders";

@@ -13,7 +13,7 @@ import type { StatefulSet } from "../model/kube.ts";
 import type { Observed } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import type { Step } from "../model/step.ts";
-import type { Surroundings } from "../observe/cluster.ts";
+import { readSurroundings, type Surroundings } from "../observe/cluster.ts";
 import { observe } from "../observe/index.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Clock, Ids, Log } from "../ports/host.ts";
@@ -34,7 +34,7 @@ export interface ReconcileContext {
   readonly budgetMs: number;
 }
 
-/** What a resident host may keep between passes to look from afar; never the ground of an action. */
+/** What a resident host may keep between passes to look from afar; no ground of an action unless found unchanged. */
 export type ClusterMemory = Surroundings;
 
 export interface PassRequest {
@@ -100,8 +100,21 @@ const CHANGES_SURROUNDINGS: ReadonlySet<Step["kind"]> = new Set([
   "AnnotateClaim",
 ]);
 
-function isUntouched({ prelude, tracks }: Decision): boolean {
-  return ![prelude, ...tracks].flat().some(({ kind }) => CHANGES_SURROUNDINGS.has(kind));
+function isUntouched({ prelude, tracks, finale }: Decision): boolean {
+  return ![prelude, ...tracks, finale].flat().some(({ kind }) => CHANGES_SURROUNDINGS.has(kind));
+}
+
+/**
+ * What was remembered may be acted upon once it is read anew and nothing differs, versions included: then it was so
+ * all the time that the look took.
+ */
+async function areAsRemembered(
+  kube: Kube,
+  { set, wish }: Observed,
+  remembered: Surroundings | null,
+): Promise<boolean> {
+  const now = await readSurroundings(kube, set, wish.spec?.credentials ?? null);
+  return now.ok && JSON.stringify(now.value) === JSON.stringify(remembered);
 }
 
 type Again = Extract<Turn, { kind: "again" }>;
@@ -234,19 +247,19 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
   const { observed, contact } = looked.value;
   const readAtMs = around === null ? lookedAtMs : (recent?.readAtMs ?? lookedAtMs);
   const kept: Kept = { set: null, surroundings: looked.value.surroundings, readAtMs };
+  // It shows the world as it was when it was begun, however long a silent member held it up.
+  const decision = decide(observed, engine.rules, lookedAtMs);
+  const idle = decision.prelude.length === 0 && decision.tracks.length === 0;
+  const { phase, why: message, lookAgainMs } = decision;
+  const silent = silentIn(observed);
+  if (!idle && !observed.full && !(await areAsRemembered(kube, observed, kept.surroundings)))
+    return again(message, { silent });
   // Frozen half way, it saw parts of two worlds. Where every look takes so long, the next one has to do.
   if (!attempt.heldUp && clock.now() - lookedAtMs > LOOK_MS)
     return again("the look was held up, and is repeated", {
       ...{ heldUp: true, refusal: attempt.refusal },
-      silent: silentIn(observed),
+      silent,
     });
-  // It shows the world as it was when it was begun, however long a silent member held it up.
-  const decision = decide(observed, engine.rules, lookedAtMs);
-  const idle = decision.prelude.length === 0 && decision.tracks.length === 0;
-  // Memory may only ever lead to "nothing to do".
-  const { phase, why: message, lookAgainMs } = decision;
-  const silent = silentIn(observed);
-  if (!idle && !observed.full) return again(message, { silent });
   if (!idle) {
     const run = await execute({ ...context, contact, observed, spares: attempt.spares }, decision);
     const [halt] = run.halts;

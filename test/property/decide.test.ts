@@ -12,7 +12,7 @@ import type { Config, State } from "../../shared/model/state.ts";
 import type { ServerStep, Step, Track } from "../../shared/model/step.ts";
 import { anyOperation } from "../support/any-operation.ts";
 import { anySituation, oddSituation } from "../support/any-situation.ts";
-import { carryOut, settled, stepsOf, stepsOfKind } from "../support/carry-out.ts";
+import { carryOut, isOfKind, settled, stepsOf, stepsOfKind } from "../support/carry-out.ts";
 import { propertyRuns } from "../support/property-runs.ts";
 import { NOW_MS, placed, RULES } from "../support/situation.ts";
 
@@ -73,14 +73,13 @@ function change(of: Observed, decision: Decision): { before: State | null; after
   return record?.state == null ? null : { before: recorded(of), after: record.state };
 }
 
-/** Steps of one kind, each with the record that it runs under: tracks follow the record of their own decision. */
+/** Steps of one kind, each with the record that it runs under: that of its own decision from where it stands there. */
 function underRecord<K extends Step["kind"]>(of: Observed, decision: Decision, kind: K) {
-  const before = recorded(of);
-  const after = change(of, decision)?.after ?? before;
-  return [
-    ...stepsOfKind({ ...decision, tracks: [] }, kind).map((step) => ({ step, state: before })),
-    ...stepsOfKind({ ...decision, prelude: [] }, kind).map((step) => ({ step, state: after })),
-  ];
+  let state = recorded(of);
+  return stepsOf(decision).flatMap((step) => {
+    if (step.kind === "Record") state = step.state ?? state;
+    return isOfKind(step, kind) ? [{ step, state }] : [];
+  });
 }
 
 test("it never throws, answers the same twice, and leaves its input alone", () => {
@@ -161,6 +160,24 @@ test("INV-2: at most one member is opened, the recorded one, after it was record
       expect(open).toMatchObject({ ordinal: pending?.primary.ordinal, epoch: state?.epoch });
       const server = of.members[open.ordinal]?.server;
       expect(server?.kind === "read" && server.facts.serverUuid).toBe(pending?.primary.serverUuid);
+    }
+  });
+});
+
+test("INV-2: opened by the plan of its election only once enough of its ackers were found to hold everything", () => {
+  always((of, { finale }) => {
+    const [confirm, record, ...after] = finale;
+    if (confirm === undefined) return;
+    expect([confirm.kind, record?.kind, after[0]?.kind]).toEqual(["Confirm", "Record", "Open"]);
+    const pending = record?.kind === "Record" ? record.state?.pending : null;
+    const [opened, ...holding] = confirm.kind === "Confirm" ? confirm.members : [];
+    const position = factsAt(of, pending?.primary.ordinal ?? -1)?.received;
+    expect(opened).toMatchObject({ ordinal: pending?.primary.ordinal, closed: true, atMost: position });
+    expect(holding).toHaveLength(pending?.ackCount ?? -1);
+    for (const { ordinal, atLeast } of holding) {
+      expect(atLeast).toBe(position);
+      const uuid = factsAt(of, ordinal)?.serverUuid;
+      expect(pending?.ackers).toContainEqual({ ordinal, serverUuid: uuid });
     }
   });
 });
@@ -250,9 +267,14 @@ test("INV-1: who is elected holds everything that enough ackers, cut from the ol
   });
 });
 
-test("INV-4: the epoch grows by one, every write counts one, and there is at most one", () => {
+test("INV-4: the epoch grows by one, every write counts one, and a second one only opens whom the first elected", () => {
   always((of, decision) => {
-    expect(stepsOfKind(decision, "Record").length).toBeLessThanOrEqual(1);
+    const [first, ...others] = stepsOfKind(decision, "Record");
+    expect(stepsOfKind({ ...decision, finale: [] }, "Record")).toEqual(first === undefined ? [] : [first]);
+    for (const { state } of others) {
+      const { seq, pending } = first?.state ?? {};
+      expect(state).toEqual({ ...first?.state, seq: (seq ?? 0) + 1, pending: { ...pending, open: true } });
+    }
     const written = change(of, decision);
     if (written === null) return;
     expect(written.after.seq).toBe((written.before?.seq ?? 0) + 1);
@@ -362,7 +384,7 @@ function routing(tracks: readonly Track[], opened: boolean) {
 test("INV-7: nobody is routed to but the established primary, in the epoch in which it was established", () => {
   always((of, decision) => {
     const state = change(of, decision)?.after ?? recorded(of);
-    const plans = [decision.prelude, ...decision.tracks];
+    const plans = [decision.prelude, ...decision.tracks, decision.finale];
     // Where the primary is about to be established, only what follows its being opened may lead to it.
     const steady = state?.phase === "Steady" && state.established !== null;
     if (!steady) expect(routing(plans, false)).toEqual({ pods: [], selectors: [] });
@@ -381,7 +403,7 @@ test("what was told is not told again", () => {
     // Where its replicas lose the primary long after us, the clock of its silence begins anew with the second look.
     const known = of.conditions.map((condition) => condition.type);
     if (known.includes("PrimaryCutOff") && known.includes("PrimaryUnreachable")) return;
-    const told = carryOut(of, { ...decision, tracks: [] });
+    const told = carryOut(of, { ...decision, tracks: [], finale: [] });
     const again = deciding(told);
     expect(again.prelude).toEqual([]);
     expect(again.conditions.map((condition) => condition.type)).toEqual(

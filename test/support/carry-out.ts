@@ -16,14 +16,21 @@ type Texts = Readonly<Record<string, string>>;
 type Changes = Readonly<Record<string, string | null>>;
 
 export function stepsOf(decision: Decision): readonly Step[] {
-  return [...decision.prelude, ...decision.tracks.flat()];
+  return [...decision.prelude, ...decision.tracks.flat(), ...decision.finale];
+}
+
+export function isOfKind<K extends Step["kind"]>(
+  step: Step,
+  kind: K,
+): step is Extract<Step, { readonly kind: K }> {
+  return step.kind === kind;
 }
 
 export function stepsOfKind<K extends Step["kind"]>(
   decision: Decision,
   kind: K,
 ): readonly Extract<Step, { readonly kind: K }>[] {
-  return stepsOf(decision).filter((step): step is Extract<Step, { readonly kind: K }> => step.kind === kind);
+  return stepsOf(decision).filter((step) => isOfKind(step, kind));
 }
 
 function merged(before: Texts, changes: Changes): Texts {

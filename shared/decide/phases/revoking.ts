@@ -9,7 +9,7 @@ import type { State } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
 import { compose } from "../compose.ts";
 import { type Election, elect, isReceiving, type Quorum, quorumOf } from "../plan/elect.ts";
-import { beginEstablishing } from "../plan/establish.ts";
+import { beginEstablishing, openOnceHeld } from "../plan/establish.ts";
 import { revokeTracks } from "../plan/failover.ts";
 import { abandonState, demoteTracks, isOverdue, type Operation } from "../plan/switchover.ts";
 import type { Happening } from "../report.ts";
@@ -69,8 +69,9 @@ function elected(situation: Situation, base: Base, election: Elected): Decision 
     why: message,
     state: next,
     tracks: established === null ? [] : beginEstablishing(established),
+    next: established === null ? null : openOnceHeld(established),
     happenings: [{ reason: "PrimaryElected", message, considered }],
-    before: [...close, ...stop, { kind: "Confirm", members: confirmations }],
+    before: [...close, ...stop, { kind: "Confirm", members: confirmations, timeoutMs: 0 }],
     lookAgainMs: 0,
   });
 }
@@ -123,7 +124,7 @@ function lossy(situation: Situation, election: Elected, base: Base): Decision {
   const happenings: readonly Happening[] = [
     { reason: "DataLossAccepted", message, considered: election.considered },
   ];
-  const before: Track = [{ kind: "Confirm", members: election.confirmations }];
+  const before: Track = [{ kind: "Confirm", members: election.confirmations, timeoutMs: 0 }];
   return compose(observed, nowMs, { ...base, why: message, state: next, happenings, before, lookAgainMs: 0 });
 }
 

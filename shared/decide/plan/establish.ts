@@ -6,9 +6,10 @@
  * late fails its epoch check. INV-7: nobody is routed here before the term row was acknowledged.
  */
 
-import type { ServerFacts } from "../../model/server.ts";
+import type { Position, ServerFacts } from "../../model/server.ts";
 import type { Config, State } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
+import type { NextRecord } from "../compose.ts";
 import { isAcker, type MemberView, type Situation } from "../situation.ts";
 import { placeMembers } from "./members.ts";
 import { prepareSteps } from "./prepare.ts";
@@ -17,6 +18,8 @@ import { routeWrites } from "./routing.ts";
 const HOLDERS_TIMEOUT_MS = 10_000;
 /** Acknowledgers connect within some milliseconds, or another look has to find out why they do not. */
 const OPEN_TIMEOUT_MS = 3_000;
+/** What a replica lacks it has within some milliseconds, or another look has to find out why not. */
+const RECEIVE_TIMEOUT_MS = 500;
 const TERM_STALL_MS = 2_000;
 const PROMOTE_TIMEOUT_MS = 2_500;
 
@@ -28,8 +31,7 @@ export type Establishing =
   | { readonly kind: "steps"; readonly steps: readonly Step[] }
   /** Ackers have yet to connect. */
   | { readonly kind: "waiting"; readonly connected: number; readonly needed: number }
-  /** Record this once what comes before it has succeeded, then go on. */
-  | { readonly kind: "record"; readonly state: State; readonly before: Track; readonly after: Track }
+  | ({ readonly kind: "record" } & NextRecord)
   /** The term row stands: record this as established. */
   | { readonly kind: "done"; readonly state: Established };
 
@@ -112,16 +114,49 @@ function holders({ members, config, rules }: Situation, { executed }: ServerFact
 function confirmHolders(
   holding: readonly MemberView[],
   { ordinal }: MemberView,
-  { executed }: ServerFacts,
+  position: Position,
+  timeoutMs: number,
 ): Step {
   const nothing = { closed: false, stopped: false, atMost: null, atLeast: null };
   return {
     kind: "Confirm",
     members: [
-      { ...nothing, ordinal, closed: true, stopped: true, atMost: executed },
-      ...holding.map((view) => ({ ...nothing, ordinal: view.ordinal, atLeast: executed })),
+      { ...nothing, ordinal, closed: true, stopped: true, atMost: position },
+      ...holding.map((view) => ({ ...nothing, ordinal: view.ordinal, atLeast: position })),
     ],
+    timeoutMs,
   };
+}
+
+/**
+ * For the plan of an election whose ackers have yet to receive the last of it: opened once enough of those that begin
+ * to follow hold everything, as another look would (ADR 10). Null where that cannot be expected at once.
+ */
+export function openOnceHeld(situation: Situation): NextRecord | null {
+  const { state, config, members, primary, rules } = situation;
+  const { pending } = state;
+  const { facts } = primary;
+  if (pending === null || pending.open || facts === null) return null;
+  // One that did not follow the primary before it needs more than to be promoted.
+  if (facts.channel === null || !facts.readOnly || facts.offline) return null;
+  const following = placeQuickly(situation).flatMap((track) =>
+    track.flatMap((step) => (step.kind === "Follow" ? [step.ordinal] : [])),
+  );
+  const holds = ({ facts: of }: MemberView) => rules.positions.contains(of?.received ?? "", facts.received);
+  const ackers = members.filter((view) => isAcker(config, view));
+  const sure = ackers.filter(holds);
+  const coming = ackers.filter((view) => !holds(view) && following.includes(view.ordinal));
+  const holding = [...sure, ...coming].slice(0, pending.ackCount);
+  if (holding.length < pending.ackCount) return null;
+  return {
+    before: [confirmHolders(holding, primary, facts.received, RECEIVE_TIMEOUT_MS)],
+    state: opened(state, pending),
+    after: opening(situation, pending.ackCount),
+  };
+}
+
+function opened(state: State, pending: NonNullable<State["pending"]>): State {
+  return { ...state, pending: { ...pending, open: true } };
 }
 
 /**
@@ -175,8 +210,8 @@ export function establish(situation: Situation): Establishing {
     return { kind: "steps", steps: [{ kind: "Nudge", ordinal }] };
   const after = opening(situation, needed);
   if (pending.open) return { kind: "steps", steps: after };
-  const before = facts.readOnly ? [confirmHolders(holding, primary, facts)] : [];
-  return { kind: "record", state: { ...state, pending: { ...pending, open: true } }, before, after };
+  const before = facts.readOnly ? [confirmHolders(holding, primary, facts.executed, 0)] : [];
+  return { kind: "record", state: opened(state, pending), before, after };
 }
 
 /** What can be done at once when it is recorded who is to be the primary; nothing that has to be looked at first. */

@@ -167,13 +167,14 @@ describe("elected is", () => {
 
   test("looked at once more in fenced sessions before it is recorded", () => {
     const decision = deciding(before, claimed, silent(0), holding(1, written(99)), cut(2));
-    expect(stepsOfKind(decision, "Confirm")).toEqual([
+    expect(decision.prelude.filter(({ kind }) => kind === "Confirm")).toEqual([
       {
         kind: "Confirm",
         members: [
           { ordinal: 1, closed: false, stopped: true, atMost: written(99), atLeast: null },
           { ordinal: 2, closed: true, stopped: true, atMost: written(100), atLeast: null },
         ],
+        timeoutMs: 0,
       },
     ]);
     const old = deciding(before, claimed, server(0, primaryFacts(3, { readOnly: true })), cut(1));

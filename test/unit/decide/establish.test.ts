@@ -167,6 +167,7 @@ describe("the next primary is", () => {
           { ordinal: 1, closed: true, stopped: true, atMost: written(100), atLeast: null },
           { ordinal: 2, closed: false, stopped: false, atMost: null, atLeast: written(100) },
         ],
+        timeoutMs: 0,
       },
     ]);
     expect(decision.prelude.at(-1)?.kind).toBe("Record");

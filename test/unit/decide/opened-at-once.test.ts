@@ -1,5 +1,6 @@
 /** When a new primary is opened by its election, without a look of its own (ADR 15). */
 import { describe, expect, test } from "vitest";
+import type { RecordStep } from "../../../shared/model/step.ts";
 import { settled } from "../../support/carry-out.ts";
 import {
   type Change,
@@ -10,7 +11,7 @@ import {
   state,
   written,
 } from "../../support/situation.ts";
-import { cut, deciding, recordedBy, replica, revoking } from "./support.ts";
+import { configOf, cut, deciding, recordedBy, replica, revoking } from "./support.ts";
 
 const before = settled(placed(3));
 const claimed = state(revoking(3));
@@ -39,11 +40,56 @@ describe("the elected is", () => {
     expect(opens(silent(0), cut(1, 2))).toBe(true);
   });
 
-  test("promoted and followed, and looked at once more before it is opened, where they lack some of it", () => {
-    const changes = [silent(0), holding(1, written(99)), cut(2)] as const;
-    expect(opens(...changes)).toBe(false);
-    const { tracks } = deciding(before, claimed, ...changes);
+  /** The last write is on mysql-2 alone. */
+  const uneven = [silent(0), holding(1, written(99)), cut(2)] as const;
+
+  test("promoted and followed, and recorded as open once they have received what they lack", () => {
+    expect(opens(...uneven)).toBe(false);
+    const { prelude, tracks, finale } = deciding(before, claimed, ...uneven);
     expect(tracks.map((track) => track.map(({ kind }) => kind))).toEqual([["Promote", "Arm"], ["Follow"]]);
+    const [elected] = prelude.filter(({ kind }) => kind === "Record") as RecordStep[];
+    const { state: closed } = elected ?? {};
+    const pending = { ...configOf(2, [1]), open: true };
+    expect(finale).toEqual([
+      {
+        kind: "Confirm",
+        members: [
+          { ordinal: 2, closed: true, stopped: true, atMost: written(100), atLeast: null },
+          { ordinal: 1, closed: false, stopped: false, atMost: null, atLeast: written(100) },
+        ],
+        timeoutMs: 500,
+      },
+      { ...elected, state: { ...closed, seq: (closed?.seq ?? 0) + 1, pending } },
+      { kind: "Open", ordinal: 2, epoch: 2, ackCount: 1, timeoutMs: 3_000 },
+      expect.objectContaining({ kind: "LabelPod", pod: "mysql-2" }),
+      expect.objectContaining({ kind: "EnsureService", role: "primary" }),
+    ]);
+  });
+
+  test("looked at once more where nobody is sure to receive what they lack", () => {
+    const seeding = replica(1, {
+      received: written(99),
+      seeding: { kind: "running", percent: 5, error: null },
+    });
+    const old = server(0, primaryFacts(3, { readOnly: true }));
+    const offline = replica(2, { offline: true }, { receiver: "off" });
+    const byHand = replica(2, { readOnly: false }, { receiver: "off" });
+    const lacking = [silent(0), holding(1, written(99))] as const;
+    expect(deciding(before, claimed, ...lacking, offline).finale).toEqual([]);
+    expect(deciding(before, claimed, ...lacking, byHand).finale).toEqual([]);
+    expect(deciding(before, claimed, silent(0), seeding, cut(2)).finale).toEqual([]);
+    expect(deciding(before, claimed, old, holding(1, written(99)), holding(2, written(99))).finale).toEqual(
+      [],
+    );
+    expect(deciding(before, claimed, silent(0), cut(1, 2)).finale).toEqual([]);
+  });
+
+  test("opened by the copies that are there already, before those that have yet to come", () => {
+    const five = settled(placed(5));
+    const stands = [1, 2, 3, 4].map((ordinal) => holding(ordinal, written(ordinal > 2 ? 100 : 99)));
+    const { finale } = deciding(five, state(revoking(5)), silent(0), ...stands);
+    const [confirm] = finale;
+    expect(confirm?.kind === "Confirm" && confirm.members.map(({ ordinal }) => ordinal)).toEqual([3, 4, 1]);
   });
 
   test("opened without another look only with as many holders as its commits wait for", () => {

@@ -181,7 +181,7 @@ describe("the phase", () => {
 
   test("is no word of ours for a cluster that nobody asked for", () => {
     const expected = {
-      ...{ problems: [], conditions: [], phase: "Released", prelude: [], tracks: [] },
+      ...{ problems: [], conditions: [], phase: "Released", prelude: [], tracks: [], finale: [] },
       ...{ why: "not managed by Ordinal", lookAgainMs: null },
     };
     const unmanaged = wish({ managed: false, spec: null });
