@@ -1,6 +1,7 @@
 /** What was recorded is gone, and the servers remember: it is put together again, above all that they remember. */
 import { describe, expect, test } from "vitest";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
+import type { Observed } from "../../../shared/model/observed.ts";
 import type { ServerFacts } from "../../../shared/model/server.ts";
 import type { State } from "../../../shared/model/state.ts";
 import { settled, stepsOfKind } from "../../support/carry-out.ts";
@@ -53,6 +54,19 @@ describe("a lost record", () => {
       op: { kind: "reconstruct" },
     });
     expect(serverSteps(decision)).toEqual([]);
+  });
+
+  test("that cannot be read is no problem where the servers remember, unless a newer version wrote it", () => {
+    const remembering = server(0, primaryFacts(3, { terms: [term(4, 0)] }));
+    const found = (one: Observed["state"]) => deciding(before, but({ state: one }), remembering);
+    const foreign = found({ kind: "foreign", clusterUid: "another" });
+    const invalid = found({ kind: "invalid", reason: "broken" });
+    for (const decision of [foreign, invalid]) {
+      expect(reasons(decision)).toContain("StateReconstructed");
+      expect(codes(decision)).toEqual(codes(found({ kind: "none" })));
+    }
+    const newer = found({ kind: "newer", version: 2 });
+    expect([codes(newer), serverSteps(newer), newer.phase]).toEqual([["StateTooNew"], [], "Blocked"]);
   });
 
   test("goes above another cluster's rows too, which name nobody here", () => {
