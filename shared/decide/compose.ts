@@ -48,6 +48,8 @@ export interface Outline {
   readonly managedLabel?: boolean;
   /** Nothing is told beside a change of the record: writes wait for what is being done. */
   readonly urgent?: boolean;
+  /** `spec.replicas`, written with the record. */
+  readonly replicas?: number;
   /** Annotations of the user's that are answered by this record. */
   readonly answered?: readonly string[];
 }
@@ -58,7 +60,14 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
   const report = { observed, nowMs, phase, problems, ready };
   if (observed.refusal !== null) {
     // What was refused would be refused again, and what was to follow from it must not: it is only told.
-    const told = reportSteps({ ...report, state: null, happenings: [], managedLabel: true, answered: [] });
+    const told = reportSteps({
+      ...report,
+      state: null,
+      happenings: [],
+      managedLabel: true,
+      replicas: null,
+      answered: [],
+    });
     const { steps: prelude, conditions } = told;
     return { problems, conditions, phase, prelude, tracks: [], finale: [], why, lookAgainMs };
   }
@@ -79,6 +88,7 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
     state: outline.state ?? null,
     happenings: outline.happenings ?? [],
     managedLabel: outline.managedLabel ?? true,
+    replicas: outline.replicas ?? null,
     answered: outline.answered ?? [],
   });
   const prelude = [...before, ...steps];

@@ -35,6 +35,7 @@ export interface Report {
   /** Told only beside a new state. */
   readonly happenings: readonly Happening[];
   readonly managedLabel: boolean;
+  readonly replicas: number | null;
   readonly answered: readonly string[];
 }
 
@@ -116,6 +117,7 @@ export function reportSteps(report: Report): {
     history: historyOf({ ...report, state: state ?? previous }),
     phase,
     managedLabel: report.managedLabel,
+    replicas: report.replicas,
     answered: report.answered,
   };
   const labelled = observed.set.labels[LABEL.managed] === "true";

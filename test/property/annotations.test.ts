@@ -37,6 +37,7 @@ const state: fc.Arbitrary<State> = fc.record({
   seq: fc.integer({ min: 1 }),
   clusterUid: text(64),
   epoch: fc.nat(),
+  scaledTo: fc.option(fc.nat(33)),
   phase: fc.constantFrom("Adopting", "Revoking", "Establishing", "Steady", "Releasing", "Released"),
   established: fc.option(config),
   pending: fc.option(fc.tuple(config, fc.boolean()).map(([one, open]) => ({ ...one, open }))),

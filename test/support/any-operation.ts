@@ -87,6 +87,7 @@ function stateOf(replicas: number): fc.Arbitrary<State> {
         const { established, target, startedBeforeMs, failovers, unproven } = rest;
         return {
           ...{ v: 1, seq: 7, clusterUid: CLUSTER_UID, epoch: 2, phase: course.phase, failovers, unproven },
+          scaledTo: null,
           established,
           pending: course.pending === "none" ? null : { ...pending, open: course.pending === "open" },
           op:

@@ -140,6 +140,7 @@ const recordedState: fc.Arbitrary<State> = fc
       .array(fc.constantFrom(NOW_MS - 60_000, NOW_MS - 7_200_000), { maxLength: 4 })
       .map((list) => list.map((at) => new Date(at).toISOString())),
     unproven: fc.array(ordinal.map(uuidOf), { maxLength: 2 }),
+    scaledTo: fc.option(fc.integer({ min: 1, max: 5 })),
   })
   .map((more): State => ({ v: 1, clusterUid: CLUSTER_UID, ...more }));
 
