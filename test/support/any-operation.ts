@@ -242,6 +242,7 @@ function specOf(replicas: number): fc.Arbitrary<Spec> {
       failover: fc.constantFrom("auto", "auto", "manual"),
       failoverCooldownMs: fc.constantFrom(0, SPEC_DEFAULTS.failoverCooldownMs),
       onRestart: fc.constantFrom("wait", "resume"),
+      replicas: fc.option(fc.integer({ min: 1, max: replicas + 2 }), { freq: 2 }),
       switchoverTo: fc.option(fc.nat({ max: replicas }).map((at) => `mysql-${at}`)),
       approvedEpoch: epoch,
       lossAcceptedEpoch: epoch,

@@ -235,6 +235,8 @@ const situationWith = (state: fc.Arbitrary<StateObservation>): fc.Arbitrary<Obse
         usable: often,
         managed: often,
         paused: seldom,
+        wanted: fc.option(fc.integer({ min: 1, max: replicas + 2 }), { freq: 2 }),
+        replicasBy: fc.constantFrom(null, "kubectl", "kube-controller-manager"),
         removing: fc.boolean(),
         storage: often,
         full: often,
@@ -255,14 +257,20 @@ const situationWith = (state: fc.Arbitrary<StateObservation>): fc.Arbitrary<Obse
         } as const;
         return {
           ...bare,
-          set: { ...bare.set, claimTemplates: random.storage ? ["data"] : [] },
+          set: {
+            ...bare.set,
+            claimTemplates: random.storage ? ["data"] : [],
+            replicasBy: random.replicasBy,
+          },
           members: random.members,
           state: random.state,
           conditions: random.conditions,
           wish: {
             managed: random.managed,
             spec:
-              random.managed && random.usable && spec !== null ? { ...spec, paused: random.paused } : null,
+              random.managed && random.usable && spec !== null
+                ? { ...spec, paused: random.paused, replicas: random.wanted }
+                : null,
             problems: random.usable ? random.problems.slice(0, 1) : [...random.problems, UNUSABLE],
             servicesOnRelease: random.removing ? "remove" : "keep",
           },
