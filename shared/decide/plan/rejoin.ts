@@ -50,10 +50,12 @@ export function rebuildSteps(
     return [archive, tell(view, "TailArchived", message)];
   }
   if (state.unproven.includes(facts.serverUuid)) return [];
+  const covered = rules.positions.union(primary.facts.executed, standing.extra);
+  // The newest of the primary's own are on a replica first; once the primary was read with them, all is covered.
+  if (!rules.positions.contains(covered, facts.received)) return [];
   const donor = chooseDonor(situation, busy);
   if (donor === null) return [];
   busy.add(donor.ordinal);
-  const covered = rules.positions.union(primary.facts.executed, standing.extra);
   const message = `${member.podName} is made anew; what only it had (${extra}) is archived.`;
   return [
     ...prepareSteps(situation, view, facts, "unseeded"),

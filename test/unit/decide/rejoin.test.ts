@@ -99,6 +99,18 @@ describe("a member with transactions of its own", () => {
     expect(donorOf(`${written(100)},\n${uuidOf(2)}:1-4`)).toBe(0);
   });
 
+  test("waits until the primary was read with all that it received of the primary's own", () => {
+    const tail = `${uuidOf(1)}:1-3`;
+    const nobody = state(steadyState(3, { established: config(3, { ackers: [], ackCount: 0 }) }));
+    const kept = server(0, primaryFacts(3, { archived: [{ epoch: 1, serverUuid: uuidOf(1), gtids: tail }] }));
+    const seeds = (last: number) => {
+      const position = `${written(last)},\n${tail}`;
+      const errant = replica(1, { executed: position, received: position }, { receiver: "off" });
+      return stepsOfKind(deciding(before, nobody, kept, errant), "Seed").length;
+    };
+    expect([seeds(100), seeds(101)]).toEqual([1, 0]);
+  });
+
   test("waits while the only member to copy from is being copied from", () => {
     const nobody = state(steadyState(3, { established: config(3, { ackers: [], ackCount: 0 }) }));
     const tails = [1, 2].map((ordinal) => ({
