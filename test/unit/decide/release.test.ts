@@ -56,6 +56,23 @@ test("it hands every member over, keeps the Services, and then records the end",
   expect(stepsOfKind(decision, "LabelPod")).toEqual([]);
 });
 
+test("one that was never established is handed over as it is: with or without acknowledgements", () => {
+  const pending = { ...config(3), open: true };
+  const letGo = (required: boolean) =>
+    deciding(
+      unmanaged(
+        adopting(
+          3,
+          state(adoptingState(3, { phase: "Releasing", pending })),
+          server(0, primaryFacts(3, { acks: { ...primaryFacts(3).acks, required } })),
+          server(1, replicaFacts(1, { acks: { ...replicaFacts(1).acks, required: true } })),
+        ),
+      ),
+    );
+  const counts = (required: boolean) => stepsOfKind(letGo(required), "HandOver").map((step) => step.ackCount);
+  expect([counts(true)[0], counts(false)[0]]).toEqual([1, 0]);
+});
+
 test("it takes Services and labels away on demand", () => {
   const removing = wish({ managed: false, spec: null, servicesOnRelease: "remove" });
   const decision = deciding(releasing(removing(settled(placed(3)))));

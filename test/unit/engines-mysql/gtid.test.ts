@@ -34,6 +34,9 @@ test.each([
   ["a tag that begins with a digit", `${A}:1tag:1`],
   ["a tag of 33 letters", `${A}:${"a".repeat(33)}:1`],
   ["a negative number", `${A}:-5`],
+  ["something before the uuid", `x${A}:1`],
+  ["something after the uuid", `${A}x:1`],
+  ["a tag right after another one", `${A}:a:b:1`],
 ])("%s is refused", (_, text) => {
   expect(() => gtidSets.union(text, "")).toThrow("not a GTID set");
 });

@@ -199,6 +199,25 @@ describe("what is prepared", () => {
     }
   });
 
+  test("each is told in a sentence for people", () => {
+    const texts = (have: ServerFacts) => rules.preparations(have, desired()).map(({ text }) => text);
+    const { settings, ...rest } = prepared(desired());
+    const { clone_valid_donor_list: _, rpl_semi_sync_replica_enabled: __, ...without } = settings;
+    expect(texts({ ...rest, settings: without })).toContain("Install plugins: rpl_semi_sync_replica, clone");
+    const lax = { ...settings, sync_binlog: "0", innodb_flush_log_at_trx_commit: "2" };
+    expect(texts({ ...rest, settings: lax }).join()).toMatch(
+      /^Change settings: (?:sync_binlog|innodb_flush_log_at_trx_commit) \(persist 1\), (?:sync_binlog|innodb_flush_log_at_trx_commit) \(persist 1\)$/,
+    );
+    const anonymous = facts({}, { gtid_mode: "OFF", enforce_gtid_consistency: "OFF" });
+    expect(texts(prepared(desired(), anonymous))).toEqual([
+      "Have statements logged that GTIDs would not permit",
+      "Permit only statements that GTIDs can replicate",
+      "Accept transactions with GTIDs",
+      "Give new transactions GTIDs",
+      "Require GTIDs, once no transaction without one is under way",
+    ]);
+  });
+
   test.each([
     ["OFF", "OFF", ["warn", "enforce", "off-permissive", "on-permissive", "on"]],
     ["OFF", "WARN", ["enforce", "off-permissive", "on-permissive", "on"]],
@@ -271,6 +290,7 @@ describe("settings", () => {
   test.each([
     ["sync_binlog", "persist 1; DROP TABLE t"],
     ["sync_binlog", "now 1"],
+    ["sync_binlog", "not persist 1"],
     ["sync_binlog", ""],
     ["init_connect", "persist 1"],
   ])("%s = %s is nothing we would ever say", (name, change) => {
