@@ -31,7 +31,7 @@ function own(channel: Parameters<typeof replica>[2] = { receiver: "off" }): Chan
 
 function archived(...gtids: readonly string[]): Change {
   const tails = gtids.map((one) => ({ epoch: 1, serverUuid: uuidOf(2), gtids: one }));
-  return server(0, primaryFacts(1, { archived: tails }));
+  return server(0, primaryFacts(3, { archived: tails }));
 }
 
 describe("a member with transactions of its own", () => {
