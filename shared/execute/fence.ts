@@ -44,8 +44,11 @@ export class Spares {
 
   connect(contact: Contact, members: readonly Member[]): void {
     for (const member of members) {
-      const { ordinal } = member;
-      if (!this.#idle.has(ordinal)) this.#idle.set(ordinal, connectMember(contact, member, "act"));
+      if (this.#idle.has(member.ordinal)) continue;
+      const session = connectMember(contact, member, "act");
+      // An error in it is met by whoever takes it, also when that is after something else has failed.
+      session.catch(() => {});
+      this.#idle.set(member.ordinal, session);
     }
   }
 
