@@ -83,7 +83,9 @@ const ONCE_AN_EPOCH: ReadonlySet<EventReason> = new Set([
 ]);
 
 function happeningEvent({ reason, message }: Happening, { epoch, seq }: State): EventStep {
-  const key = ONCE_AN_EPOCH.has(reason) ? `${reason}|${epoch}` : `${reason}|${message}|${epoch}|${seq}`;
+  // Told at the end of a plan that is begun anew, with another record, where it was killed before its last one.
+  const part = reason === "AckCountChanged" ? `${message}|${epoch}` : `${message}|${epoch}|${seq}`;
+  const key = ONCE_AN_EPOCH.has(reason) ? `${reason}|${epoch}` : `${reason}|${part}`;
   return { kind: "Event", type: EVENT_REASONS[reason], reason, message, key };
 }
 

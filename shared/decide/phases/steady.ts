@@ -162,14 +162,19 @@ function keeping(situation: Situation, known: readonly Problem[]): Decision {
   const base = { phase, problems, ready: readiness(situation, first) };
   if (change !== null) {
     const { reason, message, before, established, after, lastly } = change;
+    const happenings = [{ reason, message }];
     return compose(observed, nowMs, {
       ...base,
       why: message,
       state: { ...state, established },
-      happenings: [{ reason, message }],
+      // Told when it is done.
+      happenings: lastly === null ? happenings : [],
       before,
       tracks: after.length === 0 ? [] : [after],
-      next: lastly === null ? null : { before: [], state: { ...state, established: lastly }, after: [] },
+      next:
+        lastly === null
+          ? null
+          : { before: [], state: { ...state, established: lastly }, happenings, after: [] },
       lookAgainMs: 0,
     });
   }

@@ -61,7 +61,7 @@ describe("a member with transactions of its own", () => {
   test("has the rest copied when only a part is kept, or what is kept is another server's", () => {
     const others = server(
       0,
-      primaryFacts(1, { archived: [{ epoch: 1, serverUuid: uuidOf(1), gtids: TAIL }] }),
+      primaryFacts(3, { archived: [{ epoch: 1, serverUuid: uuidOf(1), gtids: TAIL }] }),
     );
     for (const kept of [archived(`${uuidOf(2)}:1-2`), others]) {
       const decision = deciding(before, without, own(), kept);
