@@ -15,6 +15,7 @@ export const ANNOTATION = {
   failoverCooldown: "ordinal.dev/failover-cooldown",
   gracefulWait: "ordinal.dev/graceful-wait",
   onRestart: "ordinal.dev/on-restart",
+  replicas: "ordinal.dev/replicas",
   switchoverTo: "ordinal.dev/switchover-to",
   approve: "ordinal.dev/approve",
   acceptDataLoss: "ordinal.dev/accept-data-loss",
@@ -28,6 +29,7 @@ export const ANNOTATION = {
   serverUuid: "ordinal.dev/server-uuid",
   seededBy: "ordinal.dev/seeded-by",
   serverAuthority: "ordinal.dev/server-authority",
+  keepUntil: "ordinal.dev/keep-until",
 } as const;
 
 export const LABEL = {
@@ -79,6 +81,7 @@ export const KEYS: Readonly<Record<Name, Key>> = {
   ),
   gracefulWait: wish("gracefulWait", "How long a primary that stopped in good order is waited for."),
   onRestart: wish("onRestart", "Whether a restarted primary waits for Ordinal or takes writes by itself."),
+  replicas: wish("replicas", "How many members there should be; the safe way to scale."),
   switchoverTo: wish("switchoverTo", "One request: the pod that is to become the primary."),
   approve: wish("approve", "Approves the failover into the epoch that it names."),
   acceptDataLoss: wish("acceptDataLoss", "Accepts that acknowledged commits may be lost in the epoch named."),
@@ -115,6 +118,10 @@ export const KEYS: Readonly<Record<Name, Key>> = {
   serverAuthority: kept("serverAuthority", "PersistentVolumeClaim", {
     bytesMax: 8 * KIB,
     meaning: "The pinned certificate authority of the server on this volume, PEM.",
+  }),
+  keepUntil: kept("keepUntil", "PersistentVolumeClaim", {
+    bytesMax: 32,
+    meaning: "The volume of a member that was scaled away; nobody should delete it before then.",
   }),
   managed: label("managed", ["StatefulSet", "Pod"], "Index of what Ordinal manages; always `true`."),
   role: label("role", ["Pod"], "`primary` or `replica`; selected by the Services."),

@@ -7,6 +7,7 @@ import type { Problem, ProblemCode } from "../model/condition.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Wish } from "../model/observed.ts";
 import { type ServicesOnRelease, SPEC_DEFAULTS, type Spec } from "../model/spec.ts";
+import { MEMBERS_MAX } from "../model/state.ts";
 import { ANNOTATION, KEYS, type Key, PREFIX, SET_ANNOTATIONS } from "./keys.ts";
 import { nearest } from "./nearest.ts";
 import { oneLine, quote, utf8Bytes } from "./text.ts";
@@ -52,6 +53,12 @@ function epoch(raw: string): Reading<number> {
   return digits === undefined
     ? { wanted: "set it to the epoch that the condition names, such as e17" }
     : { value: Number(digits) };
+}
+
+function members(raw: string): Reading<number> {
+  const value = /^[1-9]\d?$/.test(raw) ? Number(raw) : Number.NaN;
+  if (value <= MEMBERS_MAX) return { value };
+  return { wanted: `set it to a whole number from 1 to ${MEMBERS_MAX}` };
 }
 
 /** The name of a pod; whether it is one of ours is for the decision to say. */
@@ -122,6 +129,7 @@ function readOptions(read: Reader["read"]): Omit<Spec, "engine" | "credentials">
     failoverCooldownMs: read(KEYS.failoverCooldown, failoverCooldownMs, duration(0)),
     gracefulWaitMs: read(KEYS.gracefulWait, gracefulWaitMs, duration(0)),
     onRestart: read(KEYS.onRestart, onRestart, (raw) => oneOf<Spec["onRestart"]>(raw, ["wait", "resume"])),
+    replicas: read(KEYS.replicas, null, members),
     switchoverTo: read(KEYS.switchoverTo, null, podName),
     approvedEpoch: read(KEYS.approve, null, epoch),
     lossAcceptedEpoch: read(KEYS.acceptDataLoss, null, epoch),

@@ -32,6 +32,9 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
   FailoverAwaitsApproval:
     "annotate `ordinal.dev/approve` with the epoch that the message names, or bring the primary back.",
   SwitchoverRefused: "name another member, or remove `ordinal.dev/switchover-to`.",
+  ScaleRefused:
+    "bring the members that stay into order; it goes on by itself then. Or change `ordinal.dev/replicas`.",
+  ReplicasContested: "remove `ordinal.dev/replicas`, or keep the other writer of `replicas` away.",
   AcknowledgementsStalled:
     "nothing, when it passes. Otherwise look at the network between the primary and its replicas.",
   DurabilityUnproven:

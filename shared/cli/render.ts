@@ -21,6 +21,7 @@ const PHASES: Readonly<Record<Phase | "Unseen", Words>> = {
   Reopening: { is: "is being made writable again", tone: "attention" },
   FailingOver: { is: "is failing over", tone: "bad" },
   SwitchingOver: { is: "is handing over to another member", tone: "attention" },
+  Scaling: { is: "is getting more or fewer members", tone: "attention" },
   Blocked: { is: "is blocked until you act", tone: "bad" },
   Paused: { is: "is paused", tone: "attention" },
   Releasing: { is: "is being released", tone: "attention" },

@@ -9,7 +9,7 @@ import type { Decision } from "../model/decision.ts";
 import type { Observed } from "../model/observed.ts";
 import type { State } from "../model/state.ts";
 import type { Step, Track } from "../model/step.ts";
-import { type Happening, reportSteps } from "./report.ts";
+import { type Happening, type Report, reportSteps } from "./report.ts";
 import { sinceMs } from "./situation.ts";
 
 /** A look costs a few milliseconds. */
@@ -29,6 +29,7 @@ export function patience(observed: Observed, nowMs: number, awaited: "Ready" | P
 export interface NextRecord {
   readonly before: Track;
   readonly state: State;
+  readonly happenings?: readonly Happening[];
   readonly after: Track;
 }
 
@@ -48,6 +49,8 @@ export interface Outline {
   readonly managedLabel?: boolean;
   /** Nothing is told beside a change of the record: writes wait for what is being done. */
   readonly urgent?: boolean;
+  /** `spec.replicas`, written with the record. */
+  readonly replicas?: number;
   /** Annotations of the user's that are answered by this record. */
   readonly answered?: readonly string[];
 }
@@ -58,7 +61,14 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
   const report = { observed, nowMs, phase, problems, ready };
   if (observed.refusal !== null) {
     // What was refused would be refused again, and what was to follow from it must not: it is only told.
-    const told = reportSteps({ ...report, state: null, happenings: [], managedLabel: true, answered: [] });
+    const told = reportSteps({
+      ...report,
+      state: null,
+      happenings: [],
+      managedLabel: true,
+      replicas: null,
+      answered: [],
+    });
     const { steps: prelude, conditions } = told;
     return { problems, conditions, phase, prelude, tracks: [], finale: [], why, lookAgainMs };
   }
@@ -74,22 +84,29 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
       lookAgainMs,
     };
   }
-  const { steps, conditions } = reportSteps({
+  const whole: Report = {
     ...report,
     state: outline.state ?? null,
     happenings: outline.happenings ?? [],
     managedLabel: outline.managedLabel ?? true,
+    replicas: outline.replicas ?? null,
     answered: outline.answered ?? [],
-  });
+  };
+  const { steps, conditions } = reportSteps(whole);
   const prelude = [...before, ...steps];
-  return { problems, conditions, phase, prelude, tracks, finale: finaleOf(steps, outline), why, lookAgainMs };
+  const finale = finaleOf(whole, steps, outline.next ?? null);
+  return { problems, conditions, phase, prelude, tracks, finale, why, lookAgainMs };
 }
 
-function finaleOf(steps: readonly Step[], { next = null }: Outline): Track {
-  const record = steps.at(-1);
+/** Told as by another look, to which the record of the prelude stands already. */
+function finaleOf(report: Report, prelude: readonly Step[], next: NextRecord | null): Track {
+  const record = prelude.at(-1);
   if (next === null || record?.kind !== "Record" || record.state === null) return [];
-  const state = { ...next.state, seq: record.state.seq + 1 };
-  return [...next.before, { ...record, state }, ...next.after];
+  const { state, conditions, history } = record;
+  const observed: Observed = { ...report.observed, state: { kind: "valid", state }, conditions, history };
+  const { happenings = [] } = next;
+  const { steps } = reportSteps({ ...report, observed, state: next.state, happenings });
+  return [...next.before, ...steps, ...next.after];
 }
 
 /**

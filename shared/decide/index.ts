@@ -17,6 +17,7 @@ import { isOutdated, reconstructing, witnessOf } from "./phases/reconstructing.t
 import { releasing, unreleasing } from "./phases/releasing.ts";
 import { revoking } from "./phases/revoking.ts";
 import { givingUp, steady } from "./phases/steady.ts";
+import { isContested } from "./plan/scale.ts";
 import { needsReopening } from "./plan/steady.ts";
 import { inputProblems } from "./problems/input.ts";
 import { memberProblems } from "./problems/members.ts";
@@ -28,8 +29,11 @@ function situationOf(observed: Observed, rules: EngineRules, nowMs: number, stat
   if (config === null) return null;
   // Without a wish it is being let go, and the defaults are as good as any limits.
   const spec = observed.wish.spec ?? SPEC_DEFAULTS;
-  const ackCountWanted = ackCountFor(observed.set.replicas);
-  return seenFrom({ observed, rules, nowMs, spec, state, ackCountWanted }, config);
+  const { set } = observed;
+  const wanted = isContested(set, spec.replicas, state) ? null : spec.replicas;
+  // More members than there are leave nobody out; fewer are those that stay.
+  const size = Math.max(1, Math.min(wanted ?? set.replicas, set.replicas));
+  return seenFrom({ observed, rules, nowMs, spec, state, size, ackCountWanted: ackCountFor(size) }, config);
 }
 
 /** Where the cluster stands, and the one thing that is done about it now. */

@@ -35,6 +35,7 @@ export interface Report {
   /** Told only beside a new state. */
   readonly happenings: readonly Happening[];
   readonly managedLabel: boolean;
+  readonly replicas: number | null;
   readonly answered: readonly string[];
 }
 
@@ -82,7 +83,9 @@ const ONCE_AN_EPOCH: ReadonlySet<EventReason> = new Set([
 ]);
 
 function happeningEvent({ reason, message }: Happening, { epoch, seq }: State): EventStep {
-  const key = ONCE_AN_EPOCH.has(reason) ? `${reason}|${epoch}` : `${reason}|${message}|${epoch}|${seq}`;
+  // Told at the end of a plan that is begun anew, with another record, where it was killed before its last one.
+  const part = reason === "AckCountChanged" ? `${message}|${epoch}` : `${message}|${epoch}|${seq}`;
+  const key = ONCE_AN_EPOCH.has(reason) ? `${reason}|${epoch}` : `${reason}|${part}`;
   return { kind: "Event", type: EVENT_REASONS[reason], reason, message, key };
 }
 
@@ -116,6 +119,7 @@ export function reportSteps(report: Report): {
     history: historyOf({ ...report, state: state ?? previous }),
     phase,
     managedLabel: report.managedLabel,
+    replicas: report.replicas,
     answered: report.answered,
   };
   const labelled = observed.set.labels[LABEL.managed] === "true";

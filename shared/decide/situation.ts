@@ -50,6 +50,8 @@ export interface Situation {
   readonly config: Config;
   readonly primary: MemberView;
   readonly members: readonly MemberView[];
+  /** How many members there are to be. Those of higher ordinals leave, or have been taken away. */
+  readonly size: number;
   /** How many acknowledgements a commit should wait for with this many members: floor(N/2). */
   readonly ackCountWanted: number;
 }
@@ -188,6 +190,22 @@ export function viewMembers(
     }
     return standingOfRead(rules, member.ordinal, facts, primaryFacts);
   }
+}
+
+/** A member that is to go: nobody counts on it anew, and nobody is led to it. */
+export function isLeaving(
+  { size }: Pick<Situation, "size">,
+  { ordinal }: { readonly ordinal: number },
+): boolean {
+  return ordinal >= size;
+}
+
+/**
+ * How many acknowledgements commits of a newly elected primary wait for. More than before are asked for only once
+ * the new members are there: a failover in the middle of a scale up must not wait for them.
+ */
+export function ackCountOfElected({ ackCountWanted, config }: Situation): number {
+  return Math.min(ackCountWanted, config.ackCount);
 }
 
 /** The same members, seen from another configuration; null when its primary is beyond the replica count. */

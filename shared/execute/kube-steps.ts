@@ -69,13 +69,14 @@ export async function record(scene: KubeScene, step: RecordStep): Promise<Outcom
 }
 
 function swap({ kube, set }: KubeScene, step: RecordStep): Promise<Outcome<StatefulSet>> {
-  const { state, conditions, history, phase, answered } = step;
+  const { state, conditions, history, phase, answered, replicas } = step;
   const without = Object.fromEntries(answered.map((key) => [key, null]));
   return kube.patch("StatefulSet", set, {
     uid: set.uid,
     resourceVersion: set.resourceVersion,
     annotations: { ...shrink(set.annotations, { state, conditions, history, phase }), ...without },
     labels: { [LABEL.managed]: step.managedLabel ? "true" : null },
+    ...(replicas === null ? {} : { replicas }),
   });
 }
 

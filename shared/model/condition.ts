@@ -32,6 +32,8 @@ export const PROBLEM_CODES = {
   FailoverHeldBack: "warning",
   FailoverAwaitsApproval: "warning",
   SwitchoverRefused: "warning",
+  ScaleRefused: "warning",
+  ReplicasContested: "warning",
   AcknowledgementsStalled: "warning",
   DurabilityUnproven: "warning",
   StateLost: "warning",
@@ -75,6 +77,9 @@ export const EVENT_REASONS = {
   MemberSeeding: "Normal",
   MemberJoined: "Normal",
   MemberLeft: "Warning",
+  MemberRemoved: "Normal",
+  ScaledUp: "Normal",
+  ScaledDown: "Normal",
   AckCountChanged: "Normal",
   ReleaseStarted: "Normal",
   Released: "Normal",
@@ -100,6 +105,7 @@ export type Phase =
   | "Reopening"
   | "FailingOver"
   | "SwitchingOver"
+  | "Scaling"
   | "Blocked"
   | "Paused"
   | "Releasing"

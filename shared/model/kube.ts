@@ -23,6 +23,8 @@ export interface ObjectMeta extends ObjectRef {
 export interface StatefulSet extends ObjectMeta {
   readonly generation: number;
   readonly replicas: number;
+  /** Field manager that wrote `spec.replicas` last, by `metadata.managedFields`; null = it is not told. */
+  readonly replicasBy: string | null;
   readonly matchLabels: Readonly<Record<string, string>>;
   /** The governing headless Service: pod DNS names are `<pod>.<serviceName>.<namespace>.svc`. */
   readonly serviceName: string;

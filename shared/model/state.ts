@@ -7,6 +7,9 @@ import { z } from "zod";
 
 export const STATE_VERSION = 1;
 
+/** One primary and as many ackers as are recorded. */
+export const MEMBERS_MAX = 33;
+
 const ordinal = z.number().int().min(0).max(999);
 const uuid = z.string().min(1).max(64);
 const instant = z.iso.datetime();
@@ -18,7 +21,7 @@ const ackerSchema = z.strictObject({
 
 const configSchema = z.strictObject({
   primary: z.strictObject({ ordinal, serverUuid: uuid }),
-  ackers: z.array(ackerSchema).max(32),
+  ackers: z.array(ackerSchema).max(MEMBERS_MAX - 1),
   /** How many acknowledgements a commit waits for. 0 only when there is a single member. */
   ackCount: z.number().int().min(0).max(16),
 });
@@ -56,6 +59,8 @@ export const stateSchema = z.strictObject({
    * without a person.
    */
   unproven: z.array(uuid).max(8).default([]),
+  /** What Ordinal last wrote as `spec.replicas`: whoever changes it after that contests it. */
+  scaledTo: z.number().int().nullable().default(null),
 });
 
 export type State = z.infer<typeof stateSchema>;

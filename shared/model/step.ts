@@ -17,6 +17,8 @@ export interface RecordStep {
   readonly phase: Phase;
   /** Sets the index label `ordinal.dev/managed`, or takes it away at release. */
   readonly managedLabel: boolean;
+  /** Written by the same patch: `spec.replicas`; null leaves it. */
+  readonly replicas: number | null;
   /** Requests of the user's that this record answers: their annotations are taken away. */
   readonly answered: readonly string[];
 }

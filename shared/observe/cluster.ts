@@ -6,6 +6,7 @@ import { accountsSecretName } from "../access/index.ts";
 import type { PersistentVolumeClaim, Pod, Secret, Service, StatefulSet } from "../model/kube.ts";
 import type { Member, SecretObservation, ServiceObservation } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
+import type { State } from "../model/state.ts";
 import type { Kube } from "../ports/kube.ts";
 
 /** What a look from afar need not read again; a resident host keeps it between passes. */
@@ -75,15 +76,28 @@ function ordinalOf(set: StatefulSet, podName: string): number | null {
 
 export type MemberFrame = Omit<Member, "server">;
 
-/** One frame per wanted ordinal, and the pods beyond them. Pods of other owners under our labels do not count. */
+/** Those of the set, and those that are recorded beyond them: they hold what was acknowledged. */
+function memberCount({ replicas }: StatefulSet, state: State | null): number {
+  const configs = [state?.established, state?.pending].filter((config) => config != null);
+  const recorded = configs.flatMap(({ primary, ackers }) => [primary, ...ackers]);
+  const highest = Math.max(-1, ...recorded.map(({ ordinal }) => ordinal));
+  // A text that was written by hand may name any.
+  return Math.max(replicas, highest < RECORDED_MAX ? highest + 1 : 0);
+}
+
+const RECORDED_MAX = 100;
+
+/** One frame for each member, and the pods beyond them. Pods of other owners under our labels do not count. */
 export function frameMembers(
   set: StatefulSet,
   pods: readonly Pod[],
   claims: readonly PersistentVolumeClaim[],
+  state: State | null,
 ): { readonly frames: readonly MemberFrame[]; readonly surplus: readonly Pod[] } {
   const own = pods.filter((pod) => pod.ownerUid === set.uid);
   const template = set.claimTemplates[0];
-  const frames = Array.from({ length: set.replicas }, (_, ordinal): MemberFrame => {
+  const count = memberCount(set, state);
+  const frames = Array.from({ length: count }, (_, ordinal): MemberFrame => {
     const podName = `${set.name}-${ordinal}`;
     return {
       ordinal,
@@ -93,6 +107,6 @@ export function frameMembers(
       claim: claims.find((claim) => claim.name === `${template}-${podName}` && !claim.deleting) ?? null,
     };
   });
-  const surplus = own.filter((pod) => (ordinalOf(set, pod.name) ?? -1) >= set.replicas);
+  const surplus = own.filter((pod) => (ordinalOf(set, pod.name) ?? -1) >= count);
   return { frames, surplus };
 }

@@ -141,8 +141,8 @@ export async function observe(looking: Looking, set: StatefulSet): Promise<Outco
   };
   const { attributes, impatient } = looking;
   const contact: Contact = { servers, engine, access, attributes, impatient };
-  const { frames, surplus } = frameMembers(set, pods.value, claims);
   const valid = state.kind === "valid" ? state.state : null;
+  const { frames, surplus } = frameMembers(set, pods.value, claims, valid);
   const members = mayContact({ wish, state }, claims)
     ? await readServers(contact, frames, valid)
     : frames.map((frame): Member => ({ ...frame, server: { kind: "absent" } }));

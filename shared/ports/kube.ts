@@ -15,6 +15,8 @@ export interface Patch {
   readonly resourceVersion?: string;
   readonly labels?: Changes;
   readonly annotations?: Changes;
+  /** StatefulSets only. */
+  readonly replicas?: number;
   /** Secrets only: values in clear, encoded by the adapter. */
   readonly values?: Changes;
   /** Services only. Keys that are not named are taken away. */

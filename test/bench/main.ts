@@ -14,12 +14,14 @@ import { FAULTS } from "./inject.ts";
 import { noop } from "./noop.ts";
 import type { Bench } from "./place.ts";
 import { print, say } from "./report.ts";
+import { scale } from "./scale.ts";
 import { switchover } from "./switchover.ts";
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   adopt,
   noop,
   failover: (place) => (place.blips ? blips(place) : failover(place)),
+  scale,
   switchover,
 };
 const CLUSTER = "bench";
@@ -31,6 +33,7 @@ const usage = `Usage: npm run bench -- NAME [options]
   failover --fault F --runs N   a fault on the primary, under writes; F is one of
                                 ${FAULTS.join(" ")}
   failover --blips --runs N [--seed S]  short disturbances that are no reason for a failover
+  scale    --runs N             3 -> 5 -> 3 members, under writes
   switchover --runs N           a change of the primary by annotation, under writes
 
   --sensor on|off  of the resident host; on by default

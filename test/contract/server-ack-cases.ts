@@ -37,6 +37,44 @@ export async function withoutFollowers(story: Story, work: () => Promise<void>):
   await work();
 }
 
+function countCases(story: Story, run: Run): void {
+  async function lowering(stopped: readonly number[]): Promise<{ waitsStill: boolean }> {
+    got(await story.on(0, (server) => mysql.arm(server, 2)));
+    for (const ordinal of stopped)
+      await story.on(ordinal, (server) => rows(server, "STOP REPLICA IO_THREAD"));
+    await story.until(0, ({ followers }) => followers === 2 - stopped.length);
+    const client = await story.subject.connect(0);
+    let answered = false;
+    const written = client.query(INSERT, [`lowered ${stopped.length}`], { timeoutMs: 60_000 });
+    void written.then(() => {
+      answered = true;
+    });
+    await story.until(0, ({ acks }) => acks.waiters === 1);
+    // Long enough for the acknowledgement of whoever still follows.
+    await story.subject.sleep(300);
+    expect(answered).toBe(false);
+    got(await story.on(0, (server) => mysql.arm(server, 1)));
+    await story.subject.sleep(300);
+    const waitsStill = !answered;
+    await story.startReceivers();
+    expect(got(await written)).toEqual([]);
+    await client.close();
+    expect((await story.until(0, ({ acks }) => acks.clients === 2)).acks).toMatchObject({
+      count: 1,
+      waiters: 0,
+    });
+    return { waitsStill };
+  }
+
+  run("a lower count answers the commits that so many have acknowledged", async () => {
+    expect(await lowering([2])).toEqual({ waitsStill: false });
+  });
+
+  run("a lower count answers no commit that nobody has acknowledged", async () => {
+    expect(await lowering([1, 2])).toEqual({ waitsStill: true });
+  });
+}
+
 function waitingCases(story: Story, run: Run): void {
   run("without followers a commit waits, is not executed yet, and blocks being closed", async () => {
     await withoutFollowers(story, async () => {
@@ -125,5 +163,6 @@ function waitingCases(story: Story, run: Run): void {
 
 export function acknowledgementCases(story: Story, run: Run): void {
   armingCases(story, run);
+  countCases(story, run);
   waitingCases(story, run);
 }

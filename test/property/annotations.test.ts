@@ -37,6 +37,7 @@ const state: fc.Arbitrary<State> = fc.record({
   seq: fc.integer({ min: 1 }),
   clusterUid: text(64),
   epoch: fc.nat(),
+  scaledTo: fc.option(fc.nat(33)),
   phase: fc.constantFrom("Adopting", "Revoking", "Establishing", "Steady", "Releasing", "Released"),
   established: fc.option(config),
   pending: fc.option(fc.tuple(config, fc.boolean()).map(([one, open]) => ({ ...one, open }))),
@@ -191,6 +192,7 @@ function valid(key: string, value: string): boolean {
       .every((part) => /^[a-z0-9-]+$/.test(part) && !part.startsWith("-") && !part.endsWith("-"));
     return inside && value.length <= 253;
   }
+  if (key === ANNOTATION.replicas) return /^[1-9]\d?$/.test(value) && Number(value) <= 33;
   const least = key === ANNOTATION.maxLag ? 1000 : 0;
   if (value === "0") return least === 0;
   const unit = value.endsWith("ms") ? "ms" : value.slice(-1);

@@ -57,6 +57,12 @@ function sortedState(state: State | null): object | null {
   return { ...rest, established: established && { ...established, ackers }, op: op?.kind ?? null };
 }
 
+/** Until when a volume is kept depends on when that was decided. */
+function withoutInstant(annotations: Readonly<Record<string, string>>): object {
+  const kept = annotations["ordinal.dev/keep-until"];
+  return kept === undefined ? annotations : { ...annotations, "ordinal.dev/keep-until": kept.length };
+}
+
 export async function endState(world: World): Promise<object> {
   const { kube } = world.sim;
   const [set, pods, claims, services, secrets] = await Promise.all([
@@ -84,7 +90,7 @@ export async function endState(world: World): Promise<object> {
       const record = decodeMemberRecord(annotations["ordinal.dev/member"]);
       return [name, labels, record && [record.role, record.note, record.acks, record.serverUuid]];
     }),
-    claims: claims.value.map(({ name, annotations }) => [name, annotations]),
+    claims: claims.value.map(({ name, annotations }) => [name, withoutInstant(annotations)]),
     services: services.value.map(({ name, selector, ownerUid }) => [name, selector, ownerUid]),
     // Each thing that was done is told once. Problems come and go with the disturbance, and two members may
     // join together or one after the other.

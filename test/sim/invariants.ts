@@ -295,7 +295,10 @@ function watchCommits(
   witness.committed = (server, transaction, acks) => {
     const { mark } = transaction;
     if (mark === null) return;
-    const wanted = Math.floor(world.kubelet.servers.length / 2);
+    // While members come or go it is less than half of those that are there.
+    const recorded = records.state();
+    const config = recorded?.pending ?? recorded?.established;
+    const wanted = config?.ackCount ?? Math.floor(world.kubelet.servers.length / 2);
     if ("term" in mark) {
       if (acks >= wanted) guard(() => beginTerm(memory, server, mark.term));
       return;

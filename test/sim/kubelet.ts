@@ -48,6 +48,8 @@ interface Slot {
   exits: number[];
   /** Counts pods, so that what was meant for an earlier one comes to nothing. */
   generation: number;
+  /** Scaled away: its volume is kept, and nobody makes its pod again until there are to be more members. */
+  away: boolean;
   /** Its node is gone: nobody reports on it and nothing of it is started or ended. */
   nodeGone: boolean;
   /** Instead of another start. */
@@ -65,6 +67,7 @@ export interface RunningMember {
 }
 
 export interface Kubelet {
+  /** Of the members that are there: one that was scaled away is not. */
   readonly servers: readonly SimServer[];
   server(ordinal: number): SimServer;
   /** The container is killed and started again. */
@@ -106,7 +109,6 @@ export interface KubeletOptions {
 export function createKubelet(options: KubeletOptions): Kubelet {
   const { clock, sim, set, fleet, volumes, running, backoffStepMs = BACKOFF_STEP_MS } = options;
   const slots: Slot[] = [];
-  const servers: SimServer[] = [];
   let addresses = 0;
 
   function claimName(ordinal: number): string {
@@ -210,11 +212,11 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       ended: null,
       exits: [],
       generation: 0,
+      away: false,
       nodeGone: false,
       onEnd: null,
     };
     slots.push(slot);
-    servers.push(server);
     return slot;
   }
 
@@ -270,16 +272,46 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   function replacePod(slot: Slot, ordinal: number): void {
     slot.onEnd = null;
     removePod(slot);
-    makePod(slot, ordinal, START_MS + ANSWER_MS);
+    if (ordinal < wanted) makePod(slot, ordinal, START_MS + ANSWER_MS);
+    else slot.away = true;
   }
+
+  let wanted = running?.length ?? volumes.length;
+
+  /** As the controller of StatefulSets does: all at once, since nothing of ours rests on their order. */
+  function resize(replicas: number): void {
+    wanted = replicas;
+    for (let ordinal = 0; ordinal < replicas; ordinal += 1) {
+      const slot = slots[ordinal];
+      if (slot === undefined) {
+        const rootPassword = volumes[0]?.rootPassword ?? "";
+        const added = newSlot(ordinal, freshVolume(uuidOf(ordinal, 0), { rootPassword }));
+        putClaim(sim, set, set.claimTemplates[0] ?? "storage", ordinal);
+        makePod(added, ordinal, START_MS + ANSWER_MS);
+      } else if (slot.away) {
+        slot.away = false;
+        makePod(slot, ordinal, START_MS + ANSWER_MS);
+      }
+    }
+    for (const [ordinal, slot] of slots.entries())
+      if (ordinal >= replicas && !slot.away && slot.onEnd === null)
+        deleteGracefully(slot, ordinal, GRACE_MS, false);
+  }
+
+  sim.onChange(({ kind, after }) => {
+    if (kind !== "StatefulSet" || after === null || slots.length === 0) return;
+    const replicas = Number(part(after, "spec")["replicas"] ?? wanted);
+    if (replicas !== wanted) clock.after(STATUS_MS, () => resize(replicas));
+  });
 
   let replaced = 0;
   const kubelet: Kubelet = {
     get servers() {
-      if (servers.length > 0) return servers;
-      if (running === undefined) boot();
-      else resume(running);
-      return servers;
+      if (slots.length === 0) {
+        if (running === undefined) boot();
+        else resume(running);
+      }
+      return slots.filter(({ away }) => !away).map(({ server }) => server);
     },
     server: (ordinal) => slotAt(ordinal).server,
     kill: (ordinal) => slotAt(ordinal).server.stop(137),

@@ -102,6 +102,24 @@ export const WORKFLOWS: readonly Workflow[] = [
     },
   },
   {
+    name: "more members",
+    effectsMin: 60,
+    async due(seed) {
+      const world = await established(seed, 3);
+      world.annotate({ "ordinal.dev/replicas": "5" });
+      return world;
+    },
+  },
+  {
+    name: "fewer members",
+    effectsMin: 20,
+    async due(seed) {
+      const world = await established(seed, 5);
+      world.annotate({ "ordinal.dev/replicas": "3" });
+      return world;
+    },
+  },
+  {
     name: "a lost record",
     effectsMin: 10,
     async due(seed) {

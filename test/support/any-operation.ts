@@ -87,6 +87,7 @@ function stateOf(replicas: number): fc.Arbitrary<State> {
         const { established, target, startedBeforeMs, failovers, unproven } = rest;
         return {
           ...{ v: 1, seq: 7, clusterUid: CLUSTER_UID, epoch: 2, phase: course.phase, failovers, unproven },
+          scaledTo: null,
           established,
           pending: course.pending === "none" ? null : { ...pending, open: course.pending === "open" },
           op:
@@ -241,6 +242,7 @@ function specOf(replicas: number): fc.Arbitrary<Spec> {
       failover: fc.constantFrom("auto", "auto", "manual"),
       failoverCooldownMs: fc.constantFrom(0, SPEC_DEFAULTS.failoverCooldownMs),
       onRestart: fc.constantFrom("wait", "resume"),
+      replicas: fc.option(fc.integer({ min: 1, max: replicas + 2 }), { freq: 2 }),
       switchoverTo: fc.option(fc.nat({ max: replicas }).map((at) => `mysql-${at}`)),
       approvedEpoch: epoch,
       lossAcceptedEpoch: epoch,

@@ -140,6 +140,7 @@ const recordedState: fc.Arbitrary<State> = fc
       .array(fc.constantFrom(NOW_MS - 60_000, NOW_MS - 7_200_000), { maxLength: 4 })
       .map((list) => list.map((at) => new Date(at).toISOString())),
     unproven: fc.array(ordinal.map(uuidOf), { maxLength: 2 }),
+    scaledTo: fc.option(fc.integer({ min: 1, max: 5 })),
   })
   .map((more): State => ({ v: 1, clusterUid: CLUSTER_UID, ...more }));
 
@@ -234,6 +235,8 @@ const situationWith = (state: fc.Arbitrary<StateObservation>): fc.Arbitrary<Obse
         usable: often,
         managed: often,
         paused: seldom,
+        wanted: fc.option(fc.integer({ min: 1, max: replicas + 2 }), { freq: 2 }),
+        replicasBy: fc.constantFrom(null, "kubectl", "kube-controller-manager"),
         removing: fc.boolean(),
         storage: often,
         full: often,
@@ -254,14 +257,20 @@ const situationWith = (state: fc.Arbitrary<StateObservation>): fc.Arbitrary<Obse
         } as const;
         return {
           ...bare,
-          set: { ...bare.set, claimTemplates: random.storage ? ["data"] : [] },
+          set: {
+            ...bare.set,
+            claimTemplates: random.storage ? ["data"] : [],
+            replicasBy: random.replicasBy,
+          },
           members: random.members,
           state: random.state,
           conditions: random.conditions,
           wish: {
             managed: random.managed,
             spec:
-              random.managed && random.usable && spec !== null ? { ...spec, paused: random.paused } : null,
+              random.managed && random.usable && spec !== null
+                ? { ...spec, paused: random.paused, replicas: random.wanted }
+                : null,
             problems: random.usable ? random.problems.slice(0, 1) : [...random.problems, UNUSABLE],
             servicesOnRelease: random.removing ? "remove" : "keep",
           },

@@ -22,6 +22,12 @@ export interface Pause {
   readonly endsAtMs: number;
 }
 
+/** How often more than `overMs` passed between two of these instants, in order, of which the later is after `sinceMs`. */
+export function pausesOver(instantsMs: readonly number[], sinceMs: number, overMs: number): number {
+  return instantsMs.filter((atMs, index) => atMs > sinceMs && atMs - (instantsMs[index - 1] ?? atMs) > overMs)
+    .length;
+}
+
 /** The longest time between two of these instants, in order, of which the later one is after `sinceMs`. */
 export function longestPause(instantsMs: readonly number[], sinceMs: number): Pause | null {
   let longest: Pause | null = null;

@@ -173,6 +173,7 @@ export function steadyState(replicas: number, more: Partial<State> = {}): State 
     primaryStartedAtMs: 1_700_000_000_000,
     failovers: [],
     unproven: [],
+    scaledTo: null,
     ...more,
   };
 }
@@ -206,6 +207,7 @@ function statefulSet(replicas: number): StatefulSet {
     deleting: false,
     generation: 1,
     replicas,
+    replicasBy: null,
     matchLabels: { app: "mysql" },
     serviceName: "mysql",
     claimTemplates: ["data"],

@@ -35,7 +35,8 @@ export function manifestDocument(kind: Kind, manifest: Manifest): Document {
  * patch comes back as an unspecific 422. Kubernetes' own kinds all take strategic merge patches.
  */
 export function patchDocument(kind: Kind, patch: Patch): Document {
-  const { uid, resourceVersion, labels, annotations, values, selector } = patch;
+  const { uid, resourceVersion, labels, annotations, replicas, values, selector } = patch;
+  assert(replicas === undefined || kind === "StatefulSet", `replicas in a patch of a ${kind}`);
   assert(values === undefined || kind === "Secret", `values in a patch of a ${kind}`);
   assert(selector === undefined || kind === "Service", `a selector in a patch of a ${kind}`);
   const body = {
@@ -45,6 +46,7 @@ export function patchDocument(kind: Kind, patch: Patch): Document {
       ...(labels && { labels }),
       ...(annotations && { annotations }),
     },
+    ...(replicas !== undefined && { spec: { replicas } }),
     ...(values && { data: encoded(values) }),
     ...(selector && { spec: { selector: { $patch: "replace", ...selector } } }),
   };

@@ -62,9 +62,28 @@ function metaOf(raw: z.output<typeof metaSchema>): ObjectMeta {
   };
 }
 
+/** Who owns which fields, as the API server keeps it. Only owners of the replica count are of interest. */
+const managersSchema = listOf(
+  z
+    .object({ manager: z.string().default(""), time: z.string().default(""), fieldsV1: z.unknown() })
+    .transform(({ manager, time, fieldsV1 }) => ({ manager, time, owns: ownsReplicas(fieldsV1) })),
+);
+
+const ownershipSchema = z.object({ "f:spec": z.object({ "f:replicas": z.unknown().nonoptional() }) });
+
+function ownsReplicas(fields: unknown): boolean {
+  return ownershipSchema.safeParse(fields).success;
+}
+
+/** Each write makes its manager an owner; the newest is the one whose number stands. */
+function replicasManager(managers: z.output<typeof managersSchema>): string | null {
+  const owners = managers.filter(({ owns }) => owns).toSorted((a, b) => a.time.localeCompare(b.time));
+  return owners.at(-1)?.manager ?? null;
+}
+
 const statefulSetSchema: z.ZodType<StatefulSet> = z
   .object({
-    metadata: metaSchema,
+    metadata: metaSchema.extend({ managedFields: managersSchema }),
     spec: z.object({
       replicas: z.number().default(1),
       selector: z.object({ matchLabels: texts }),
@@ -87,6 +106,7 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
     ...metaOf(metadata),
     generation: metadata.generation,
     replicas: spec.replicas,
+    replicasBy: replicasManager(metadata.managedFields),
     matchLabels: spec.selector.matchLabels,
     serviceName: spec.serviceName,
     claimTemplates: spec.volumeClaimTemplates.map((template) => template.metadata.name),

@@ -108,6 +108,7 @@ function stateFor(
     op: { id: `reconstruct-${epoch}`, kind: "reconstruct", step: "Revoke", startedAt: at, target: null },
     failovers: [],
     unproven: [],
+    scaledTo: null,
     ...rest,
   };
 }

@@ -6,23 +6,28 @@ import { ANNOTATION } from "../../annotations/keys.ts";
 import type { Phase, Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { Observed } from "../../model/observed.ts";
-import type { State } from "../../model/state.ts";
 import { compose, patience } from "../compose.ts";
 import { claimState, revokeTracks, type Suspicion, suspect } from "../plan/failover.ts";
 import { isCatchingUp } from "../plan/routing.ts";
+import { grow, isShrinking, NO_SCALING, type Scaling, shrink } from "../plan/scale.ts";
 import { maintenance, needsReopening, nextChange, reopeningState } from "../plan/steady.ts";
 import { demoteTracks, type Request, requested, switchoverState } from "../plan/switchover.ts";
 import { type Situation, summary } from "../situation.ts";
 
-const MILD: ReadonlySet<Problem["code"]> = new Set(["NoSpareCopy", "SwitchoverRefused"]);
+const MILD: ReadonlySet<Problem["code"]> = new Set([
+  "NoSpareCopy",
+  "SwitchoverRefused",
+  "ScaleRefused",
+  "ReplicasContested",
+]);
+/** In the order in which they are looked for. */
+const UNSETTLED = ["Adopting", "Reopening", "FailingOver", "SwitchingOver", "Scaling", "Degraded"] as const;
 /** A replica that is behind gains on its primary by seconds, not by milliseconds. */
 const CATCH_UP_MS = 1_000;
 
 /** Whoever waits for Healthy may rely on all of it: ackers, labels and Services included. */
 function healthyOnceSettled({ set }: Observed, settled: boolean): Phase {
-  const before = (["Adopting", "Reopening", "FailingOver", "SwitchingOver", "Degraded"] as const).find(
-    (phase) => phase === set.annotations[ANNOTATION.phase],
-  );
+  const before = UNSETTLED.find((phase) => phase === set.annotations[ANNOTATION.phase]);
   return settled ? "Healthy" : (before ?? "Healthy");
 }
 
@@ -99,26 +104,77 @@ function switchingOver(
   });
 }
 
-function keeping(situation: Situation, problems: readonly Problem[]): Decision {
+/** Members that were asked for are on their way, or one that is to go has yet to. */
+function phaseOf(situation: Situation, [first]: readonly Problem[], settled: boolean): Phase {
+  const { observed } = situation;
+  const scaling = observed.set.annotations[ANNOTATION.phase] === "Scaling";
+  if (isShrinking(situation) || (scaling && first?.code === "WaitingForMembers")) return "Scaling";
+  return first === undefined ? healthyOnceSettled(observed, settled) : "Degraded";
+}
+
+/** One compare-and-swap writes both the number and what is told of it. */
+function resizing(
+  situation: Situation,
+  problems: readonly Problem[],
+  { replicas, reason, message, before }: Extract<Scaling, { kind: "resize" }>,
+): Decision {
   const { observed, nowMs, state } = situation;
+  return compose(observed, nowMs, {
+    phase: "Scaling",
+    problems,
+    ready: readiness(situation, problems[0]),
+    why: message,
+    state: { ...state, scaledTo: replicas },
+    replicas,
+    happenings: [{ reason, message }],
+    before,
+    lookAgainMs: 0,
+  });
+}
+
+function forgetting(situation: Situation, problems: readonly Problem[]): Decision {
+  const { observed, nowMs, state } = situation;
+  return compose(observed, nowMs, {
+    phase: phaseOf(situation, problems, false),
+    problems,
+    ready: readiness(situation, problems[0]),
+    why: summary(situation),
+    state: { ...state, scaledTo: null },
+    lookAgainMs: 0,
+  });
+}
+
+function keeping(situation: Situation, known: readonly Problem[]): Decision {
+  const { observed, nowMs, state } = situation;
+  const change = nextChange(situation);
+  // Once the wish is another one, what was written for the one before it says nothing any more.
+  if (state.scaledTo !== null && state.scaledTo !== situation.spec.replicas)
+    return forgetting(situation, known);
+  const scale = change === null ? shrink(situation) : NO_SCALING;
+  if (scale.kind === "resize") return resizing(situation, known, scale);
+  const problems = scale.kind === "refused" ? [...known, scale.problem] : known;
   const serious = problems.filter((problem) => !MILD.has(problem.code));
   const [first] = serious;
-  const change = nextChange(situation);
   const tracks = maintenance(situation);
   const catchingUp = isCatchingUp(situation);
   const settled = change === null && tracks.length === 0 && !catchingUp;
-  const phase = first === undefined ? healthyOnceSettled(observed, settled) : ("Degraded" as const);
+  const phase = phaseOf(situation, serious, settled);
   const base = { phase, problems, ready: readiness(situation, first) };
   if (change !== null) {
-    const { reason, message, before } = change;
-    const next: State = { ...state, established: change.established };
+    const { reason, message, before, established, after, lastly } = change;
     const happenings = [{ reason, message }];
     return compose(observed, nowMs, {
       ...base,
       why: message,
-      state: next,
-      happenings,
+      state: { ...state, established },
+      // Told when it is done.
+      happenings: lastly === null ? happenings : [],
       before,
+      tracks: after.length === 0 ? [] : [after],
+      next:
+        lastly === null
+          ? null
+          : { before: [], state: { ...state, established: lastly }, happenings, after: [] },
       lookAgainMs: 0,
     });
   }
@@ -166,8 +222,12 @@ export function givingUp(situation: Situation, problems: readonly Problem[]): De
 }
 
 export function steady(situation: Situation, problems: readonly Problem[]): Decision {
+  // Members that were taken away may hold what a failover needs, so they are brought back before anything else.
+  const growth = grow(situation);
+  if (growth.kind === "resize") return resizing(situation, problems, growth);
   const request = requested(situation);
-  const known = request.kind === "refused" ? [...problems, request.problem] : problems;
+  const refused = [growth, request].flatMap((one) => (one.kind === "refused" ? [one.problem] : []));
+  const known = [...problems, ...refused];
   const given = givingUp(situation, known);
   if (given !== null) return given;
   if (needsReopening(situation)) return reopen(situation, known);

@@ -123,6 +123,7 @@ export function adoptionState(
     primaryStartedAtMs: chosen.startedAtMs,
     failovers: previous?.failovers ?? [],
     unproven: previous?.unproven ?? [],
+    scaledTo: null,
   };
 }
 

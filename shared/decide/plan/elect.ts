@@ -8,7 +8,14 @@
 import type { Position } from "../../model/server.ts";
 import type { Config } from "../../model/state.ts";
 import type { Confirmation } from "../../model/step.ts";
-import { isAcker, isRead, type ReadView, type Situation } from "../situation.ts";
+import {
+  ackCountOfElected,
+  isAcker,
+  isLeaving,
+  isRead,
+  type ReadView,
+  type Situation,
+} from "../situation.ts";
 import { holderOfLost, primariesOf } from "./evidence.ts";
 
 export interface Quorum {
@@ -96,6 +103,7 @@ function preferred(
   const { positions } = situation.rules;
   const rank = (view: ReadView): number => {
     if (view.ordinal === target) return 0;
+    if (isLeaving(situation, view)) return 4;
     if (view === situation.primary) return 1;
     return positions.contains(view.facts.executed, received(view)) ? 2 : 3;
   };
@@ -139,7 +147,8 @@ function ableAckers(situation: Situation, candidate: ReadView): Config["ackers"]
     if (view === candidate || facts === null || !facts.readOnly || facts.acks.waiters > 0) return [];
     if (facts.seeding.kind === "running" || situation.rules.unsupported(facts) !== null) return [];
     // An empty one is contained in everybody; it has yet to be seeded.
-    const member = isAcker(situation.config, view) || view === situation.primary;
+    const member =
+      isAcker(situation.config, view) || (view === situation.primary && !isLeaving(situation, view));
     if (!member || !positions.contains(received(candidate), facts.received)) return [];
     return [{ ordinal: view.ordinal, serverUuid: facts.serverUuid }];
   });
@@ -178,7 +187,7 @@ export function elect(situation: Situation, { revoked, settled }: Quorum, target
   const config: Config = {
     primary: { ordinal: candidate.ordinal, serverUuid: candidate.facts.serverUuid },
     ackers: ackersFor(situation, candidate),
-    ackCount: situation.ackCountWanted,
+    ackCount: ackCountOfElected(situation),
   };
   const rejected = voters.filter((view) => !whole.includes(view));
   const others = rejected.length === 0 ? "" : `; ${names(rejected)} lack some of it`;

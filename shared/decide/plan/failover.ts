@@ -7,7 +7,14 @@ import { LABEL } from "../../annotations/keys.ts";
 import type { Problem } from "../../model/condition.ts";
 import type { Config, State } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
-import { isAcker, type MemberView, type Situation, seenFrom, sinceMs } from "../situation.ts";
+import {
+  ackCountOfElected,
+  isAcker,
+  type MemberView,
+  type Situation,
+  seenFrom,
+  sinceMs,
+} from "../situation.ts";
 import { needed, type Quorum } from "./elect.ts";
 import { type Evidence, evidence, isServed, wasCutOffForLong } from "./evidence.ts";
 import { deposedSteps } from "./rejoin.ts";
@@ -62,7 +69,8 @@ function patienceMs(situation: Situation, found: Evidence): number {
 
 /** Why a failover would not come to its end: too few hold what was acknowledged, or too few would acknowledge. */
 export function obstacle(situation: Situation): Problem | null {
-  const { config, members, primary, ackCountWanted, state } = situation;
+  const { config, members, primary, state } = situation;
+  const acks = ackCountOfElected(situation);
   // The configuration that counts is the last one that was opened.
   if (isUnopened(situation) && state.established !== null) {
     const before = seenFrom({ ...situation, state: { ...state, pending: null } }, state.established);
@@ -79,8 +87,8 @@ export function obstacle(situation: Situation): Problem | null {
   }
   // An empty server in the primary's place counts: it is seeded and acknowledges then.
   const present = members.filter((view) => view.member.server.kind === "read").length;
-  if (present > ackCountWanted) return null;
-  const message = `${present} members are reached, and a new primary would need ${ackCountWanted} beside it to acknowledge its writes; bring back ${primary.member.podName}.`;
+  if (present > acks) return null;
+  const message = `${present} members are reached, and a new primary would need ${acks} beside it to acknowledge its writes; bring back ${primary.member.podName}.`;
   return problem(situation, "NoQuorum", message);
 }
 

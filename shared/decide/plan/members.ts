@@ -8,7 +8,7 @@
 import type { ServerFacts } from "../../model/server.ts";
 import type { Config } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
-import { isAcker, type MemberView, type Situation } from "../situation.ts";
+import { isAcker, isLeaving, type MemberView, type Situation } from "../situation.ts";
 import { chooseDonor, type Donors, prepareSteps } from "./prepare.ts";
 import { deposedSteps, rebuildSteps } from "./rejoin.ts";
 
@@ -64,6 +64,8 @@ function acknowledgeSteps(view: MemberView, { acks }: ServerFacts, config: Confi
 export function placeMember(situation: Situation, view: MemberView, busy: Donors): Track {
   const { facts, standing } = view;
   if (facts === null || situation.primary.facts === null) return [];
+  // One that leaves does its duty while it is counted on, and is left alone then.
+  if (isLeaving(situation, view) && !isAcker(situation.config, view)) return [];
   // Nothing is done to a server of another engine or version, whoever put it there.
   if (situation.rules.unsupported(facts) !== null) return [];
   switch (standing.kind) {

@@ -9,12 +9,13 @@ import { encodeMemberRecord, sameMemberRecord } from "../../annotations/member.t
 import type { MemberRecord } from "../../model/member.ts";
 import type { ServiceObservation } from "../../model/observed.ts";
 import type { Seen, Track } from "../../model/step.ts";
-import { isAcker, type MemberView, type Situation } from "../situation.ts";
+import { isAcker, isLeaving, type MemberView, type Situation } from "../situation.ts";
 
 /** The role that a member plays for clients; null = it serves nobody at present. */
 function servingRole(situation: Situation, view: MemberView): "primary" | "replica" | null {
   const { standing } = view;
   if (standing.kind === "primary") return "primary";
+  if (isLeaving(situation, view)) return null;
   const present = view.member.pod?.labels[LABEL.role];
   const labelled = present === "replica";
   // That *we* cannot reach it says nothing about its clients; readiness takes a dead pod out of its Service.
@@ -32,7 +33,10 @@ function servingRole(situation: Situation, view: MemberView): "primary" | "repli
 export function isCatchingUp(situation: Situation): boolean {
   return situation.members.some(
     (view) =>
-      view.standing.kind === "following" && view.facts !== null && servingRole(situation, view) === null,
+      view.standing.kind === "following" &&
+      view.facts !== null &&
+      !isLeaving(situation, view) &&
+      servingRole(situation, view) === null,
   );
 }
 
@@ -101,9 +105,11 @@ export function seenOf({ uid, resourceVersion }: Seen): Seen {
 function witness(situation: Situation, view: MemberView): Track {
   const { claim, server } = view.member;
   if (claim === null || server.kind !== "read" || view.standing.kind === "foreign") return [];
+  if (isLeaving(situation, view)) return [];
   const wanted: Readonly<Record<string, string | null>> = {
     [ANNOTATION.serverUuid]: server.facts.serverUuid,
     [ANNOTATION.epochSeen]: String(situation.state.epoch),
+    [ANNOTATION.keepUntil]: null,
     [ANNOTATION.serverAuthority]: server.authority ?? claim.annotations[ANNOTATION.serverAuthority] ?? null,
   };
   const annotations = Object.fromEntries(

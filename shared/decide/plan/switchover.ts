@@ -6,7 +6,7 @@
 import type { Problem } from "../../model/condition.ts";
 import type { State } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
-import { isAcker, type MemberView, type Situation } from "../situation.ts";
+import { isAcker, isLeaving, type MemberView, type Situation } from "../situation.ts";
 
 /** A primary that is still not handed over after this long goes on being one. */
 const BUDGET_MS = 20_000;
@@ -22,6 +22,7 @@ function whyNot(situation: Situation, target: MemberView | undefined): string | 
   const { config, spec, primary } = situation;
   if (target === undefined) return `it is no member of ${situation.observed.set.name}`;
   if (target === primary) return "it is the primary already";
+  if (isLeaving(situation, target)) return `there are to be ${situation.size} members, and it leaves`;
   const { standing } = target;
   if (standing.kind !== "following") return `it is not a replica in good order (${standing.kind})`;
   if (standing.lagMs > spec.maxLagMs) return `it is ${Math.round(standing.lagMs / 1000)} s behind`;
@@ -29,24 +30,30 @@ function whyNot(situation: Situation, target: MemberView | undefined): string | 
   return primary.facts?.readOnly === false ? null : `${primary.member.podName} takes no writes at present`;
 }
 
-/**
- * Its pod is being deleted and its server still answers, which the hook of our example manifests sees to: it hands
- * over before it is stopped. To whoever could be asked for, the least far behind first, then by ordinal.
- */
+/** Why the primary hands over although nobody has asked for it; null = it stays. */
+function whyLeave(situation: Situation): string | null {
+  const { primary } = situation;
+  // Its server still answers, which the hook of our example manifests sees to.
+  if (primary.member.pod?.deleting === true) return "since its pod is being deleted";
+  return isLeaving(situation, primary) ? `since there are to be ${situation.size} members` : null;
+}
+
+/** Before it is stopped, to whoever could be asked for: the least far behind first, then by ordinal. */
 function successor(situation: Situation): MemberView | null {
-  const { primary, members } = situation;
-  if (primary.member.pod?.deleting !== true) return null;
+  const { members } = situation;
   const behindMs = ({ standing }: MemberView) => (standing.kind === "following" ? standing.lagMs : 0);
   const able = members.filter(
-    (view) => whyNot(situation, view) === null && view.member.pod?.deleting !== true,
+    (view) =>
+      whyNot(situation, view) === null && view.member.pod?.deleting !== true && !isLeaving(situation, view),
   );
   return able.toSorted((a, b) => behindMs(a) - behindMs(b))[0] ?? null;
 }
 
 export function requested(situation: Situation): Request {
   const { spec, members } = situation;
-  const next = successor(situation);
-  if (next !== null) return { kind: "accepted", target: next, why: "since its pod is being deleted" };
+  const leave = whyLeave(situation);
+  const next = leave === null ? null : successor(situation);
+  if (leave !== null && next !== null) return { kind: "accepted", target: next, why: leave };
   if (spec.switchoverTo === null) return { kind: "none" };
   const target = members.find((view) => view.member.podName === spec.switchoverTo);
   const reason = whyNot(situation, target);

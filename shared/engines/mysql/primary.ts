@@ -1,8 +1,8 @@
 /**
  * What a primary is told: how many acknowledgements its commits wait for, who may no longer receive from
  * it, and that it may be written to. INV-5: it is opened only on a session that has just read that commits
- * will wait. Switching the source off or lowering its count answers OK to commits that wait, so neither is
- * done while any does.
+ * will wait. Switching the source off answers OK to commits that wait, so that is not done while any does. Lowering
+ * its count answers those that so many have acknowledged, and no others (measured, and `AckContainer::resize`).
  */
 import { fail, type Outcome, succeed } from "../../model/outcome.ts";
 import type { Row, Server } from "../../ports/server.ts";
@@ -37,9 +37,6 @@ export async function arm(server: Server, ackCount: number): Promise<Outcome<nul
   const waiters = Number(row["waiters"]);
   const count = Number(row["count"]);
   if (ackCount === 0 ? !required : required && count === ackCount && strict(row)) return succeed(null);
-  if (required && ackCount < count && waiters > 0) {
-    return fail("transient", `${waiters} commits wait for an acknowledgement; the count is not lowered now`);
-  }
   // Down to no acknowledgements goes only a cluster that was recorded as a single member before.
   if (ackCount === 0) return disarm(server, waiters);
   if (!required && row["closed"] === "0" && Number(row["clients"]) < ackCount) {

@@ -67,6 +67,7 @@ test("conditions.md explains every phase", () => {
     Reopening: true,
     FailingOver: true,
     SwitchingOver: true,
+    Scaling: true,
     Blocked: true,
     Paused: true,
     Releasing: true,

@@ -16,6 +16,7 @@ export function setWith(annotations: Readonly<Record<string, string>>): Stateful
     deleting: false,
     generation: 1,
     replicas: 3,
+    replicasBy: null,
     matchLabels: { app: "mysql" },
     serviceName: "mysql",
     claimTemplates: ["data"],
@@ -39,6 +40,7 @@ export const state: State = {
   primaryStartedAtMs: 1_700_000_000_000,
   failovers: [],
   unproven: [],
+  scaledTo: null,
 };
 
 export function condition(more: Partial<Condition> = {}): Condition {

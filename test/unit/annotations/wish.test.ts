@@ -37,6 +37,7 @@ describe("what was asked for", () => {
         failoverCooldownMs: 600_000,
         gracefulWaitMs: 60_000,
         onRestart: "wait",
+        replicas: null,
         switchoverTo: null,
         approvedEpoch: null,
         lossAcceptedEpoch: null,

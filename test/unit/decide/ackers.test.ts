@@ -19,7 +19,7 @@ import {
   uuidOf,
   written,
 } from "../../support/situation.ts";
-import { deciding, reasons, recordedBy, replica, serverSteps } from "./support.ts";
+import { deciding, lastRecorded, reasons, recordedBy, replica, serverSteps } from "./support.ts";
 
 const before = settled(placed(3));
 const ackers = (...ordinals: readonly number[]) =>
@@ -125,17 +125,38 @@ describe("more acknowledgements are waited for", () => {
   test("of exactly as many as there are, not of fewer", () => {
     const quiet = (ordinal: number) =>
       replica(ordinal, { acks: { ...replicaFacts(ordinal).acks, active: false } });
-    expect(recordedBy(raising(quiet(1), quiet(2)))?.established?.ackCount).toBe(2);
-    expect(recordedBy(raising(quiet(1), quiet(2), quiet(3)))).toBeNull();
+    const one = server(0, primaryFacts(5, { acks: acks(4) }));
+    expect(recordedBy(raising(one, quiet(1), quiet(2)))?.established?.ackCount).toBe(1);
+    expect(lastRecorded(raising(one, quiet(1), quiet(2)))?.established?.ackCount).toBe(2);
+    expect(recordedBy(raising(one, quiet(1), quiet(2), quiet(3)))).toBeNull();
   });
 
-  test("never fewer, whatever is wanted", () => {
-    const many = state(steadyState(3, { established: config(3, { ackCount: 2 }) }));
-    expect(recordedBy(deciding(before, many))).toBeNull();
+  test("no longer when those are gone for whom it was begun: recorded before the count is taken back", () => {
+    const gone = [1, 2, 3].map((ordinal) => silent(ordinal));
+    const decision = raising(...gone);
+    expect(decision.why).toBe("A commit now waits for 1 acknowledgements (before: 2).");
+    expect(recordedBy(decision)?.established).toEqual(config(5, { ackCount: 1 }));
+    expect(decision.tracks).toEqual([[{ kind: "Arm", ordinal: 0, ackCount: 1 }]]);
   });
 });
 
-test("a primary that waits for too few, or for nobody, is armed; one that waits for more is left", () => {
+describe("fewer acknowledgements are waited for", () => {
+  const many = state(steadyState(3, { established: config(3, { ackCount: 2 }) }));
+
+  test("with fewer members: recorded before it is so", () => {
+    const decision = deciding(before, many, server(0, primaryFacts(5)));
+    expect(recordedBy(decision)?.established).toEqual(config(3));
+    expect(decision.tracks).toEqual([[{ kind: "Arm", ordinal: 0, ackCount: 1 }]]);
+    expect(decision.why).toBe("A commit now waits for 1 acknowledgements (before: 2).");
+  });
+
+  test("told with the number that really was waited for", () => {
+    const seven = server(0, primaryFacts(7));
+    expect(deciding(before, many, seven).why).toBe("A commit now waits for 1 acknowledgements (before: 3).");
+  });
+});
+
+test("a primary that waits for too few, too many, or nobody, is armed as recorded", () => {
   const armed = (more: object) =>
     stepsOfKind(
       deciding(before, server(0, primaryFacts(3, { acks: { ...primaryFacts(3).acks, ...more } }))),
@@ -143,7 +164,8 @@ test("a primary that waits for too few, or for nobody, is armed; one that waits 
     );
   expect(armed({ count: 0 })).toEqual([{ kind: "Arm", ordinal: 0, ackCount: 1 }]);
   expect(armed({ required: false })).toEqual([{ kind: "Arm", ordinal: 0, ackCount: 1 }]);
-  expect(armed({ count: 2 })).toEqual([]);
+  expect(armed({ count: 2 })).toEqual([{ kind: "Arm", ordinal: 0, ackCount: 1 }]);
+  expect(armed({})).toEqual([]);
   const single = server(0, primaryFacts(1, { acks: { ...primaryFacts(1).acks, required: false } }));
   expect(stepsOfKind(deciding(settled(placed(1)), single), "Arm")).toEqual([]);
 });

@@ -115,6 +115,7 @@ describe("it is given up at once when", () => {
       phase: "Revoking",
       op: { kind: "failover" },
       unproven: [],
+      scaledTo: null,
     });
     expect(decision.why).toContain(text);
     expect(decision.why).not.toContain("alone");

@@ -107,7 +107,8 @@ describe("an empty member is copied", () => {
   test("by one at a time from each, while the others are prepared", () => {
     const five = state(steadyState(5, { established: config(5, { ackers: [], ackCount: 0 }) }));
     const empty = [2, 3, 4].map((ordinal) => server(ordinal, facts(ordinal)));
-    const decision = deciding(placed(5), five, ...empty, silent(1));
+    const alone = server(0, primaryFacts(1));
+    const decision = deciding(placed(5), five, alone, ...empty, silent(1));
     expect(stepsOfKind(decision, "Seed").map(({ ordinal, donor }) => [ordinal, donor])).toEqual([[2, 0]]);
     expect(stepsOfKind(decision, "Prepare").map(({ ordinal }) => ordinal)).toEqual([2, 3, 4]);
   });

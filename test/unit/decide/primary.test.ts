@@ -90,6 +90,7 @@ describe("the primary", () => {
       epoch: 2,
       phase: "Revoking",
       unproven: [],
+      scaledTo: null,
     });
     expect(serverSteps(decision)).toEqual([
       { kind: "StopReceiving", ordinal: 1 },

@@ -263,7 +263,7 @@ describe("put together again", () => {
       pending: { ...configOf(0, [1]), open: false },
       op: { id: "reconstruct-3", kind: "reconstruct", step: "Revoke", startedAt: instant(0), target: null },
       primaryStartedAtMs: primaryFacts(3).startedAtMs,
-      ...{ failovers: [], unproven: [] },
+      ...{ failovers: [], unproven: [], scaledTo: null },
     });
     expect(decision.why).toBe(
       "What was recorded of mysql was lost; it is put together again in epoch 3: mysql-0 is the last primary and is there.",

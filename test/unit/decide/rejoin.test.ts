@@ -103,7 +103,7 @@ describe("a member with transactions of its own", () => {
   test("waits until the primary was read with all that it received of the primary's own", () => {
     const tail = `${uuidOf(1)}:1-3`;
     const nobody = state(steadyState(3, { established: config(3, { ackers: [], ackCount: 0 }) }));
-    const kept = server(0, primaryFacts(3, { archived: [{ epoch: 1, serverUuid: uuidOf(1), gtids: tail }] }));
+    const kept = server(0, primaryFacts(1, { archived: [{ epoch: 1, serverUuid: uuidOf(1), gtids: tail }] }));
     const seeds = (last: number) => {
       const position = `${written(last)},\n${tail}`;
       const errant = replica(1, { executed: position, received: position }, { receiver: "off" });
@@ -122,7 +122,7 @@ describe("a member with transactions of its own", () => {
       const position = `${written(100)},\n${uuidOf(ordinal)}:1-3`;
       return replica(ordinal, { executed: position, received: position }, { receiver: "off" });
     });
-    const kept = server(0, primaryFacts(3, { archived: tails }));
+    const kept = server(0, primaryFacts(1, { archived: tails }));
     const decision = deciding(before, nobody, kept, ...both);
     expect(stepsOfKind(decision, "Seed")).toMatchObject([{ ordinal: 1, donor: 0 }]);
     expect(serverSteps(decision).filter((step) => "ordinal" in step && step.ordinal === 2)).toEqual([]);

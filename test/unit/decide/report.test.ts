@@ -35,6 +35,7 @@ function announced(reason: EventReason, recorded: State, message = "what happene
     state: recorded,
     happenings: [{ reason, message }],
     managedLabel: true,
+    replicas: null,
     answered: [],
   });
   const [event] = steps.flatMap((step) => (step.kind === "Event" ? [step] : []));
@@ -132,6 +133,7 @@ describe("the record", () => {
         { reason: "MemberJoined", message: "short" },
       ],
       managedLabel: true,
+      replicas: null,
       answered: [],
     });
     const [written] = steps.flatMap((step) => (step.kind === "Record" ? [step] : []));

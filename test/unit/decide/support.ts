@@ -32,6 +32,11 @@ export function recordedBy(decision: Decision): State | null {
   return stepsOfKind(decision, "Record")[0]?.state ?? null;
 }
 
+/** What stands in the record when the whole plan was carried out. */
+export function lastRecorded(decision: Decision): State | null {
+  return stepsOfKind(decision, "Record").at(-1)?.state ?? null;
+}
+
 export function reasons(decision: Decision): readonly string[] {
   return stepsOfKind(decision, "Event").map((step) => step.reason);
 }

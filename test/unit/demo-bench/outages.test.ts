@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { blipsOf } from "../../bench/blips.ts";
 import { type Run, summarize } from "../../bench/failover.ts";
 import { firstAfter, timelineOf } from "../../bench/timeline.ts";
-import { longestPause } from "../../support/figures.ts";
+import { longestPause, pausesOver } from "../../support/figures.ts";
 import { dualAcks, labelledPrimary } from "../../support/traffic.ts";
 import type { Ack } from "../../support/workload.ts";
 
@@ -30,6 +30,7 @@ test("writes go on with another server, or with the same one after a pause", () 
   expect(firstAfter(acksOf("a100 a201 a210"), 200, "a")).toBeNull();
   expect(longestPause([100, 150, 500, 510], 200)).toEqual({ ms: 350, endsAtMs: 500 });
   expect(longestPause([100, 150], 200)).toBeNull();
+  expect(pausesOver([0, 100, 150, 500, 510, 900], 120, 300)).toBe(2);
 });
 
 test("the host's lines are put beside what clients saw", () => {

@@ -25,6 +25,7 @@ function healthy(name: string, changes: Partial<StatefulSet> = {}): StatefulSet 
     deleting: false,
     generation: 1,
     replicas: 1,
+    replicasBy: null,
     matchLabels: {},
     serviceName: name,
     claimTemplates: [],

@@ -56,6 +56,7 @@ function managed(name: string): StatefulSet {
     deleting: false,
     generation: 1,
     replicas: 1,
+    replicasBy: null,
     matchLabels: {},
     serviceName: name,
     claimTemplates: [],

@@ -21,6 +21,7 @@ function set(changes: Partial<StatefulSet> = {}): StatefulSet {
     deleting: false,
     generation: 1,
     replicas: 3,
+    replicasBy: null,
     matchLabels: { app: "mysql" },
     serviceName: "mysql",
     claimTemplates: ["data"],
@@ -44,6 +45,7 @@ function steadyState(): string {
     primaryStartedAtMs: null,
     failovers: [],
     unproven: [],
+    scaledTo: null,
   });
 }
 
