@@ -1,86 +1,27 @@
 /** What no decision may ever do, whatever was seen (the numbers are those of docs/invariants.md). */
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { LABEL } from "../../shared/annotations/keys.ts";
-import { decide } from "../../shared/decide/index.ts";
 import { inputProblems } from "../../shared/decide/problems/input.ts";
 import { viewMembers } from "../../shared/decide/situation.ts";
-import type { Decision } from "../../shared/model/decision.ts";
 import type { Observed } from "../../shared/model/observed.ts";
 import type { ServerFacts } from "../../shared/model/server.ts";
-import type { Config, State } from "../../shared/model/state.ts";
-import type { ServerStep, Step, Track } from "../../shared/model/step.ts";
+import type { Config } from "../../shared/model/state.ts";
+import type { Track } from "../../shared/model/step.ts";
 import { anyOperation } from "../support/any-operation.ts";
 import { anySituation, oddSituation } from "../support/any-situation.ts";
-import { carryOut, isOfKind, settled, stepsOf, stepsOfKind } from "../support/carry-out.ts";
-import { propertyRuns } from "../support/property-runs.ts";
-import { NOW_MS, placed, RULES } from "../support/situation.ts";
-
-const RUNS = propertyRuns(1_500, 200_000);
-
-/** Complete, since a step of a new kind has to be entered here. */
-const SERVER_STEPS: Readonly<Record<ServerStep["kind"], true>> = {
-  Prepare: true,
-  Seed: true,
-  Follow: true,
-  Acknowledge: true,
-  LockAccount: true,
-  Confirm: true,
-  Fence: true,
-  Demote: true,
-  StopReceiving: true,
-  Promote: true,
-  Restart: true,
-  ArchiveTail: true,
-  Nudge: true,
-  Arm: true,
-  AwaitHolders: true,
-  Open: true,
-  HandOver: true,
-};
-
-function deciding(of: Observed): Decision {
-  return decide(of, RULES, NOW_MS);
-}
-
-function serverSteps(decision: Decision): readonly Step[] {
-  return stepsOf(decision).filter((step) => step.kind in SERVER_STEPS);
-}
-
-function recorded(of: Observed): State | null {
-  return of.state.kind === "valid" ? of.state.state : null;
-}
-
-/** Runs a check over random snapshots; a failure prints seed and path, which replay it. */
-function always(
-  check: (of: Observed, decision: Decision) => void,
-  situations: fc.Arbitrary<Observed> = fc.oneof(anySituation, anyOperation),
-): void {
-  fc.assert(
-    fc.property(situations, (of) => check(of, deciding(of))),
-    { numRuns: RUNS },
-  );
-}
-
-function factsAt(of: Observed, ordinal: number): ServerFacts | null {
-  const server = of.members[ordinal]?.server;
-  return server?.kind === "read" ? server.facts : null;
-}
-
-/** What this decision writes beside an equal part of what was there: null = no state is written. */
-function change(of: Observed, decision: Decision): { before: State | null; after: State } | null {
-  const [record] = stepsOfKind(decision, "Record");
-  return record?.state == null ? null : { before: recorded(of), after: record.state };
-}
-
-/** Steps of one kind, each with the record that it runs under: that of its own decision from where it stands there. */
-function underRecord<K extends Step["kind"]>(of: Observed, decision: Decision, kind: K) {
-  let state = recorded(of);
-  return stepsOf(decision).flatMap((step) => {
-    if (step.kind === "Record") state = step.state ?? state;
-    return isOfKind(step, kind) ? [{ step, state }] : [];
-  });
-}
+import { carryOut, settled, stepsOf, stepsOfKind } from "../support/carry-out.ts";
+import { placed, RULES } from "../support/situation.ts";
+import {
+  always,
+  change,
+  deciding,
+  factsAt,
+  recorded,
+  SERVER_STEPS,
+  serverSteps,
+  underRecord,
+} from "./decisions.ts";
 
 test("it never throws, answers the same twice, and leaves its input alone", () => {
   always(
@@ -291,93 +232,6 @@ test("INV-4: the epoch grows by one, every write counts one, and a second one on
   });
 });
 
-describe("INV-3", () => {
-  test("a configuration is established only as it was pending, open, and witnessed by its term row", () => {
-    always((of, decision) => {
-      const written = change(of, decision);
-      if (written === null || written.before?.pending == null || written.after.pending !== null) return;
-      if (written.after.phase === "Released" || written.after.op !== null) return;
-      const { open, ...config } = written.before.pending;
-      expect(open).toBe(true);
-      expect(written.after.established).toEqual(config);
-      const server = of.members[config.primary.ordinal]?.server;
-      const terms = server?.kind === "read" ? server.facts.terms : [];
-      const row = {
-        epoch: written.before.epoch,
-        clusterUid: of.set.uid,
-        serverUuid: config.primary.serverUuid,
-      };
-      // How often it was opened is for the decision to judge.
-      expect(terms).toContainEqual({ ...row, opened: expect.any(Number) });
-    });
-  });
-
-  test("an established one changes by one member or by its count, with what must be true first", () => {
-    always((of, decision) => {
-      const written = change(of, decision);
-      const before = written?.before?.established;
-      const after = written?.after.established;
-      if (before == null || after == null || written?.before?.pending != null) return;
-      if (written?.after.op?.kind === "reconstruct") return;
-      expect(after.primary).toEqual(before.primary);
-      const changed = [added(before, after), added(after, before), after.ackCount - before.ackCount];
-      expect(changed.filter((n) => n !== 0).length).toBeLessThanOrEqual(1);
-      // What is recorded is never more than is so.
-      expect(after.ackCount).toBeLessThanOrEqual(before.ackCount);
-      const first = decision.prelude.map((step) => step.kind).filter((kind) => kind !== "Event");
-      if (added(before, after) > 0) expect(first).toEqual(["Record"]);
-      if (added(after, before) > 0) {
-        expect(first.slice(-2)).toEqual(["AwaitHolders", "Record"]);
-        holdersAreEnough(decision, after);
-      }
-      if (after.ackCount < before.ackCount) expect(first).toEqual(["Record"]);
-      const last = stepsOfKind(decision, "Record").at(-1)?.state?.established;
-      if (last != null && last.ackCount > before.ackCount) {
-        const kinds = [...decision.tracks.flat(), ...decision.finale].map((step) => step.kind);
-        expect(kinds).toEqual(["Arm", "AwaitHolders", "Record"]);
-        holdersAreEnough(decision, last);
-      }
-    });
-  });
-
-  test("only recorded members are told to acknowledge, and all others not to", () => {
-    always((of, decision) => {
-      for (const { step, state } of underRecord(of, decision, "Acknowledge")) {
-        const { ordinal, on } = step;
-        const config = state?.pending ?? state?.established;
-        const server = of.members[ordinal]?.server;
-        const uuid = server?.kind === "read" ? server.facts.serverUuid : "";
-        const known = config?.ackers.some((acker) => acker.ordinal === ordinal && acker.serverUuid === uuid);
-        expect(known).toBe(on);
-      }
-    });
-  });
-
-  test("the primary is never told to wait for fewer than is recorded", () => {
-    always((of, decision) => {
-      for (const { step, state } of underRecord(of, decision, "Arm")) {
-        const config = state?.pending ?? state?.established;
-        expect(step.ackCount).toBeGreaterThanOrEqual(config?.ackCount ?? 0);
-      }
-    });
-  });
-});
-
-/** How many ackers `to` has beyond `from`. */
-function added(from: Config, to: Config): number {
-  const known = new Set(from.ackers.map((acker) => acker.serverUuid));
-  return to.ackers.filter((acker) => !known.has(acker.serverUuid)).length;
-}
-
-function holdersAreEnough(decision: Decision, after: Config): void {
-  const [wait] = stepsOfKind(decision, "AwaitHolders");
-  expect(wait?.need).toBeGreaterThanOrEqual(after.ackCount);
-  expect(wait?.holders.length).toBeGreaterThanOrEqual(after.ackCount);
-  const ordinals = after.ackers.map((acker) => acker.ordinal);
-  for (const holder of wait?.holders ?? []) expect(ordinals).toContain(holder);
-}
-
-/** What is routed, and to whom; of the steps that follow `Open` in their track only with `opened`. */
 function routing(tracks: readonly Track[], opened: boolean) {
   const steps = tracks.flatMap((track) => {
     const at = track.findIndex(({ kind }) => kind === "Open");
