@@ -4,9 +4,10 @@
  * spec (its default does), and its problem blocks. Keys without our prefix are none of our business.
  */
 import type { Problem, ProblemCode } from "../model/condition.ts";
-import type { StatefulSet } from "../model/kube.ts";
+import { OBJECT_NAME, type StatefulSet } from "../model/kube.ts";
 import type { Wish } from "../model/observed.ts";
 import { type ServicesOnRelease, SPEC_DEFAULTS, type Spec } from "../model/spec.ts";
+import { MEMBERS_MAX } from "../model/state.ts";
 import { ANNOTATION, KEYS, type Key, PREFIX, SET_ANNOTATIONS } from "./keys.ts";
 import { nearest } from "./nearest.ts";
 import { oneLine, quote, utf8Bytes } from "./text.ts";
@@ -24,11 +25,8 @@ function oneOf<T extends string>(raw: string, allowed: readonly T[]): Reading<T>
   return { wanted: `set it to ${allowed.join(" or ")}` };
 }
 
-const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
-
-/** A DNS-1123 subdomain, as Kubernetes wants a Secret to be named. The length comes before the pattern. */
 function secretName(raw: string): Reading<string> {
-  if (raw.length <= 253 && SUBDOMAIN.test(raw)) return { value: raw };
+  if (raw.length <= 253 && OBJECT_NAME.test(raw)) return { value: raw };
   return { wanted: "set it to the name of a Secret: lower case letters, digits, - and ., at most 253" };
 }
 
@@ -54,9 +52,15 @@ function epoch(raw: string): Reading<number> {
     : { value: Number(digits) };
 }
 
+function members(raw: string): Reading<number> {
+  const value = /^[1-9]\d?$/.test(raw) ? Number(raw) : Number.NaN;
+  if (value <= MEMBERS_MAX) return { value };
+  return { wanted: `set it to a whole number from 1 to ${MEMBERS_MAX}` };
+}
+
 /** The name of a pod; whether it is one of ours is for the decision to say. */
 function podName(raw: string): Reading<string> {
-  if (raw.length <= 253 && SUBDOMAIN.test(raw)) return { value: raw };
+  if (raw.length <= 253 && OBJECT_NAME.test(raw)) return { value: raw };
   return { wanted: "set it to the name of a pod of this StatefulSet" };
 }
 
@@ -122,6 +126,7 @@ function readOptions(read: Reader["read"]): Omit<Spec, "engine" | "credentials">
     failoverCooldownMs: read(KEYS.failoverCooldown, failoverCooldownMs, duration(0)),
     gracefulWaitMs: read(KEYS.gracefulWait, gracefulWaitMs, duration(0)),
     onRestart: read(KEYS.onRestart, onRestart, (raw) => oneOf<Spec["onRestart"]>(raw, ["wait", "resume"])),
+    replicas: read(KEYS.replicas, null, members),
     switchoverTo: read(KEYS.switchoverTo, null, podName),
     approvedEpoch: read(KEYS.approve, null, epoch),
     lossAcceptedEpoch: read(KEYS.acceptDataLoss, null, epoch),

@@ -18,6 +18,8 @@ export interface Spec {
   readonly gracefulWaitMs: number;
   /** Whether a primary that restarts waits for Ordinal, or takes writes as soon as its ackers are back. */
   readonly onRestart: "wait" | "resume";
+  /** How many members there should be; null = as many as the StatefulSet says. */
+  readonly replicas: number | null;
   /** Name of the pod that is to be the primary; answered once. */
   readonly switchoverTo: string | null;
   /** The failover into this epoch is approved. */
@@ -34,6 +36,7 @@ export const SPEC_DEFAULTS = {
   failoverCooldownMs: 600_000,
   gracefulWaitMs: 60_000,
   onRestart: "wait",
+  replicas: null,
   switchoverTo: null,
   approvedEpoch: null,
   lossAcceptedEpoch: null,

@@ -7,6 +7,9 @@ import { z } from "zod";
 
 export const STATE_VERSION = 1;
 
+/** The most members that anybody may ask for. */
+export const MEMBERS_MAX = 99;
+
 const ordinal = z.number().int().min(0).max(999);
 const uuid = z.string().min(1).max(64);
 const instant = z.iso.datetime();
