@@ -168,6 +168,23 @@ describe("a request that comes again", () => {
     expect((await scale(place, 5, "anew")).status).toBe(202);
   });
 
+  test("does nothing for as long as its token lives, and is nobody's after that", async () => {
+    const place = openPlace();
+    const captured = { token: tokenOf("admin"), body: { replicas: 5 } };
+    await place.send("POST", SCALE, captured);
+    fulfil(place, 5);
+    await scale(place, 3, "later");
+    fulfil(place, 3);
+    const before = place.set();
+    const statuses: number[] = [];
+    for (const minutes of [1, 30, 60, 61, 66, 600]) {
+      place.nowMs = NOW_MS + minutes * MINUTE_MS;
+      statuses.push((await place.send("POST", SCALE, captured)).status);
+    }
+    expect(statuses).toEqual([200, 200, 200, 401, 401, 401]);
+    expect(place.set()).toBe(before);
+  });
+
   test("with the same key and another wish is refused", async () => {
     const place = openPlace();
     await scale(place, 5, "mine");

@@ -21,10 +21,10 @@ export const CLUSTER = "/clusters/shop/mysql";
 
 const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-/** As an API server makes them, but for the signature. `jti` makes another token of the same person. */
-export function tokenOf(name: string, lifetimeSeconds = 3600, jti = "1"): string {
-  const iat = NOW_MS / 1000;
-  return `${encoded({ alg: "none" })}.${encoded({ sub: name, iat, exp: iat + lifetimeSeconds, jti })}.c2lnbmVk`;
+/** As an API server makes them, but for the signature. */
+export function tokenOf(name: string, lifetimeSeconds = 3600, atMs = NOW_MS): string {
+  const iat = Math.floor(atMs / 1000);
+  return `${encoded({ alg: "none" })}.${encoded({ sub: name, iat, exp: iat + lifetimeSeconds })}.c2lnbmVk`;
 }
 
 /** By the name of whoever has them: verbs on the StatefulSet, or on a part of it. */
@@ -105,11 +105,11 @@ function reviewerOf(place: Place): Reviewer {
     authenticate: (token) => {
       if (place.tokenReview !== null) return Promise.resolve(place.tokenReview);
       const [, payload = ""] = /^[\w-]+\.([\w-]+)\.c2lnbmVk$/.exec(token) ?? [];
-      const { sub } = JSON.parse(Buffer.from(payload, "base64url").toString("utf8") || "{}") as {
-        sub?: string;
-      };
-      const user: User = { name: sub ?? "", uid: "u", groups: ["people"], extra: {} };
-      return Promise.resolve(succeed(user.name in RIGHTS ? user : null));
+      const text = Buffer.from(payload, "base64url").toString("utf8") || "{}";
+      const { sub = "", exp } = JSON.parse(text) as { readonly sub?: string; readonly exp?: number };
+      const user: User = { name: sub, uid: "u", groups: ["people"], extra: {} };
+      const isDead = typeof exp === "number" && exp * 1000 < place.nowMs;
+      return Promise.resolve(succeed(sub in RIGHTS && !isDead ? user : null));
     },
     authorise: (user, { verb, subresource }) => {
       if (place.accessReview !== null) return Promise.resolve(place.accessReview);
@@ -168,7 +168,13 @@ export function openPlace(requests: readonly RequestFunction[] = REQUEST_FUNCTIO
   const front = createFront(options);
 
   async function send(method: string, target: string, sending: Sending = {}): Promise<Reply> {
-    const { token = tokenOf("admin"), key, headers = {}, body = null, address = "192.0.2.1" } = sending;
+    const {
+      token = tokenOf("admin", 3600, place.nowMs),
+      key,
+      headers = {},
+      body = null,
+      address = "192.0.2.1",
+    } = sending;
     const text = typeof body === "string" ? body : JSON.stringify(body);
     const bytes = body instanceof Uint8Array ? body : new TextEncoder().encode(text);
     const answer = await front({
