@@ -3,12 +3,11 @@
  * what cannot be read is left out without a word, and the oldest entries give way when room is short.
  */
 import { type HistoryEntry, historyEntrySchema } from "../model/state.ts";
-import { canonicalJson, parseJson } from "./json.ts";
 import { KEYS } from "./keys.ts";
-import { oneLine, utf8Bytes } from "./text.ts";
+import { decodeRing, encodeRing } from "./ring.ts";
+import { oneLine } from "./text.ts";
 
-const ENTRIES_MAX = 32;
-const BYTES_MAX = KEYS.history.bytesMax;
+const LIMITS = { entriesMax: 32, bytesMax: KEYS.history.bytesMax };
 
 /** Within the limits of the schema, so that what is written can be read back. */
 function bounded(entry: HistoryEntry): HistoryEntry {
@@ -22,25 +21,12 @@ function bounded(entry: HistoryEntry): HistoryEntry {
 }
 
 /** The newest entries that fit into `bytesMax`; `[]` when not even one does. */
-export function encodeHistory(entries: readonly HistoryEntry[], bytesMax: number = BYTES_MAX): string {
-  const limit = Math.min(bytesMax, BYTES_MAX);
-  const kept: string[] = [];
-  let bytes = 2;
-  for (const entry of entries.slice(-ENTRIES_MAX).reverse()) {
-    const text = canonicalJson(bounded(entry));
-    bytes += utf8Bytes(text) + (kept.length > 0 ? 1 : 0);
-    if (bytes > limit) break;
-    kept.unshift(text);
-  }
-  return `[${kept.join(",")}]`;
+export function encodeHistory(entries: readonly HistoryEntry[], bytesMax: number = LIMITS.bytesMax): string {
+  const limits = { ...LIMITS, bytesMax: Math.min(bytesMax, LIMITS.bytesMax) };
+  return encodeRing(entries.slice(-LIMITS.entriesMax).map(bounded), limits);
 }
 
 /** Never throws. */
 export function decodeHistory(raw: string | undefined): readonly HistoryEntry[] {
-  const parsed = parseJson(raw ?? "[]", BYTES_MAX);
-  if (!parsed.ok || !Array.isArray(parsed.value)) return [];
-  return parsed.value.slice(-ENTRIES_MAX).flatMap((entry) => {
-    const checked = historyEntrySchema.safeParse(entry);
-    return checked.success ? [checked.data] : [];
-  });
+  return decodeRing(raw, historyEntrySchema, LIMITS);
 }

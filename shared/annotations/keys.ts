@@ -24,6 +24,7 @@ export const ANNOTATION = {
   history: "ordinal.dev/history",
   conditions: "ordinal.dev/conditions",
   phase: "ordinal.dev/phase",
+  requests: "ordinal.dev/requests",
   member: "ordinal.dev/member",
   epochSeen: "ordinal.dev/epoch-seen",
   serverUuid: "ordinal.dev/server-uuid",
@@ -99,6 +100,10 @@ export const KEYS: Readonly<Record<Name, Key>> = {
     meaning: "What is true now: `Ready` and every open problem.",
   }),
   phase: kept("phase", "StatefulSet", { bytesMax: 32, meaning: "How the cluster is, in one word." }),
+  requests: kept("requests", "StatefulSet", {
+    bytesMax: 8 * KIB,
+    meaning: "The last requests that came by HTTP or as events, newest last.",
+  }),
   member: kept("member", "Pod", {
     bytesMax: 2 * KIB,
     meaning: "What Ordinal last saw of the database server in this Pod.",

@@ -4,7 +4,7 @@
  * spec (its default does), and its problem blocks. Keys without our prefix are none of our business.
  */
 import type { Problem, ProblemCode } from "../model/condition.ts";
-import type { StatefulSet } from "../model/kube.ts";
+import { OBJECT_NAME, type StatefulSet } from "../model/kube.ts";
 import type { Wish } from "../model/observed.ts";
 import { type ServicesOnRelease, SPEC_DEFAULTS, type Spec } from "../model/spec.ts";
 import { MEMBERS_MAX } from "../model/state.ts";
@@ -25,11 +25,8 @@ function oneOf<T extends string>(raw: string, allowed: readonly T[]): Reading<T>
   return { wanted: `set it to ${allowed.join(" or ")}` };
 }
 
-const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
-
-/** A DNS-1123 subdomain, as Kubernetes wants a Secret to be named. The length comes before the pattern. */
 function secretName(raw: string): Reading<string> {
-  if (raw.length <= 253 && SUBDOMAIN.test(raw)) return { value: raw };
+  if (raw.length <= 253 && OBJECT_NAME.test(raw)) return { value: raw };
   return { wanted: "set it to the name of a Secret: lower case letters, digits, - and ., at most 253" };
 }
 
@@ -63,7 +60,7 @@ function members(raw: string): Reading<number> {
 
 /** The name of a pod; whether it is one of ours is for the decision to say. */
 function podName(raw: string): Reading<string> {
-  if (raw.length <= 253 && SUBDOMAIN.test(raw)) return { value: raw };
+  if (raw.length <= 253 && OBJECT_NAME.test(raw)) return { value: raw };
   return { wanted: "set it to the name of a pod of this StatefulSet" };
 }
 

@@ -2,11 +2,13 @@
  * CloudEvents at the border: what arrives is parsed and validated here, and what the local host emits is
  * built here, both in the shape of Knative's ApiServerSource. An event is a wake-up call: of its body only
  * the kind and the name of one object are kept, so a forged body can at most cause a look that finds
- * nothing to do. It must never throw on what a stranger sent; the answer to garbage is a value.
+ * nothing to do. Requests (`dev.ordinal.request.*`) are no wakes: they go the way of every HTTP request. It must
+ * never throw on what a stranger sent; the answer to garbage is a value.
  */
 import { CloudEvent, HTTP } from "cloudevents";
 import { z } from "zod";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
+import { REQUEST_KINDS, type RequestKind } from "../model/request.ts";
 
 export const CHANGES = ["add", "update", "delete"] as const;
 export type Change = (typeof CHANGES)[number];
@@ -28,9 +30,18 @@ export interface TickEvent {
   readonly type: string;
 }
 
+/** A wish of somebody who has to be known and allowed first: the one kind of event whose data counts. */
+export interface RequestEvent {
+  readonly kind: "request";
+  readonly id: string;
+  readonly request: RequestKind;
+  readonly data: unknown;
+}
+
 export type IncomingEvent =
   | ChangeEvent
   | TickEvent
+  | RequestEvent
   | { readonly kind: "unknown"; readonly id: string; readonly type: string };
 
 /** An HTTP request as every host can give it. Bytes would come out of the SDK as base64: the body is text. */
@@ -42,6 +53,9 @@ export interface HttpMessage {
 export const PING_TYPE = "dev.knative.sources.ping";
 export const SWEEP_TYPE = "dev.ordinal.sweep";
 const TICK_TYPES: readonly string[] = [PING_TYPE, SWEEP_TYPE];
+const REQUEST_TYPES: ReadonlyMap<string, RequestKind> = new Map(
+  REQUEST_KINDS.map((kind) => [`dev.ordinal.request.${kind}`, kind]),
+);
 const CHANGE_TYPE = /^dev\.knative\.apiserver\.(ref|resource)\.(add|update|delete)$/;
 
 /** Somewhat above what etcd accepts for one object, which is the most that ApiServerSource ever sends. */
@@ -101,7 +115,7 @@ function firstIssue(error: z.ZodError): string {
 }
 
 /** Lower-case names, one value each, and the media type without its parameters: the SDK compares it whole. */
-function plainHeaders(headers: HttpMessage["headers"]): Record<string, string> {
+export function plainHeaders(headers: HttpMessage["headers"]): Record<string, string> {
   const plain: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const key = name.toLowerCase();
@@ -153,6 +167,8 @@ export function readEvents(message: HttpMessage): Outcome<readonly IncomingEvent
 /** A CloudEvent that was validated as one. `refused` when a known type carries something else than it says. */
 export function readEvent({ id, type, data }: CloudEvent<unknown>): Outcome<IncomingEvent> {
   if (TICK_TYPES.includes(type)) return succeed({ kind: "tick", id, type });
+  const request = REQUEST_TYPES.get(type);
+  if (request !== undefined) return succeed({ kind: "request", id, request, data });
   const [, mode, change] = CHANGE_TYPE.exec(type) ?? [];
   if (mode === undefined) return succeed({ kind: "unknown", id, type });
   const base = { kind: "change", id, change: change as Change } as const;

@@ -10,6 +10,7 @@ import {
   type ChangeEvent,
   type HttpMessage,
   type IncomingEvent,
+  type RequestEvent,
   readEvents,
   type TickEvent,
 } from "./events.ts";
@@ -89,6 +90,8 @@ export interface Reception {
   readonly status: 202 | 400;
   readonly message: string;
   readonly reaction: Reaction;
+  /** At most one, and then nothing else: each is answered for itself. */
+  readonly requests: readonly RequestEvent[];
 }
 
 /**
@@ -96,9 +99,17 @@ export interface Reception {
  * ApiServerSource drops an event after a single 500.
  */
 export function receive(functions: readonly EventFunction[], message: HttpMessage): Reception {
+  const refuse = (reason: string): Reception => ({
+    status: 400,
+    message: reason,
+    reaction: NOTHING,
+    requests: [],
+  });
   const events: Outcome<readonly IncomingEvent[]> = readEvents(message);
-  if (!events.ok) return { status: 400, message: events.failure.message, reaction: NOTHING };
+  if (!events.ok) return refuse(events.failure.message);
+  const requests = events.value.filter((event) => event.kind === "request");
+  if (requests.length > 0 && events.value.length > 1) return refuse("a request must be sent alone");
   const reaction = react(functions, events.value);
   const accepted = reaction.sweep || reaction.wakes.length > 0;
-  return { status: 202, message: accepted ? "accepted" : "ignored", reaction };
+  return { status: 202, message: accepted ? "accepted" : "ignored", reaction, requests };
 }

@@ -4,6 +4,9 @@
  * does not know (writes are patches of our own keys).
  */
 
+/** A name as Kubernetes wants it: a DNS-1123 subdomain. Its length, at most 253, is to be checked before. */
+export const OBJECT_NAME: RegExp = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
+
 export interface ObjectRef {
   readonly namespace: string;
   readonly name: string;

@@ -7,7 +7,7 @@ import { z } from "zod";
 
 export const STATE_VERSION = 1;
 
-/** One primary and as many ackers as are recorded. */
+/** The most members that anybody may ask for: one primary, and as many ackers as are recorded. */
 export const MEMBERS_MAX = 33;
 
 const ordinal = z.number().int().min(0).max(999);

@@ -9,11 +9,13 @@ import { decodeConditions, encodeConditions, nextConditions } from "../../shared
 import { decodeHistory, encodeHistory } from "../../shared/annotations/history.ts";
 import { ANNOTATION, KEYS } from "../../shared/annotations/keys.ts";
 import { decodeMemberRecord } from "../../shared/annotations/member.ts";
+import { answerOf, decodeRequests, encodeRequests } from "../../shared/annotations/requests.ts";
 import { decodeState, encodeState } from "../../shared/annotations/state.ts";
 import { utf8Bytes } from "../../shared/annotations/text.ts";
 import { parseWish } from "../../shared/annotations/wish.ts";
 import { type Condition, PROBLEM_CODES, type Problem } from "../../shared/model/condition.ts";
-import type { HistoryEntry, State } from "../../shared/model/state.ts";
+import { REQUEST_STATUSES, type RequestEntry } from "../../shared/model/request.ts";
+import { type HistoryEntry, MEMBERS_MAX, type State } from "../../shared/model/state.ts";
 import { propertyRuns } from "../support/property-runs.ts";
 import { setWith } from "../unit/annotations/support.ts";
 
@@ -155,6 +157,38 @@ test("budget: a write never makes the object too large unless the state alone do
   );
 });
 
+const hex = (length: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${length}}$`));
+const request: fc.Arbitrary<RequestEntry> = fc
+  .tuple(
+    fc.record({ by: text(90), at: instant, key: hex(16) }),
+    hex(8),
+    fc.integer({ min: 1, max: MEMBERS_MAX }),
+  )
+  .chain(([rest, id, number]) =>
+    fc.constantFrom<RequestEntry>(
+      { ...rest, id: `scale-${id}`, kind: "scale", wish: { replicas: number } },
+      { ...rest, id: `switchover-${id}`, kind: "switchover", wish: { to: `mysql-${number}` } },
+    ),
+  );
+
+test("requests: within 8 KiB and 64, the newest entries, readable, stable, and each has an answer", () => {
+  const annotations = fc.dictionary(fc.constantFrom(...Object.values(ANNOTATION)), text(40));
+  fc.assert(
+    fc.property(fc.array(request, { maxLength: 80 }), annotations, (entries, others) => {
+      const raw = encodeRequests(entries);
+      expect(utf8Bytes(raw)).toBeLessThanOrEqual(8192);
+      const back = decodeRequests(raw);
+      expect(back.length).toBeLessThanOrEqual(64);
+      expect(back.map(({ id }) => id)).toEqual(
+        entries.slice(entries.length - back.length).map(({ id }) => id),
+      );
+      expect(encodeRequests(back)).toBe(raw);
+      for (const one of back) expect(REQUEST_STATUSES).toContain(answerOf(one, setWith(others)).status);
+    }),
+    RUNS,
+  );
+});
+
 test("reading: no text makes any reader throw", () => {
   const nearly = state
     .map(encodeState)
@@ -170,6 +204,7 @@ test("reading: no text makes any reader throw", () => {
       expect(Array.isArray(decodeHistory(one))).toBe(true);
       expect(Array.isArray(decodeConditions(one))).toBe(true);
       decodeMemberRecord(one);
+      expect(Array.isArray(decodeRequests(one))).toBe(true);
     }),
     MANY_RUNS,
   );
@@ -186,6 +221,13 @@ function valid(key: string, value: string): boolean {
   if (key === ANNOTATION.approve || key === ANNOTATION.acceptDataLoss) {
     return /^e[0-9]{1,9}$/.test(value) && value[1] !== "0";
   }
+  if (key === ANNOTATION.replicas)
+    return (
+      /^[0-9]+$/.test(value) &&
+      String(Number(value)) === value &&
+      Number(value) >= 1 &&
+      Number(value) <= MEMBERS_MAX
+    );
   if (key === ANNOTATION.credentials || key === ANNOTATION.switchoverTo) {
     const inside = value
       .split(".")

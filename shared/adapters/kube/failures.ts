@@ -1,6 +1,6 @@
 /**
  * What an unhappy answer of the API server means to us: the one place where HTTP statuses become the four
- * kinds of failure. A message never holds what was sent, and for Secrets not even the server's own text.
+ * kinds of failure. A message never holds what was sent, and for Secrets and tokens not even the server's own text.
  */
 import { z } from "zod";
 import type { Kind } from "../../model/kube.ts";
@@ -9,7 +9,7 @@ import type { Failure, FailureKind } from "../../model/outcome.ts";
 /** What was asked, for messages. */
 export interface Subject {
   readonly verb: "read" | "list" | "create" | "patch" | "remove" | "watch";
-  readonly kind: Kind;
+  readonly kind: Kind | "TokenReview" | "LocalSubjectAccessReview";
   readonly namespace?: string;
   readonly name?: string;
 }
@@ -33,6 +33,8 @@ function cut(text: string): string {
   return text.length > DETAIL_CHARS_MAX ? `${text.slice(0, DETAIL_CHARS_MAX)}...` : text;
 }
 
+const SECRET_KINDS: ReadonlySet<Subject["kind"]> = new Set(["Secret", "TokenReview"]);
+
 /** `body` is the answer's text: a Status object, or whatever a proxy in between had to say. */
 export function answerFailure(
   subject: Subject,
@@ -41,7 +43,7 @@ export function answerFailure(
   const parsed = statusSchema.safeParse(answer.body);
   const status = parsed.success ? parsed.data : null;
   const causes = status?.details?.causes ?? [];
-  const text = subject.kind === "Secret" ? (status?.reason ?? "") : (status?.message ?? "");
+  const text = SECRET_KINDS.has(subject.kind) ? (status?.reason ?? "") : (status?.message ?? "");
   const detail = text === "" ? `HTTP ${answer.code}` : `${cut(text)} (HTTP ${answer.code})`;
   // The uid in a patch is compared by validation, which calls a differing one an invalid value.
   const kind = causes.some((cause) => cause.field === "metadata.uid") ? "conflict" : kindOf(answer.code);

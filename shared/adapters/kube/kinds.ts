@@ -65,7 +65,7 @@ function metaOf(raw: z.output<typeof metaSchema>): ObjectMeta {
 /** Who owns which fields, as the API server keeps it. Only owners of the replica count are of interest. */
 const managersSchema = listOf(
   z
-    .object({ manager: z.string().default(""), time: z.string().default(""), fieldsV1: z.unknown() })
+    .object({ manager: z.string().default(""), time: z.string().default(""), fieldsV1: z.unknown().optional() })
     .transform(({ manager, time, fieldsV1 }) => ({ manager, time, owns: ownsReplicas(fieldsV1) })),
 );
 

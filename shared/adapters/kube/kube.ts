@@ -1,12 +1,14 @@
 /**
- * The ports `Kube` and `Watches` on a real API server: puts the parts of this folder together. It holds one
+ * The ports `Kube`, `Watches` and `Reviewer` on a real API server: puts the parts of this folder together. It holds one
  * set of connections until `close`, and no memory of objects except what the watches need to compare.
  */
 import type { Clock, Ids, Log } from "../../ports/host.ts";
 import type { Kube, Watches } from "../../ports/kube.ts";
+import type { Reviewer } from "../../ports/reviewer.ts";
 import { createCalls } from "./calls.ts";
 import { connect } from "./connection.ts";
 import { createLister } from "./lists.ts";
+import { createReviewer } from "./reviews.ts";
 import { createTransport } from "./transport.ts";
 import { createWatches, type WatchLimits } from "./watch.ts";
 
@@ -32,6 +34,7 @@ export interface KubeLimits extends WatchLimits {
 export interface KubeHandle {
   readonly kube: Kube;
   readonly watches: Watches;
+  readonly reviewer: Reviewer;
   /** The context's namespace, else `default`. */
   readonly namespace: string;
   /** Ends all watches and connections. */
@@ -62,5 +65,6 @@ export function createKube(options: KubeOptions): KubeHandle {
     closing.abort();
     connection.close();
   }
-  return { kube, watches, namespace: connection.namespace, close };
+  const reviewer = createReviewer(transport);
+  return { kube, watches, reviewer, namespace: connection.namespace, close };
 }

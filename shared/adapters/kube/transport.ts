@@ -16,6 +16,8 @@ export interface Call {
   /** Absolute path with the query. */
   readonly path: string;
   readonly document?: Document;
+  /** A POST that only asks, and may be repeated like a GET. */
+  readonly changesNothing?: boolean;
   /** Ends the call early, as `transient`. */
   readonly signal?: AbortSignal;
 }
@@ -114,7 +116,8 @@ async function begin(exchange: Exchange): Promise<IncomingMessage> {
     outgoing.on("error", (error) => {
       // A kept connection may have been closed by the far side while nobody looked, above all in a function
       // that was frozen. A read is repeated; each such connection fails once, so this ends with a new one.
-      const stale = outgoing.reusedSocket && !answered && !signal.aborted && call.method === "GET";
+      const asks = call.method === "GET" || call.changesNothing === true;
+      const stale = outgoing.reusedSocket && !answered && !signal.aborted && asks;
       if (stale) begin(exchange).then(resolve, reject);
       else reject(error);
     });

@@ -6,24 +6,36 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { EventFunction } from "../functions.ts";
+import type { RequestFunction } from "../http/function.ts";
 
 /** `functions/` of a source tree; a bundle has to name its own. */
 export const SOURCE_FOLDER: string = fileURLToPath(new URL("../../../functions/", import.meta.url));
 
+export interface Functions {
+  readonly events: readonly EventFunction[];
+  readonly requests: readonly RequestFunction[];
+}
+
+/** What the index module of a function exports: one of the two. */
+interface FunctionModule {
+  readonly eventFunction?: EventFunction;
+  readonly requestFunction?: RequestFunction;
+}
+
 /** Throws when a folder holds no module, or none of them a function of events: a deaf host is a mistake. */
-export async function loadFunctions(folder: string): Promise<readonly EventFunction[]> {
+export async function loadFunctions(folder: string): Promise<Functions> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  const functions: EventFunction[] = [];
+  const modules: FunctionModule[] = [];
   for (const name of names.sort()) {
     const files = await readdir(join(folder, name));
     const file = files.find((candidate) => /^index\.(ts|js|mjs)$/.test(candidate));
     if (file === undefined) throw new Error(`${join(folder, name)} holds no index module`);
     const url = pathToFileURL(join(folder, name, file)).href;
-    const module = (await import(/* @vite-ignore */ url)) as { readonly eventFunction?: EventFunction };
-    // Functions of HTTP requests export something else and are not for events.
-    if (module.eventFunction !== undefined) functions.push(module.eventFunction);
+    modules.push((await import(/* @vite-ignore */ url)) as FunctionModule);
   }
-  if (functions.length === 0) throw new Error(`${folder} holds no function that accepts events`);
-  return functions;
+  const events = modules.flatMap(({ eventFunction: fn }) => (fn === undefined ? [] : [fn]));
+  const requests = modules.flatMap(({ requestFunction: fn }) => (fn === undefined ? [] : [fn]));
+  if (events.length === 0) throw new Error(`${folder} holds no function that accepts events`);
+  return { events, requests };
 }

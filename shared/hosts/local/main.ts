@@ -5,26 +5,36 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
+import type { HttpServerOptions } from "./http-server.ts";
 import { createLog } from "./platform.ts";
 import { startLocalHost } from "./start.ts";
 
-const optionsSchema = z.object({
-  namespace: z.array(z.string().min(1)).default([]),
-  kubeconfig: z.string().optional(),
-  context: z.string().optional(),
-  log: z.enum(["json", "text"]).default("text"),
-  "sweep-seconds": z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(60)
-    .refine((seconds) => 60 % seconds === 0, "must divide a minute")
-    .default(1),
-  "look-seconds": z.coerce.number().int().min(1).max(86_400).default(10),
-  concurrency: z.coerce.number().int().min(1).max(100).default(8),
-  functions: z.string().default(SOURCE_FOLDER),
-  sensor: z.enum(["on", "off"]).default("on"),
-});
+const optionsSchema = z
+  .object({
+    namespace: z.array(z.string().min(1)).default([]),
+    kubeconfig: z.string().optional(),
+    context: z.string().optional(),
+    log: z.enum(["json", "text"]).default("text"),
+    "sweep-seconds": z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(60)
+      .refine((seconds) => 60 % seconds === 0, "must divide a minute")
+      .default(1),
+    "look-seconds": z.coerce.number().int().min(1).max(86_400).default(10),
+    concurrency: z.coerce.number().int().min(1).max(100).default(8),
+    functions: z.string().default(SOURCE_FOLDER),
+    sensor: z.enum(["on", "off"]).default("on"),
+    "http-port": z.coerce.number().int().min(1).max(65_535).optional(),
+    "http-address": z.string().min(1).default("127.0.0.1"),
+    "tls-cert": z.string().optional(),
+    "tls-key": z.string().optional(),
+  })
+  .refine((given) => (given["tls-cert"] === undefined) === (given["tls-key"] === undefined), {
+    path: ["tls-cert"],
+    message: "needs --tls-key, and --tls-key needs it",
+  });
 type Options = z.infer<typeof optionsSchema>;
 
 const text = { type: "string" } as const;
@@ -42,6 +52,10 @@ function readOptions(): Options | string {
         concurrency: text,
         functions: text,
         sensor: text,
+        "http-port": text,
+        "http-address": text,
+        "tls-cert": text,
+        "tls-key": text,
       },
     });
     const parsed = optionsSchema.safeParse(values);
@@ -53,11 +67,19 @@ function readOptions(): Options | string {
   }
 }
 
+function httpOf({ "http-port": port, "http-address": address, ...rest }: Options): HttpServerOptions | null {
+  const { "tls-cert": cert, "tls-key": key } = rest;
+  if (port === undefined) return null;
+  return { port, address, tls: cert === undefined || key === undefined ? null : { cert, key } };
+}
+
 async function main(options: Options): Promise<void> {
   const { namespace: namespaces, kubeconfig, context, concurrency } = options;
   const log = createLog(options.log);
+  const http = httpOf(options);
   const host = await startLocalHost({
     namespaces,
+    ...(http === null ? {} : { http }),
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     ...(context === undefined ? {} : { context }),
     sweepSeconds: options["sweep-seconds"],

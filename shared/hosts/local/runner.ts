@@ -32,6 +32,8 @@ export interface RunnerOptions {
 export interface Runner {
   /** Only enqueues; never throws on what an event holds. */
   emit(event: CloudEvent<unknown>): void;
+  /** What functions made of an event. False when a cluster found no place to wait in: ask for the event again. */
+  take(reaction: Reaction): boolean;
   /** For what is no event of the API server; outside of the namespaces served it does nothing. */
   wake(wake: Wake): void;
   /** Resolves when no cluster waits for a pass and none is running; a retry after a failure waits too. */
@@ -76,14 +78,15 @@ interface Fleet {
   readonly seats: Map<string, Seat>;
 }
 
-function wakeUp({ options, queue, seats }: Fleet, wake: Wake): void {
+function wakeUp({ options, queue, seats }: Fleet, wake: Wake): boolean {
   const seat = seats.get(clusterKey(wake.ref));
   if (seat !== undefined) seat.disturbed = true;
-  if (queue.add(wake)) return;
+  if (queue.add(wake)) return true;
   options.context.log.warn("a wake was left to the next sweep", {
     cluster: clusterKey(wake.ref),
     cause: wake.cause,
   });
+  return false;
 }
 
 async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
@@ -196,20 +199,25 @@ export function createRunner(options: RunnerOptions): Runner {
     log.warn("a sweep was broken off by an unexpected error", { error: String(error) });
   }
 
-  function wake(one: Wake): void {
-    const inScope = namespaces.length === 0 || namespaces.includes(one.ref.namespace);
-    if (inScope) wakeUp(fleet, one);
+  function isInScope({ ref }: Wake): boolean {
+    return namespaces.length === 0 || namespaces.includes(ref.namespace);
+  }
+
+  function take({ wakes, sweep: sweeps }: Reaction): boolean {
+    const placed = wakes.filter(isInScope).map((one) => wakeUp(fleet, one));
+    if (sweeps) sweep().catch(reportBug);
+    return placed.every(Boolean);
   }
 
   return {
-    wake,
+    take,
+    wake: (one) => void take({ wakes: [one], sweep: false }),
     emit(event) {
       const read = readEvent(event);
       if (!read.ok) return log.warn("an event was refused", { reason: read.failure.message });
       const reaction = react(functions, [read.value]);
       options.onEvent?.(event, reaction);
-      for (const one of reaction.wakes) wake(one);
-      if (reaction.sweep) sweep().catch(reportBug);
+      take(reaction);
     },
     idle: queue.idle,
     async stop(graceMs) {

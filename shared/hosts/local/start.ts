@@ -4,9 +4,11 @@
  * the same as a Deployment; it holds no state that a restart would lose.
  */
 import type { CloudEvent } from "cloudevents";
-import { createKube } from "../../adapters/kube/kube.ts";
+import { createKube, type KubeHandle } from "../../adapters/kube/kube.ts";
 import { createServers } from "../../adapters/mysql/servers.ts";
 import { mysql } from "../../engines/mysql/index.ts";
+import { succeed } from "../../model/outcome.ts";
+import type { PreviewRequest } from "../../model/request.ts";
 import type { Log } from "../../ports/host.ts";
 import {
   type PassRequest,
@@ -14,8 +16,11 @@ import {
   type ReconcileContext,
   reconcile,
 } from "../../reconcile/index.ts";
-import type { EventFunction, Reaction } from "../functions.ts";
-import { loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
+import type { Reaction } from "../functions.ts";
+import { createFront } from "../http/front.ts";
+import { createGuard } from "../http/guard.ts";
+import { type Functions, loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
+import { type HttpServer, type HttpServerOptions, startHttpServer } from "./http-server.ts";
 import { createLog, systemClock, systemIds } from "./platform.ts";
 import { createRunner, type Runner, scopesOf } from "./runner.ts";
 import { type EventSource, tickSource, watchSource } from "./sources.ts";
@@ -25,6 +30,7 @@ const STOP_GRACE_MS = 5_000;
 const SENSOR = { pulseMs: 500, timeoutMs: 700 };
 /** Short, because this host comes back by itself and a pass that only waits keeps others from its place. */
 const BUDGET_MS = 5_000;
+const NO_PREVIEW: PreviewRequest = () => Promise.resolve(succeed({ steps: [], refused: null }));
 
 export interface LocalHostOptions {
   /** Empty or absent = all namespaces. */
@@ -42,7 +48,11 @@ export interface LocalHostOptions {
   /** Whether kept connections to servers wake their cluster when they end; absent = true. */
   readonly sensor?: boolean;
   readonly log?: Log;
-  readonly functions?: readonly EventFunction[];
+  readonly functions?: Functions;
+  /** Absent = no HTTP. */
+  readonly http?: HttpServerOptions;
+  /** What a request would do; absent = nothing is said about it, and nothing refused. */
+  readonly preview?: PreviewRequest;
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
   readonly wrapWatch?: (source: EventSource) => EventSource;
   readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
@@ -53,6 +63,24 @@ export interface LocalHost {
   readonly idle: Runner["idle"];
   /** Closes the sources and waits at most 5 s for the passes under way; a later pass finishes what is left. */
   stop(): Promise<void>;
+}
+
+interface Parts {
+  readonly context: ReconcileContext;
+  readonly handle: KubeHandle;
+  readonly runner: Runner;
+}
+
+/** Null when no HTTP was asked for. */
+async function serveHttp(
+  { http, preview = NO_PREVIEW }: LocalHostOptions,
+  functions: Functions,
+  { context: { kube, clock, ids, log }, handle, runner }: Parts,
+): Promise<HttpServer | null> {
+  if (http === undefined) return null;
+  const guard = createGuard(handle.reviewer, { clock, log });
+  const front = createFront({ ...functions, kube, guard, preview, clock, ids, log, take: runner.take });
+  return await startHttpServer(http, front, log);
 }
 
 /** Throws when the kubeconfig cannot be used or the options contradict each other. */
@@ -91,22 +119,24 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   const runner = createRunner({
     context,
     pass: reconcile,
-    functions,
+    functions: functions.events,
     namespaces,
     lookEveryMs,
     concurrency,
     ...(onEvent === undefined ? {} : { onEvent }),
     ...(onPass === undefined ? {} : { onPass }),
   });
+  const server = await serveHttp(options, functions, { context, handle, runner });
   const watch = wrapWatch(watchSource(handle.watches, scopesOf(namespaces), clock));
   const subscriptions = [watch, tickSource(sweepSeconds, clock)].map((source) => source(runner.emit));
   const scope = namespaces.join(" ") || "all namespaces";
-  log.info("serving", { functions: functions.map(({ name }) => name).join(" "), scope, sweepSeconds });
+  const names = [...functions.events, ...(server === null ? [] : functions.requests)].map(({ name }) => name);
+  log.info("serving", { functions: names.join(" "), scope, sweepSeconds, httpPort: server?.port });
   return {
     idle: runner.idle,
     async stop() {
       for (const subscription of subscriptions) subscription.close();
-      await runner.stop(STOP_GRACE_MS);
+      await Promise.all([runner.stop(STOP_GRACE_MS), server?.stop(STOP_GRACE_MS)]);
       servers.close();
       handle.close();
     },

@@ -97,6 +97,26 @@ describe("pods", () => {
   }
 });
 
+test("who wrote the replica count of a StatefulSet last is told by the owners of its fields", () => {
+  const owner = (manager: string, second: number, fields: unknown) => ({
+    ...{ manager, operation: "Update", time: `2026-11-24T10:00:0${second}Z` },
+    fieldsV1: fields,
+  });
+  const replicas = { "f:spec": { "f:replicas": {} } };
+  const by = (managedFields: unknown) =>
+    KINDS.StatefulSet.schema.parse({
+      metadata: { ...metadata, managedFields },
+      spec: { selector: {}, template: { spec: {} } },
+    }).replicasBy;
+  expect(by([owner("kubectl", 5, replicas), owner("ordinal", 7, replicas), owner("hpa", 6, replicas)])).toBe(
+    "ordinal",
+  );
+  const others = [owner("kubectl", 5, replicas), owner("helm", 9, { "f:spec": { "f:template": {} } })];
+  expect(by(others)).toBe("kubectl");
+  for (const odd of [undefined, null, [], [{}], [owner("x", 1, null)], [owner("x", 1, { "f:spec": 3 })]])
+    expect(by(odd)).toBeNull();
+});
+
 test("a StatefulSet in which everything optional is missing", () => {
   const spec = {
     selector: { matchLabels: { app: "db" } },
@@ -106,6 +126,7 @@ test("a StatefulSet in which everything optional is missing", () => {
     ...meta,
     generation: 0,
     replicas: 1,
+    replicasBy: null,
     matchLabels: { app: "db" },
     serviceName: "",
     claimTemplates: [],

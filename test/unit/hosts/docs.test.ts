@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Change, ChangeEvent } from "../../../shared/hosts/events.ts";
 import type { EventFunction } from "../../../shared/hosts/functions.ts";
-import { EVENT_FUNCTIONS } from "./functions.ts";
+import { EVENT_FUNCTIONS, REQUEST_FUNCTIONS } from "./functions.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -49,7 +49,8 @@ test("the table of docs/events.md is what the functions do", () => {
 
 test("each function has a folder of its name and an entry with its own artifact in serverless.yml", () => {
   const folders = readdirSync(join(root, "functions"));
-  expect(EVENT_FUNCTIONS.map(({ name }) => name).sort()).toEqual(folders.sort());
+  const names = [...EVENT_FUNCTIONS, ...REQUEST_FUNCTIONS].map(({ name }) => name);
+  expect(names.sort()).toEqual(folders.sort());
   const manifest = read("serverless.yml");
   const entries = [...manifest.slice(manifest.indexOf("\nfunctions:")).matchAll(/^ {2}([a-z-]+):$/gm)];
   expect(entries.map(([, name]) => name).sort()).toEqual(folders.sort());

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { changeEvent, type HttpMessage, readEvent, sweepEvent } from "../../../shared/hosts/events.ts";
-import { react, receive } from "../../../shared/hosts/functions.ts";
+import { NOTHING, react, receive } from "../../../shared/hosts/functions.ts";
 import { EVENT_FUNCTIONS } from "./functions.ts";
 
 const fixtures = join(import.meta.dirname, "fixtures");
@@ -169,7 +169,7 @@ describe("what no function accepts is accepted and ignored", () => {
     ["somebody else's Service", binary("dev.knative.apiserver.ref.update", pod.replace("Pod", "Service"))],
   ])("%s", (_name, message) => {
     const reception = receive(EVENT_FUNCTIONS, message);
-    expect(reception).toEqual({ status: 202, message: "ignored", reaction: { wakes: [], sweep: false } });
+    expect(reception).toEqual({ status: 202, message: "ignored", reaction: NOTHING, requests: [] });
   });
 });
 

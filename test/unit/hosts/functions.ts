@@ -1,8 +1,15 @@
-/** All functions of events, as the hosts serve them. */
+/** All functions of events and of requests, as the hosts serve them. */
+import { requestFunction as backup } from "../../../functions/backup/index.ts";
 import { eventFunction as clusterChanged } from "../../../functions/cluster-changed/index.ts";
 import { eventFunction as podFailure } from "../../../functions/pod-failure/index.ts";
 import { eventFunction as podReady } from "../../../functions/pod-ready/index.ts";
+import { requestFunction as restore } from "../../../functions/restore/index.ts";
+import { requestFunction as scale } from "../../../functions/scale/index.ts";
+import { requestFunction as status } from "../../../functions/status/index.ts";
 import { eventFunction as sweep } from "../../../functions/sweep/index.ts";
+import { requestFunction as switchover } from "../../../functions/switchover/index.ts";
 import type { EventFunction } from "../../../shared/hosts/functions.ts";
+import type { RequestFunction } from "../../../shared/hosts/http/function.ts";
 
 export const EVENT_FUNCTIONS: readonly EventFunction[] = [clusterChanged, podFailure, podReady, sweep];
+export const REQUEST_FUNCTIONS: readonly RequestFunction[] = [backup, restore, scale, status, switchover];

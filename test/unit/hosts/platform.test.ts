@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { loadFunctions, SOURCE_FOLDER } from "../../../shared/hosts/local/function-folder.ts";
 import { createLog, systemIds } from "../../../shared/hosts/local/platform.ts";
-import { EVENT_FUNCTIONS } from "./functions.ts";
+import { EVENT_FUNCTIONS, REQUEST_FUNCTIONS } from "./functions.ts";
 
 function written(format: "json" | "text"): string[] {
   const lines: string[] = [];
@@ -38,8 +38,9 @@ test("passwords and fractions", () => {
 });
 
 test("the local host serves every folder of functions", async () => {
-  const names = (await loadFunctions(SOURCE_FOLDER)).map(({ name }) => name);
-  expect(names).toEqual(EVENT_FUNCTIONS.map(({ name }) => name));
+  const { events, requests } = await loadFunctions(SOURCE_FOLDER);
+  expect(events.map(({ name }) => name)).toEqual(EVENT_FUNCTIONS.map(({ name }) => name));
+  expect(requests.map(({ name }) => name)).toEqual(REQUEST_FUNCTIONS.map(({ name }) => name));
 });
 
 test("a folder without functions is a mistake", async () => {

@@ -1,0 +1,81 @@
+/**
+ * The port `Reviewer` by two reviews of the API server. The one of access is namespaced, so that it needs no right
+ * beyond the namespace. A token is sent to the API server alone, and no part of an answer about it is passed on.
+ */
+import { z } from "zod";
+import { type Outcome, succeed } from "../../model/outcome.ts";
+import type { Reviewer } from "../../ports/reviewer.ts";
+import { type Subject, unreadable } from "./failures.ts";
+import type { Transport } from "./transport.ts";
+
+/** A token that was made for somebody else, the API server included, is not to be used with us. */
+const AUDIENCE = "ordinal";
+
+const tokenReviewSchema = z.object({
+  status: z.object({
+    authenticated: z.boolean().default(false),
+    audiences: z.array(z.string()).default([]),
+    user: z
+      .object({
+        username: z.string().default(""),
+        uid: z.string().default(""),
+        groups: z.array(z.string()).default([]),
+        extra: z.record(z.string(), z.array(z.string())).default({}),
+      })
+      .optional(),
+  }),
+});
+
+const accessReviewSchema = z.object({ status: z.object({ allowed: z.boolean().default(false) }) });
+
+export function createReviewer(transport: Transport): Reviewer {
+  async function review<T>(
+    subject: Subject,
+    path: string,
+    body: unknown,
+    schema: z.ZodType<T>,
+  ): Promise<Outcome<T>> {
+    const document = { contentType: "application/json", body };
+    const answer = await transport.send({ subject, method: "POST", path, document, changesNothing: true });
+    if (!answer.ok) return answer;
+    const read = schema.safeParse(answer.value);
+    return read.success ? succeed(read.data) : { ok: false, failure: unreadable(subject, read.error) };
+  }
+
+  return {
+    async authenticate(token) {
+      const [apiVersion, kind] = ["authentication.k8s.io/v1", "TokenReview"] as const;
+      const reviewed = await review(
+        { verb: "create", kind },
+        `/apis/${apiVersion}/tokenreviews`,
+        { apiVersion, kind, spec: { token, audiences: [AUDIENCE] } },
+        tokenReviewSchema,
+      );
+      if (!reviewed.ok) return reviewed;
+      const { authenticated, audiences, user } = reviewed.value.status;
+      // An API server that knows no audiences would accept a token that was made for itself.
+      const isOurs = authenticated && audiences.includes(AUDIENCE);
+      if (!isOurs || user === undefined || user.username === "") return succeed(null);
+      const { username: name, uid, groups, extra } = user;
+      return succeed({ name, uid, groups, extra });
+    },
+    async authorise(user, { verb, subresource }, { namespace, name }) {
+      const [apiVersion, kind] = ["authorization.k8s.io/v1", "LocalSubjectAccessReview"] as const;
+      const resource = { group: "apps", resource: "statefulsets", ...(subresource && { subresource }) };
+      const spec = {
+        user: user.name,
+        uid: user.uid,
+        groups: user.groups,
+        extra: user.extra,
+        resourceAttributes: { namespace, name, verb, ...resource },
+      };
+      const reviewed = await review(
+        { verb: "create", kind, namespace },
+        `/apis/${apiVersion}/namespaces/${encodeURIComponent(namespace)}/localsubjectaccessreviews`,
+        { apiVersion, kind, metadata: { namespace }, spec },
+        accessReviewSchema,
+      );
+      return reviewed.ok ? succeed(reviewed.value.status.allowed) : reviewed;
+    },
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * The ring of requests, and how each of them stands. The ring only says what was asked, by whom and when; an
+ * answer is worked out from what the passes have recorded since, so that no pass has to know the ring.
+ */
+import type { StatefulSet } from "../model/kube.ts";
+import {
+  type ClusterRequest,
+  type RequestAnswer,
+  type RequestEntry,
+  type RequestKind,
+  requestEntrySchema,
+} from "../model/request.ts";
+import type { Config, State } from "../model/state.ts";
+import { decodeConditions } from "./conditions.ts";
+import { decodeHistory } from "./history.ts";
+import { canonicalJson } from "./json.ts";
+import { ANNOTATION, KEYS } from "./keys.ts";
+import { decodeRing, encodeRing } from "./ring.ts";
+import { decodeState } from "./state.ts";
+import { oneLine } from "./text.ts";
+
+const LIMITS = { entriesMax: 64, bytesMax: KEYS.requests.bytesMax };
+
+/** The condition that says why a wish of this kind is not fulfilled. */
+export const REFUSALS: Readonly<Record<RequestKind, string>> = {
+  scale: "ScaleRefused",
+  switchover: "SwitchoverRefused",
+};
+
+/** The newest entries that fit. */
+export function encodeRequests(entries: readonly RequestEntry[]): string {
+  const bounded = entries.slice(-LIMITS.entriesMax).map((entry) => ({ ...entry, by: oneLine(entry.by, 64) }));
+  return encodeRing(bounded, LIMITS);
+}
+
+/** Never throws. */
+export function decodeRequests(raw: string | undefined): readonly RequestEntry[] {
+  return decodeRing(raw, requestEntrySchema, LIMITS);
+}
+
+/** The user's annotation by which a pass learns of the wish. */
+export function wishAnnotation({ kind, wish }: ClusterRequest): {
+  readonly key: string;
+  readonly value: string;
+} {
+  return kind === "scale"
+    ? { key: ANNOTATION.replicas, value: String(wish.replicas) }
+    : { key: ANNOTATION.switchoverTo, value: wish.to };
+}
+
+/** Two requests for the same thing, whoever made them. */
+export function isSameWish(one: ClusterRequest, other: ClusterRequest): boolean {
+  return one.kind === other.kind && canonicalJson(one.wish) === canonicalJson(other.wish);
+}
+
+const ACCEPTED: RequestAnswer = { status: "accepted", message: null };
+
+function isWithin({ primary, ackers }: Config, replicas: number): boolean {
+  return [primary, ...ackers].every(({ ordinal }) => ordinal < replicas);
+}
+
+function refusalOf(kind: RequestKind, set: StatefulSet): RequestAnswer | null {
+  const conditions = decodeConditions(set.annotations[ANNOTATION.conditions]);
+  const standing = conditions.find(({ type, status }) => type === REFUSALS[kind] && status === "True");
+  return standing === undefined ? null : { status: "refused", message: oneLine(standing.message, 200) };
+}
+
+function scaleAnswer(replicas: number, set: StatefulSet, state: State | null): RequestAnswer {
+  const settled = state?.phase === "Steady" && state.pending === null ? state.established : null;
+  if (set.replicas === replicas && settled !== null && isWithin(settled, replicas)) {
+    return { status: "done", message: null };
+  }
+  return refusalOf("scale", set) ?? ACCEPTED;
+}
+
+/**
+ * The first switchover that ended at or after `at`. One that was asked for otherwise may have been completed in between:
+ * the sentence of a completed one begins with its new primary.
+ */
+function ended(to: string, at: string, set: StatefulSet): RequestAnswer | null {
+  for (const entry of decodeHistory(set.annotations[ANNOTATION.history])) {
+    if (Date.parse(entry.at) < Date.parse(at)) continue;
+    const message = oneLine(entry.why, 200);
+    if (entry.reason === "SwitchoverAbandoned") return { status: "failed", message };
+    if (entry.reason === "SwitchoverCompleted" && entry.why.startsWith(`${to} `)) {
+      return { status: "done", message };
+    }
+  }
+  return null;
+}
+
+/** Its annotation is gone: the pass that took it away recorded in the same write that it has begun. */
+function switchoverAnswer(to: string, at: string, set: StatefulSet, state: State | null): RequestAnswer {
+  if (state?.op?.kind === "switchover" && to === `${set.name}-${state.op.target}`) return ACCEPTED;
+  return (
+    ended(to, at, set) ?? {
+      status: "superseded",
+      message: "It was withdrawn, or another change of the primary took its place.",
+    }
+  );
+}
+
+/** How a request of the ring of `set` stands. Total: what cannot be read counts as not recorded. */
+export function answerOf(entry: RequestEntry, set: StatefulSet): RequestAnswer {
+  const observed = decodeState(set.annotations[ANNOTATION.state], set.uid);
+  const state = observed.kind === "valid" ? observed.state : null;
+  const { key, value } = wishAnnotation(entry);
+  const stands = set.annotations[key] === value;
+  if (entry.kind === "switchover") {
+    if (!stands) return switchoverAnswer(entry.wish.to, entry.at, set, state);
+    return refusalOf("switchover", set) ?? ACCEPTED;
+  }
+  if (stands) return scaleAnswer(entry.wish.replicas, set, state);
+  return { status: "superseded", message: `${key} no longer says ${value}.` };
+}

@@ -1,0 +1,57 @@
+/**
+ * What may be asked of a cluster by HTTP or as a CloudEvent, and how what was asked is remembered. A request is
+ * a wish: recording it changes nothing but annotations, and a pass later does, refuses or finishes it.
+ */
+import { z } from "zod";
+import type { ClusterRef } from "./cluster.ts";
+import { OBJECT_NAME } from "./kube.ts";
+import type { Outcome } from "./outcome.ts";
+import { MEMBERS_MAX } from "./state.ts";
+
+export const REQUEST_KINDS = ["scale", "switchover"] as const;
+export type RequestKind = (typeof REQUEST_KINDS)[number];
+
+export const scaleWishSchema = z.strictObject({ replicas: z.int().min(1).max(MEMBERS_MAX) });
+export const switchoverWishSchema = z.strictObject({
+  to: z.string().max(253, { abort: true }).regex(OBJECT_NAME, "must be the name of a pod"),
+});
+
+export const OPERATION_ID = /^(?:scale|switchover)-[0-9a-f]{8}$/;
+
+const entryFields = {
+  id: z.string().regex(OPERATION_ID),
+  /** Who asked: a user's name as the API server knows it, shortened. */
+  by: z.string().max(64),
+  at: z.iso.datetime(),
+  /** Of the user and the idempotency key, so that a request that comes again is known. */
+  key: z.string().regex(/^[0-9a-f]{16}$/),
+};
+
+/** One request that was recorded. */
+export const requestEntrySchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("scale"), wish: scaleWishSchema, ...entryFields }),
+  z.strictObject({ kind: z.literal("switchover"), wish: switchoverWishSchema, ...entryFields }),
+]);
+export type RequestEntry = z.infer<typeof requestEntrySchema>;
+
+export type ClusterRequest =
+  | { readonly kind: "scale"; readonly wish: z.infer<typeof scaleWishSchema> }
+  | { readonly kind: "switchover"; readonly wish: z.infer<typeof switchoverWishSchema> };
+
+/** What would be done, for people: nothing is decided from it. */
+export interface Preview {
+  readonly steps: readonly string[];
+  /** `code` is the condition that would say so. */
+  readonly refused: { readonly code: string; readonly message: string } | null;
+}
+
+export type PreviewRequest = (ref: ClusterRef, request: ClusterRequest) => Promise<Outcome<Preview>>;
+
+export const REQUEST_STATUSES = ["accepted", "done", "refused", "failed", "superseded"] as const;
+
+/** How a request stands now. */
+export interface RequestAnswer {
+  readonly status: (typeof REQUEST_STATUSES)[number];
+  /** One sentence, or null where the status says it all. */
+  readonly message: string | null;
+}

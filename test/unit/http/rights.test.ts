@@ -1,0 +1,39 @@
+/** What the component for HTTP grants is what the two reviews need, and nothing else goes beyond a namespace. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { z } from "zod";
+
+const folder = join(import.meta.dirname, "../../../infra/kustomize");
+const ruleSchema = z.strictObject({
+  apiGroups: z.array(z.string()),
+  resources: z.array(z.string()),
+  verbs: z.array(z.string()),
+});
+const documentSchema = z.looseObject({ kind: z.string(), rules: z.array(ruleSchema).optional() });
+
+function grants(path: string): readonly unknown[] {
+  return parseAllDocuments(readFileSync(path, "utf8"))
+    .map((each) => documentSchema.parse(each.toJS()))
+    .flatMap(({ kind, rules = [] }) => rules.map((rule) => ({ kind, ...rule })));
+}
+
+test("two rights, one of them of the whole cluster", () => {
+  const files = readdirSync(join(folder, "http")).map((name) => join(folder, "http", name));
+  expect(files.flatMap(grants)).toEqual([
+    {
+      kind: "Role",
+      apiGroups: ["authorization.k8s.io"],
+      resources: ["localsubjectaccessreviews"],
+      verbs: ["create"],
+    },
+    {
+      kind: "ClusterRole",
+      apiGroups: ["authentication.k8s.io"],
+      resources: ["tokenreviews"],
+      verbs: ["create"],
+    },
+  ]);
+  expect(readFileSync(join(folder, "role.yaml"), "utf8")).not.toContain("ClusterRole");
+});
