@@ -1,3 +1,4 @@
+/** Who is counted on, and how many acknowledgements a commit waits for (INV-3 of docs/invariants.md). */
 import { describe, expect, test } from "vitest";
 import type { Decision } from "../../shared/model/decision.ts";
 import type { Config } from "../../shared/model/state.ts";

@@ -63,9 +63,13 @@ function metaOf(raw: z.output<typeof metaSchema>): ObjectMeta {
 }
 
 /** Who owns which fields, as the API server keeps it. Only owners of the replica count are of interest. */
-const managersSchema = listOf(
+const ownersSchema = listOf(
   z
-    .object({ manager: z.string().default(""), time: z.string().default(""), fieldsV1: z.unknown().optional() })
+    .object({
+      manager: z.string().default(""),
+      time: z.string().default(""),
+      fieldsV1: z.unknown().optional(),
+    })
     .transform(({ manager, time, fieldsV1 }) => ({ manager, time, owns: ownsReplicas(fieldsV1) })),
 );
 
@@ -76,14 +80,14 @@ function ownsReplicas(fields: unknown): boolean {
 }
 
 /** Each write makes its manager an owner; the newest is the one whose number stands. */
-function replicasManager(managers: z.output<typeof managersSchema>): string | null {
-  const owners = managers.filter(({ owns }) => owns).toSorted((a, b) => a.time.localeCompare(b.time));
-  return owners.at(-1)?.manager ?? null;
+function writerOfReplicas(owners: z.output<typeof ownersSchema>): string | null {
+  const writers = owners.filter(({ owns }) => owns).toSorted((a, b) => a.time.localeCompare(b.time));
+  return writers.at(-1)?.manager ?? null;
 }
 
 const statefulSetSchema: z.ZodType<StatefulSet> = z
   .object({
-    metadata: metaSchema.extend({ managedFields: managersSchema }),
+    metadata: metaSchema.extend({ managedFields: ownersSchema }),
     spec: z.object({
       replicas: z.number().default(1),
       selector: z.object({ matchLabels: texts }),
@@ -106,7 +110,7 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
     ...metaOf(metadata),
     generation: metadata.generation,
     replicas: spec.replicas,
-    replicasBy: replicasManager(metadata.managedFields),
+    replicasBy: writerOfReplicas(metadata.managedFields),
     matchLabels: spec.selector.matchLabels,
     serviceName: spec.serviceName,
     claimTemplates: spec.volumeClaimTemplates.map((template) => template.metadata.name),

@@ -105,6 +105,29 @@ describe("what was asked for", () => {
   });
 });
 
+describe("at the limits", () => {
+  const specOf = (annotations: Readonly<Record<string, string>>) => wish({ ...asked, ...annotations }).spec;
+
+  test("names of up to 253 characters, epochs of up to nine digits, members of up to 33", () => {
+    const name = "x".repeat(253);
+    const long = { [ANNOTATION.credentials]: name, [ANNOTATION.switchoverTo]: name };
+    expect(specOf(long)).toMatchObject({ credentials: name, switchoverTo: name });
+    const longer = { [ANNOTATION.credentials]: `${name}x`, [ANNOTATION.switchoverTo]: `${name}x` };
+    expect(messages({ ...asked, ...longer })).toHaveLength(2);
+    expect(specOf({ [ANNOTATION.approve]: "e123456789" })?.approvedEpoch).toBe(123_456_789);
+    expect(specOf({ [ANNOTATION.replicas]: "33" })?.replicas).toBe(33);
+    for (const wrong of ["0", "01", "-1", "1.5", "5 ", "100"])
+      expect(specOf({ [ANNOTATION.replicas]: wrong })?.replicas).toBeNull();
+  });
+
+  test("a value of exactly so many bytes is read, though it may be wrong in another way", () => {
+    expect(messages({ ...asked, [ANNOTATION.pause]: "x".repeat(1_024) })[0]).toContain(
+      "set it to true or false",
+    );
+    expect(messages({ ...asked, [ANNOTATION.pause]: "x".repeat(1_025) })[0]).toContain("is longer than 1024");
+  });
+});
+
 describe("what is wrong with it", () => {
   test.each([
     [
@@ -140,6 +163,38 @@ describe("what is wrong with it", () => {
     [
       { ...asked, [ANNOTATION.pause]: "\u202Etrue\0" },
       'ordinal.dev/pause is "\\u202Etrue\\u0000": did you mean true? Allowed: true, false.',
+    ],
+    [
+      { ...asked, [ANNOTATION.acceptDataLoss]: "e0" },
+      'ordinal.dev/accept-data-loss is "e0": set it to the epoch that the condition names, such as e17.',
+    ],
+    [
+      { ...asked, [ANNOTATION.acceptDataLoss]: "xe1" },
+      'ordinal.dev/accept-data-loss is "xe1": set it to the epoch that the condition names, such as e17.',
+    ],
+    [
+      { ...asked, [ANNOTATION.acceptDataLoss]: "e1x" },
+      'ordinal.dev/accept-data-loss is "e1x": set it to the epoch that the condition names, such as e17.',
+    ],
+    [
+      { ...asked, [ANNOTATION.acceptDataLoss]: "e1234567890" },
+      'ordinal.dev/accept-data-loss is "e1234567890": set it to the epoch that the condition names, such as e17.',
+    ],
+    [
+      { ...asked, [ANNOTATION.acceptDataLoss]: "17" },
+      'ordinal.dev/accept-data-loss is "17": set it to the epoch that the condition names, such as e17.',
+    ],
+    [
+      { ...asked, [ANNOTATION.switchoverTo]: "mysql_1" },
+      'ordinal.dev/switchover-to is "mysql_1": set it to the name of a pod of this StatefulSet.',
+    ],
+    [
+      { ...asked, [ANNOTATION.replicas]: "34" },
+      'ordinal.dev/replicas is "34": set it to a whole number from 1 to 33.',
+    ],
+    [
+      { ...asked, [ANNOTATION.failoverCooldown]: "10sec" },
+      'ordinal.dev/failover-cooldown is "10sec": set it to a whole number with ms, s, m or h, from 0 to 24h, such as 10s.',
     ],
     [
       { ...asked, [ANNOTATION.credentials]: "x".repeat(2000) },
