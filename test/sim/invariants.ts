@@ -73,6 +73,11 @@ function holds({ data, volume }: SimServer, row: string): boolean {
   );
 }
 
+function holdsTerm({ data, volume }: SimServer, epoch: number): boolean {
+  const logged = [...data.binlog, ...volume.relay];
+  return logged.some(({ mark }) => mark !== null && "term" in mark && mark.term === epoch);
+}
+
 function rowOf({ mark }: Transaction): string | null {
   return mark !== null && "row" in mark ? mark.row : null;
 }
@@ -141,12 +146,20 @@ function ackersRecorded(world: Seen, memory: Memory, { established, pending, pha
 }
 
 /** Traffic goes only to an epoch whose term row was acknowledged. */
-function routedToTerm(world: Seen, { terms }: Memory): void {
+function routedToTerm(world: Seen, memory: Memory, config: Config): void {
   const json = world.sim.raw("Service", { ...REF, name: `${REF.name}-primary` });
   if (json === null) return;
   const epoch = part(part(json, "spec"), "selector")[LABEL.epoch];
   if (epoch === undefined || !/^\d+$/.test(String(epoch))) return;
-  require(terms.has(Number(epoch)), `INV-7: epoch ${epoch} is routed to without its term row`);
+  // A row whose acknowledgement nobody heard, since its primary was killed, is held all the same.
+  const primary = memory.terms.has(Number(epoch)) ? undefined : serverOf(world, config.primary.serverUuid);
+  const holding = config.ackers.filter(({ serverUuid }) => {
+    const acker = serverOf(world, serverUuid);
+    return acker !== undefined && holdsTerm(acker, Number(epoch));
+  });
+  if (primary !== undefined && holding.length >= config.ackCount && holdsTerm(primary, Number(epoch)))
+    beginTerm(memory, primary, Number(epoch));
+  require(memory.terms.has(Number(epoch)), `INV-7: epoch ${epoch} is routed to without its term row`);
 }
 
 export function createInspector(world: Seen): Inspector {
@@ -202,7 +215,7 @@ export function createInspector(world: Seen): Inspector {
     oneWritable(world, memory, config);
     ackersRecorded(world, memory, state);
     // Terms are only added, so what was right is right until an object changes.
-    if (changed) routedToTerm(world, memory);
+    if (changed) routedToTerm(world, memory, config);
   }
 
   watchCommits(world, { memory, records }, guard);

@@ -56,6 +56,19 @@ function extended(
   return { ...state, pending: { ...pending, ackers: [...pending.ackers, acker] } };
 }
 
+/**
+ * Nobody is left who could acknowledge: all others have transactions of their own, which cannot be archived on a
+ * primary that is closed. Which of them is made anew is for a person to say.
+ */
+function divided({ members, primary, state }: Situation): Problem | null {
+  const others = members.filter((view) => view !== primary);
+  const errant = others.filter(({ standing }) => standing.kind === "errant");
+  if (state.pending?.open !== false || errant.length === 0 || errant.length < others.length) return null;
+  const names = errant.map(({ member }) => member.podName).join(" and ");
+  const message = `Nobody can acknowledge to ${primary.member.podName}: ${names} have transactions of their own; look at them, then delete the volume claim and pod of one.`;
+  return { code: "MembersDiverged", message, blocks: false };
+}
+
 export function establishing(situation: Situation, problems: readonly Problem[]): Decision {
   const { observed, nowMs, primary, state } = situation;
   const phase = phaseOf(state);
@@ -88,6 +101,11 @@ export function establishing(situation: Situation, problems: readonly Problem[])
   if (acker !== null) {
     const why = `${observed.set.name}-${acker.ordinal} follows and is counted on from now on`;
     return compose(observed, nowMs, { ...base, why, state: extended(situation, acker), lookAgainMs: 0 });
+  }
+  const stands = divided(situation);
+  if (stands !== null && places.length === 0) {
+    const all = [stands, ...problems];
+    return compose(observed, nowMs, { ...base, problems: all, why: stands.message, lookAgainMs: null });
   }
   // Replicas reconnect by themselves; those whose threads stopped are started again.
   const why = `waiting for ${next.needed} acknowledging replicas (${next.connected} now)`;

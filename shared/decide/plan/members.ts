@@ -21,7 +21,7 @@ function announceSeeding({ member }: MemberView, { serverUuid }: ServerFacts, do
 
 function seedSteps(situation: Situation, view: MemberView, facts: ServerFacts, busy: Donors): Track {
   const prepare = prepareSteps(situation, view, facts, "unseeded");
-  const donor = chooseDonor(situation, busy);
+  const donor = chooseDonor(situation, busy, facts);
   if (donor === null) return prepare;
   busy.add(donor.ordinal);
   return [

@@ -49,16 +49,20 @@ function hasThePast({ primary, rules }: Situation, { facts }: MemberView): boole
   return positions.without(missing, primary.facts.serverUuid) === "";
 }
 
-/** A replica that is up to date and not copied from at present; the primary only when there is none. */
-export function chooseDonor(situation: Situation, busy: Donors): MemberView | null {
+/**
+ * A replica that is up to date and not copied from at present; the primary only when there is none, or when a copy
+ * into `into` failed: a replica whose account was locked when it was copied itself lets nobody copy from it, and cannot
+ * be told otherwise, since it is read-only.
+ */
+export function chooseDonor(situation: Situation, busy: Donors, into: ServerFacts): MemberView | null {
   const replicas = situation.members.filter(
     (view) =>
       view.standing.kind === "following" &&
       view.standing.lagMs <= situation.spec.maxLagMs &&
       hasThePast(situation, view),
   );
-  const free = [...replicas, situation.primary].find(
-    (view) => view.facts !== null && !busy.has(view.ordinal),
-  );
+  const donors =
+    into.seeding.error === null ? [...replicas, situation.primary] : [situation.primary, ...replicas];
+  const free = donors.find((view) => view.facts !== null && !busy.has(view.ordinal));
   return free ?? null;
 }

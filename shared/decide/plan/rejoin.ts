@@ -53,7 +53,7 @@ export function rebuildSteps(
   const covered = rules.positions.union(primary.facts.executed, standing.extra);
   // The newest of the primary's own are on a replica first; once the primary was read with them, all is covered.
   if (!rules.positions.contains(covered, facts.received)) return [];
-  const donor = chooseDonor(situation, busy);
+  const donor = chooseDonor(situation, busy, facts);
   if (donor === null) return [];
   busy.add(donor.ordinal);
   const message = `${member.podName} is made anew; what only it had (${extra}) is archived.`;

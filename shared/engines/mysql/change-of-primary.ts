@@ -28,9 +28,12 @@ export async function fence(server: Server): Promise<Outcome<null>> {
   return closed.ok || closed.failure.code === LOCK_WAIT_TIMEOUT ? succeed(null) : closed;
 }
 
-/** The acknowledgers are still there, so the commits under way end by themselves within the lock's bound. */
+/**
+ * The acknowledgers are still there, so the commits under way end by themselves within the lock's bound. And they stay
+ * there: one that would take writes by itself after a restart must not, once somebody else may be elected.
+ */
 export function demote(server: Server): Promise<Outcome<null>> {
-  return runAll(server, [CLOSE]);
+  return runAll(server, ["SET PERSIST_ONLY super_read_only = ON", CLOSE]);
 }
 
 const RECEIVED = `SELECT s.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,

@@ -36,6 +36,8 @@ export interface Process {
   /** By server uuid: the last place in the binary log that this replica has acknowledged. */
   readonly acked: Map<string, number>;
   readonly ackWaiters: Set<Ack>;
+  /** Changes that have begun and are not done, whatever they wait for. */
+  committing: number;
   /** Ends when the binary log goes on in a new file; until then nothing more is written to it. */
   rotation: Promise<void> | null;
   /** Epochs whose rows are being written. */
@@ -188,6 +190,7 @@ export class SimServer {
       locks: new Map(),
       acked: new Map(),
       ackWaiters: new Set(),
+      committing: 0,
       rotation: null,
       lockedTerms: new Set(),
       receiver: null,
@@ -265,11 +268,17 @@ export class SimServer {
   /** Writes and commits a change of this server's own. `log`: false = not into the binary log. */
   async write(effect: (data: Data) => void, log = true, mark: Transaction["mark"] = null): Promise<void> {
     if (!log) return effect(this.data);
-    await this.#room();
-    const uuid = this.volume.serverUuid;
-    const number = Math.max(this.data.executed.next(uuid), this.#nextLogged(uuid));
-    const serverId = this.variable("server_id") ?? "";
-    await this.#commit({ gtid: { uuid, number }, serverId, effect, at: this.clock.now(), mark });
+    const { process } = this;
+    process.committing += 1;
+    try {
+      await this.#room();
+      const uuid = this.volume.serverUuid;
+      const number = Math.max(this.data.executed.next(uuid), this.#nextLogged(uuid));
+      const serverId = this.variable("server_id") ?? "";
+      await this.#commit({ gtid: { uuid, number }, serverId, effect, at: this.clock.now(), mark });
+    } finally {
+      process.committing -= 1;
+    }
   }
 
   /** Without room the server waits for somebody to make some, and for a new file until there is one. */

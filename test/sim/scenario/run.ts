@@ -13,7 +13,15 @@ import { type Hosts, startHosts } from "./hosts.ts";
 import type { Fault, Moment, Scenario } from "./model.ts";
 import { createStage, type Stage } from "./stage.ts";
 import { narrate, type Teller } from "./story.ts";
-import { brokenPromises, parkedMembers, picture, primaryOf, quorumLost, unsettled } from "./verdict.ts";
+import {
+  brokenPromises,
+  divided,
+  parkedMembers,
+  picture,
+  primaryOf,
+  quorumLost,
+  unsettled,
+} from "./verdict.ts";
 
 export interface Outcome {
   /** What was wrong; null = nothing. */
@@ -154,13 +162,14 @@ async function probe({ world, answers, scenario }: Play): Promise<boolean> {
 
 /** Once all is in place nothing is written, however often it is looked at. */
 async function disquiet({ world, hosts }: Play): Promise<string | null> {
-  const quietMs = Math.max(QUIET_MS, hosts.frozenUntilMs - world.clock.now() + 10_000);
-  // What had begun before the end was seen may still be told, labelled and put right at the next look.
+  // What had begun before the end was seen may still be told, labelled and put right at the next look; and one that
+  // was frozen with its lock in its hand does what it was about to do.
+  const settleMs = Math.max(SETTLE_MS, hosts.frozenUntilMs - world.clock.now() + SETTLE_MS);
   hosts.sweepEvery(SETTLE_MS / 3);
-  await world.clock.sleep(SETTLE_MS);
-  hosts.sweepEvery(quietMs / QUIET_LOOKS);
+  await world.clock.sleep(settleMs);
+  hosts.sweepEvery(QUIET_MS / QUIET_LOOKS);
   const written = hosts.watch();
-  await world.clock.sleep(quietMs);
+  await world.clock.sleep(QUIET_MS);
   const told = written().filter((text) => !text.startsWith("create Event"));
   return told.length === 0
     ? null
@@ -186,7 +195,9 @@ async function judged(play: Play): Promise<Outcome> {
     return said(`thrown: ${bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)}`, null);
   const parked = parkedMembers(stage);
   const gap =
-    parked.size > 0 ? "a server that ended in good order holds transactions alone" : quorumLost(stage);
+    parked.size > 0
+      ? "a server that ended in good order holds transactions alone"
+      : (quorumLost(stage) ?? divided(stage));
   if (late !== null)
     return said(gap === null ? `not in place after ${CONVERGE_MS / 1000} s: ${late}` : null, gap);
   await Promise.all(clients.map(({ ended }) => ended));

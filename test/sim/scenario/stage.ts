@@ -127,6 +127,8 @@ function drift({ inspector, world }: Hands, what: string, server: SimServer): vo
       releaseWaiters(server);
       return;
     case "ownWrite": {
+      // The first thing that a copy does is to throw away whatever could be written to.
+      if (server.volume.clone?.state === "In Progress") return;
       globals.set("super_read_only", "OFF");
       globals.set("read_only", "OFF");
       const row = `by-hand-${server.name}-${world.clock.now()}`;

@@ -102,6 +102,18 @@ export function parkedMembers(stage: Stage): ReadonlySet<SimServer> {
   return parked;
 }
 
+/** The next primary is known and closed, and all others have something of their own: nobody can acknowledge to it. */
+export function divided(stage: Stage): string | null {
+  const state = stateOf(stage.world);
+  if (state?.pending?.open !== false) return null;
+  const { serverUuid } = state.pending.primary;
+  const primary = stage.world.kubelet.servers.find(({ volume }) => volume.serverUuid === serverUuid);
+  const others = stage.world.kubelet.servers.filter((server) => server !== primary);
+  const all =
+    primary !== undefined && others.length > 0 && others.every((server) => hasTail(server, primary));
+  return all ? "all but the next primary have transactions of their own" : null;
+}
+
 /** Too few of the disks that hold every acknowledged write are left; null when there are enough. */
 export function quorumLost({ world, inspector, lost, tampered }: Stage): string | null {
   const state = stateOf(world);

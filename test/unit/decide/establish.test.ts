@@ -157,6 +157,27 @@ describe("the next primary is", () => {
     expect.objectContaining({ kind: "EnsureService", role: "primary" }),
   ];
 
+  test("not opened where all others have transactions of their own: a person has to look", () => {
+    const own = (ordinal: number) => {
+      const position = `${written(100)},\n${uuidOf(7)}:${ordinal + 1}`;
+      return server(
+        ordinal,
+        replicaFacts(ordinal, {
+          ...{ received: position, executed: position, channel: null },
+          acks: { ...replicaFacts(ordinal).acks, active: false },
+        }),
+      );
+    };
+    const stuck = at(false, next(), own(0), own(2));
+    expect(stuck.problems[0]).toMatchObject({
+      code: "MembersDiverged",
+      message:
+        "Nobody can acknowledge to mysql-1: mysql-0 and mysql-2 have transactions of their own; look at them, then delete the volume claim and pod of one.",
+    });
+    expect([stuck.lookAgainMs, stuck.tracks]).toEqual([null, []]);
+    expect(codes(at(false, next(), own(0), follower(2)))).not.toContain("MembersDiverged");
+  });
+
   test("recorded as open before it is opened, looked at once more", () => {
     const decision = at(false, next(), follower(0, { received: written(99) }));
     expect(recordedBy(decision)?.pending).toEqual({ ...configOf(1, [0, 2]), open: true });

@@ -104,6 +104,14 @@ describe("an empty member is copied", () => {
     });
   });
 
+  test("from the primary after a copy from another member failed", () => {
+    const failed = { kind: "none", percent: 0, error: "Account is locked" } as const;
+    const seeds = (seeding: typeof failed | { kind: "none"; percent: 0; error: null }) =>
+      stepsOfKind(deciding(placed(3), server(2, facts(2, { seeding }))), "Seed").map(({ donor }) => donor);
+    expect(seeds({ kind: "none", percent: 0, error: null })).toEqual([1]);
+    expect(seeds(failed)).toEqual([0]);
+  });
+
   test("by one at a time from each, while the others are prepared", () => {
     const five = state(steadyState(5, { established: config(5, { ackers: [], ackCount: 0 }) }));
     const empty = [2, 3, 4].map((ordinal) => server(ordinal, facts(ordinal)));

@@ -35,10 +35,10 @@ test("a primary is put out: applications first, closed also after a restart, the
   ]);
 });
 
-test("one that hands over is closed, and goes on serving its acknowledgers", async () => {
+test("one that hands over is closed, also after a restart, and goes on serving its acknowledgers", async () => {
   const { server, told } = scripted([]);
   expect(await demote(server)).toEqual({ ok: true, value: null });
-  expect(told).toEqual(["SET GLOBAL super_read_only = ON"]);
+  expect(told).toEqual(["SET PERSIST_ONLY super_read_only = ON", "SET GLOBAL super_read_only = ON"]);
 });
 
 describe("an acknowledger stops receiving", () => {

@@ -128,7 +128,7 @@ const CASES: readonly Case[] = [
   { name: "executed", verb: mysql.executed, answers: none, statements: 1 },
   { name: "await", verb: (s) => mysql.awaitExecuted(s, "", 1_000), answers: () => [notLate], statements: 1 },
   { name: "fence", verb: mysql.fence, answers: none, statements: 3 },
-  { name: "demote", verb: mysql.demote, answers: none, statements: 1 },
+  { name: "demote", verb: mysql.demote, answers: none, statements: 2 },
   {
     name: "stop receiving, with an applier that stands",
     verb: mysql.stopReceiving,

@@ -15,8 +15,12 @@ async function setRunning(session: Session, name: string, value: string): Promis
     throw new Refused(1198, "the applier has to be stopped first");
   }
   if ((name === "super_read_only" || name === "read_only") && value === "ON" && globals.get(name) !== "ON") {
-    const free = await session.until(() => process.ackWaiters.size === 0, session.lockWaitMs);
-    if (!free) throw new Refused(1205, "Lock wait timeout exceeded");
+    // Every change that has begun holds the lock, whatever it waits for: room, a new file, acknowledgements.
+    // Asked once more when the wait is over: another change may have begun at that very moment.
+    do {
+      const free = await session.until(() => process.committing === 0, session.lockWaitMs);
+      if (!free) throw new Refused(1205, "Lock wait timeout exceeded");
+    } while (process.committing > 0);
   }
   globals.set(name, value);
   if (name === "offline_mode" && value === "ON") goOffline(server);
