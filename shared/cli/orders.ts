@@ -41,7 +41,12 @@ function isOnItsWay(set: StatefulSet): boolean {
   return set.annotations[ANNOTATION.phase] === "Scaling";
 }
 
-export function request(ask: Ask, ref: ClusterRef, wish: ClusterRequest, waiting: Waiting | null): Promise<Answer> {
+export function request(
+  ask: Ask,
+  ref: ClusterRef,
+  wish: ClusterRequest,
+  waiting: Waiting | null,
+): Promise<Answer> {
   const { key, value } = wishAnnotation(wish);
   const entry = entryOf(wish, ask.here.nowMs);
   const asked =
@@ -98,7 +103,9 @@ async function follow(
     }
     if (set.ok && clock.now() - toldMs >= TELL_EVERY_MS) {
       toldMs = clock.now();
-      say(`${Math.round(spentMs / 1_000)} s: ${set.value.annotations[ANNOTATION.phase] ?? "not looked at yet"}`);
+      say(
+        `${Math.round(spentMs / 1_000)} s: ${set.value.annotations[ANNOTATION.phase] ?? "not looked at yet"}`,
+      );
     }
   }
 }

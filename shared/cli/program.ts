@@ -135,7 +135,12 @@ function addOrders(program: Command, terminal: Terminal, ended: (exitCode: numbe
       const { replicas } = options;
       ended(
         await perform(terminal, options, (ask, namespace) =>
-          request(ask, refOf(name, options, namespace), { kind: "scale", wish: { replicas } }, waitingOf(options)),
+          request(
+            ask,
+            refOf(name, options, namespace),
+            { kind: "scale", wish: { replicas } },
+            waitingOf(options),
+          ),
         ),
       );
     });
@@ -147,7 +152,12 @@ function addOrders(program: Command, terminal: Terminal, ended: (exitCode: numbe
       if (!wish.success) throw new WrongUseError("--to must be the name of a pod, such as mysql-2.");
       ended(
         await perform(terminal, options, (ask, namespace) =>
-          request(ask, refOf(name, options, namespace), { kind: "switchover", wish: wish.data }, waitingOf(options)),
+          request(
+            ask,
+            refOf(name, options, namespace),
+            { kind: "switchover", wish: wish.data },
+            waitingOf(options),
+          ),
         ),
       );
     });

@@ -32,7 +32,10 @@ async function verb(args: readonly string[], world: World = (set) => set): Promi
     patch: async (_kind: string, _ref: object, patch: Patch): Promise<Outcome<StatefulSet>> => {
       patches.push(patch);
       const annotations = Object.entries({ ...set.annotations, ...patch.annotations });
-      set = { ...set, annotations: Object.fromEntries(annotations.filter(([, value]) => value !== null)) as never };
+      set = {
+        ...set,
+        annotations: Object.fromEntries(annotations.filter(([, value]) => value !== null)) as never,
+      };
       return succeed(set);
     },
   };
