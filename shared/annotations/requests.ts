@@ -21,10 +21,10 @@ import { oneLine } from "./text.ts";
 
 const LIMITS = { entriesMax: 64, bytesMax: KEYS.requests.bytesMax };
 
-/** The condition that says why a wish of this kind is not fulfilled. */
-export const REFUSALS: Readonly<Record<RequestKind, string>> = {
-  scale: "ScaleRefused",
-  switchover: "SwitchoverRefused",
+/** The conditions that say why a wish of this kind is not fulfilled. */
+export const REFUSALS: Readonly<Record<RequestKind, readonly string[]>> = {
+  scale: ["ScaleRefused", "ReplicasContested"],
+  switchover: ["SwitchoverRefused"],
 };
 
 /** The newest entries that fit. */
@@ -61,7 +61,7 @@ function isWithin({ primary, ackers }: Config, replicas: number): boolean {
 
 function refusalOf(kind: RequestKind, set: StatefulSet): RequestAnswer | null {
   const conditions = decodeConditions(set.annotations[ANNOTATION.conditions]);
-  const standing = conditions.find(({ type, status }) => type === REFUSALS[kind] && status === "True");
+  const standing = conditions.find(({ type, status }) => REFUSALS[kind].includes(type) && status === "True");
   return standing === undefined ? null : { status: "refused", message: oneLine(standing.message, 200) };
 }
 

@@ -25,7 +25,7 @@ const terminal: Terminal = {
   out: (text) => void stdout.write(text),
   err: (text) => void stderr.write(text),
   colour: stdout.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
-  nowMs: systemClock.now(),
+  clock: systemClock,
   connect: (where) => {
     const path = where.kubeconfig ?? kubeconfig();
     return createKube({

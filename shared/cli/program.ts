@@ -2,9 +2,13 @@
  * The command line of the kubectl plugin: verbs and options as kubectl spells them, parsed by commander. All
  * that touches the process comes in as `Terminal`, so that a test runs the whole of it.
  */
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { KubeHandle } from "../adapters/kube/kube.ts";
 import type { ClusterRef } from "../model/cluster.ts";
+import { scaleWishSchema, switchoverWishSchema } from "../model/request.ts";
+import { MEMBERS_MAX } from "../model/state.ts";
+import type { Clock } from "../ports/host.ts";
+import { pause, request, type Waiting } from "./orders.ts";
 import { coloured, plain } from "./table.ts";
 import { type Answer, type Ask, clusterStatus, fleetStatus, type OutputFormat, why } from "./verbs.ts";
 
@@ -17,7 +21,7 @@ export interface Terminal {
   out(text: string): void;
   err(text: string): void;
   readonly colour: boolean;
-  readonly nowMs: number;
+  readonly clock: Clock;
   readonly timeZone?: string;
   /** Throws when the kubeconfig cannot be used. */
   connect(where: Where): Pick<KubeHandle, "kube" | "namespace" | "close">;
@@ -29,7 +33,27 @@ interface Options extends Where {
   readonly output?: OutputFormat;
 }
 
+interface OrderOptions extends Options {
+  readonly wait?: boolean;
+  readonly timeout: number;
+}
+
 class WrongUseError extends Error {}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+
+function durationMs(text: string): number {
+  const [, digits, unit] = /^([1-9]\d{0,4})([smh])$/.exec(text) ?? [];
+  if (digits === undefined || unit === undefined)
+    throw new InvalidArgumentError("Write a whole number with s, m or h, such as 5m.");
+  return Number(digits) * (UNIT_MS[unit] ?? 0);
+}
+
+function wholeNumber(text: string): number {
+  const read = scaleWishSchema.safeParse({ replicas: /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN });
+  if (!read.success) throw new InvalidArgumentError(`Write a whole number from 1 to ${MEMBERS_MAX}.`);
+  return read.data.replicas;
+}
 
 /** `mysql` or `shop/mysql`. */
 function refOf(name: string, options: Options, fallback: string): ClusterRef {
@@ -57,7 +81,8 @@ async function perform(terminal: Terminal, options: Options, verb: Verb): Promis
     );
     return 2;
   }
-  const { timeZone, nowMs } = terminal;
+  const { timeZone, clock } = terminal;
+  const nowMs = clock.now();
   const ask: Ask = {
     kube: handle.kube,
     format: options.output ?? "text",
@@ -84,12 +109,77 @@ function withOptions(command: Command, formats: readonly OutputFormat[]): Comman
     .option("--kubeconfig <path>", "path of the kubeconfig file");
 }
 
+function addOrders(program: Command, terminal: Terminal, ended: (exitCode: number) => void): void {
+  const order = (name: string, description: string): Command =>
+    withOptions(program.command(name), [])
+      .description(description)
+      .argument("<name>", "StatefulSet, or NAMESPACE/NAME");
+  const waits = (command: Command): Command =>
+    command
+      .option("--wait", "until it is done or refused")
+      .addOption(
+        new Option("--timeout <duration>", "how long to wait").argParser(durationMs).default(300_000, "5m"),
+      );
+  const waitingOf = ({ wait, timeout }: OrderOptions): Waiting | null => {
+    const say = (text: string) => terminal.err(`${text}\n`);
+    return wait === true ? { clock: terminal.clock, timeoutMs: timeout, say } : null;
+  };
+
+  waits(order("scale", "more or fewer members; fewer only once nobody counts on those that leave"))
+    .addOption(
+      new Option("--replicas <number>", "how many members there are to be")
+        .argParser(wholeNumber)
+        .makeOptionMandatory(),
+    )
+    .action(async (name: string, options: OrderOptions & { readonly replicas: number }) => {
+      const { replicas } = options;
+      ended(
+        await perform(terminal, options, (ask, namespace) =>
+          request(
+            ask,
+            refOf(name, options, namespace),
+            { kind: "scale", wish: { replicas } },
+            waitingOf(options),
+          ),
+        ),
+      );
+    });
+
+  waits(order("switchover", "another member becomes the primary, with a short pause of writes"))
+    .requiredOption("--to <pod>", "the member that is to be the primary")
+    .action(async (name: string, options: OrderOptions & { readonly to: string }) => {
+      const wish = switchoverWishSchema.safeParse({ to: options.to });
+      if (!wish.success) throw new WrongUseError("--to must be the name of a pod, such as mysql-2.");
+      ended(
+        await perform(terminal, options, (ask, namespace) =>
+          request(
+            ask,
+            refOf(name, options, namespace),
+            { kind: "switchover", wish: wish.data },
+            waitingOf(options),
+          ),
+        ),
+      );
+    });
+
+  for (const [verb, on, description] of [
+    ["pause", true, "Ordinal looks and changes nothing, until resume"],
+    ["resume", false, "Ordinal goes on after a pause"],
+  ] as const) {
+    order(verb, description).action(async (name: string, options: Options) => {
+      ended(
+        await perform(terminal, options, (ask, namespace) => pause(ask, refOf(name, options, namespace), on)),
+      );
+    });
+  }
+}
+
 /** The exit code. Throws on a bug only. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0;
   const program = new Command("kubectl ordinal")
     .description(
-      "Looks at the databases that Ordinal manages.\nIt needs to get and list StatefulSets and Pods, and no database password.",
+      "Looks at the databases that Ordinal manages, and asks for changes.\nIt needs to get and list StatefulSets and Pods, to patch StatefulSets for a change, and no database password.",
     )
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) });
@@ -118,6 +208,10 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
         why(ask, refOf(name, options, namespace)),
       );
     });
+
+  addOrders(program, terminal, (code) => {
+    exitCode = code;
+  });
 
   try {
     await program.parseAsync(args, { from: "user" });

@@ -1,6 +1,6 @@
 /**
  * The verbs, from parsed options to what is printed and the exit code: 0 done, 1 failed, 2 refused or wrong
- * use. A refusal is a sentence or two that say what to change; an operating error never shows a stack trace.
+ * use, 3 not done in time. A refusal is a sentence or two that say what to change; an operating error never shows a stack trace.
  */
 import { stringify } from "yaml";
 import { ANNOTATION } from "../annotations/keys.ts";
@@ -20,7 +20,7 @@ export type OutputFormat = "text" | "wide" | "json" | "yaml";
 
 export type Answer =
   | { readonly exitCode: 0; readonly output: string; readonly remark?: string }
-  | { readonly exitCode: 1 | 2; readonly complaint: string };
+  | { readonly exitCode: 1 | 2 | 3; readonly complaint: string };
 
 export interface Ask {
   readonly kube: Kube;
@@ -46,13 +46,13 @@ function print(document: Document, { format }: Ask, text: () => string): Answer 
 const look = ({ here, paint, format }: Ask): Look => ({ here, paint, wide: format === "wide" });
 
 /** Permission and validation are for a person to change; everything else may work another time. */
-function failed({ kind, message }: Failure): Answer {
+export function failed({ kind, message }: Failure): Answer {
   return { exitCode: kind === "refused" ? 2 : 1, complaint: message };
 }
 
 const HOW_TO_MANAGE = `${ANNOTATION.engine}=mysql ${ANNOTATION.credentials}=SECRET`;
 
-function notACluster(found: Exclude<Found, { kind: "cluster" }>, ref: ClusterRef): Answer {
+export function notACluster(found: Exclude<Found, { kind: "cluster" }>, ref: ClusterRef): Answer {
   if (found.kind === "unmanaged") return unmanaged(found.set);
   const { similar, clusters } = found;
   const hint =

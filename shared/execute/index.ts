@@ -69,6 +69,10 @@ export function describeStep(step: Step): string {
       return `archiving what only member ${step.ordinal} has on member ${step.primary}`;
     case "Nudge":
       return `committing a heartbeat on member ${step.ordinal}`;
+    case "LockAccount":
+      return `${step.locked ? "locking" : "unlocking"} the replication account of member ${step.ordinal}`;
+    case "AwaitHolders":
+      return `waiting until ${step.need} of members ${step.holders.join(", ")} hold what member ${step.primary} has`;
     case "Open":
       return `opening member ${step.ordinal} for writes in epoch ${step.epoch}`;
     default:

@@ -134,7 +134,7 @@ function isOurs(set: StatefulSet): boolean {
   return set.annotations[ANNOTATION.engine] !== undefined || set.labels[LABEL.managed] === "true";
 }
 
-function engineOf(context: ReconcileContext, set: StatefulSet): Engine {
+export function engineOf(context: Pick<ReconcileContext, "engines">, set: StatefulSet): Engine {
   const named = context.engines[set.annotations[ANNOTATION.engine] ?? ""];
   const engine = named ?? Object.values(context.engines)[0];
   if (engine === undefined) throw new Error("no engine is known");

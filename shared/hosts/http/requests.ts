@@ -62,7 +62,7 @@ function conflictOf(request: ClusterRequest, set: StatefulSet): HttpAnswer | nul
   }
   const to = set.annotations[ANNOTATION.switchoverTo];
   const conditions = decodeConditions(set.annotations[ANNOTATION.conditions]);
-  const refused = conditions.some(({ type }) => type === REFUSALS.switchover);
+  const refused = conditions.some(({ type }) => REFUSALS.switchover.includes(type));
   if (to === undefined || refused || (request.kind === "switchover" && request.wish.to === to)) return null;
   const detail = `A switchover to ${quote(to)} was asked for by annotation: wait until it has ended, or take ${ANNOTATION.switchoverTo} away.`;
   return problem(409, detail);
@@ -122,7 +122,7 @@ function changesOf(
 ): Readonly<Record<string, string>> {
   const { key, value } = wishAnnotation(request);
   const conditions = decodeConditions(set.annotations[ANNOTATION.conditions]);
-  const kept = conditions.filter(({ type }) => type !== REFUSALS[request.kind]);
+  const kept = conditions.filter(({ type }) => !REFUSALS[request.kind].includes(type));
   return {
     [key]: value,
     [ANNOTATION.requests]: ring,

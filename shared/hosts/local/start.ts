@@ -7,8 +7,6 @@ import type { CloudEvent } from "cloudevents";
 import { createKube, type KubeHandle } from "../../adapters/kube/kube.ts";
 import { createServers } from "../../adapters/mysql/servers.ts";
 import { mysql } from "../../engines/mysql/index.ts";
-import { succeed } from "../../model/outcome.ts";
-import type { PreviewRequest } from "../../model/request.ts";
 import type { Log } from "../../ports/host.ts";
 import {
   type PassRequest,
@@ -16,6 +14,7 @@ import {
   type ReconcileContext,
   reconcile,
 } from "../../reconcile/index.ts";
+import { preview } from "../../reconcile/preview.ts";
 import type { Reaction } from "../functions.ts";
 import { createFront } from "../http/front.ts";
 import { createGuard } from "../http/guard.ts";
@@ -30,8 +29,6 @@ const STOP_GRACE_MS = 5_000;
 const SENSOR = { pulseMs: 500, timeoutMs: 700 };
 /** Short, because this host comes back by itself and a pass that only waits keeps others from its place. */
 const BUDGET_MS = 5_000;
-const NO_PREVIEW: PreviewRequest = () => Promise.resolve(succeed({ steps: [], refused: null }));
-
 export interface LocalHostOptions {
   /** Empty or absent = all namespaces. */
   readonly namespaces?: readonly string[];
@@ -51,8 +48,6 @@ export interface LocalHostOptions {
   readonly functions?: Functions;
   /** Absent = no HTTP. */
   readonly http?: HttpServerOptions;
-  /** What a request would do; absent = nothing is said about it, and nothing refused. */
-  readonly preview?: PreviewRequest;
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
   readonly wrapWatch?: (source: EventSource) => EventSource;
   readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
@@ -73,13 +68,17 @@ interface Parts {
 
 /** Null when no HTTP was asked for. */
 async function serveHttp(
-  { http, preview = NO_PREVIEW }: LocalHostOptions,
+  { http }: LocalHostOptions,
   functions: Functions,
-  { context: { kube, clock, ids, log }, handle, runner }: Parts,
+  { context, handle, runner }: Parts,
 ): Promise<HttpServer | null> {
   if (http === undefined) return null;
+  const { kube, clock, ids, log } = context;
   const guard = createGuard(handle.reviewer, { clock, log });
-  const front = createFront({ ...functions, kube, guard, preview, clock, ids, log, take: runner.take });
+  const front = createFront({
+    ...{ ...functions, kube, guard, clock, ids, log, take: runner.take },
+    preview: (ref, request) => preview(context, ref, request),
+  });
   return await startHttpServer(http, front, log);
 }
 

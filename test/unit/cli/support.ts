@@ -212,7 +212,7 @@ export async function ordinal(line: string, world: World = WORLD, colour = false
       printed.err += text;
     },
     colour,
-    nowMs: Date.parse(NOW),
+    clock: { now: () => Date.parse(NOW), sleep: async () => {} },
     timeZone: "Europe/Berlin",
     connect: ({ kubeconfig }) => {
       if (kubeconfig === "broken") throw new Error("no such file");
