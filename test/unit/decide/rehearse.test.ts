@@ -5,6 +5,8 @@ import type { Spec } from "../../../shared/model/spec.ts";
 import { previewOf } from "../../../shared/reconcile/preview.ts";
 import { settled } from "../../support/carry-out.ts";
 import {
+  adopting,
+  but,
   type Change,
   NOW_MS,
   placed,
@@ -94,6 +96,16 @@ describe("scaling", () => {
 test("a failover is walked too, and nothing is left of it", () => {
   const decisions = rehearsed(three, silent(0), server(1, primaryFacts(3)));
   expect(decisions.length).toBeLessThan(40);
+});
+
+test("an adoption is walked as far as servers let it be foreseen", () => {
+  const decisions = rehearsed(adopting(3), but({ accounts: { kind: "missing" } }));
+  const accounts = decisions
+    .map(stepsOf)
+    .findIndex((steps) => steps.some(({ kind }) => kind === "EnsureAccounts"));
+  expect(accounts).toBeGreaterThanOrEqual(0);
+  expect(decisions.length).toBeGreaterThan(accounts + 1);
+  expect(kinds(decisions.slice(accounts + 1))).not.toContain("EnsureAccounts");
 });
 
 test("a settled cluster has nothing before it", () => {
