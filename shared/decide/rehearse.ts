@@ -4,7 +4,7 @@
  */
 import { decodeConditions, encodeConditions } from "../annotations/conditions.ts";
 import { ANNOTATION, LABEL } from "../annotations/keys.ts";
-import type { Decision } from "../model/decision.ts";
+import { type Decision, stepsOf } from "../model/decision.ts";
 import type { EngineRules } from "../model/engine.ts";
 import type { ObjectMeta } from "../model/kube.ts";
 import type { Member, Observed } from "../model/observed.ts";
@@ -15,10 +15,6 @@ import { decide } from "./index.ts";
 const TURNS_MAX = 40;
 
 type Changes = Readonly<Record<string, string | null>>;
-
-export function stepsOf({ prelude, tracks, finale }: Decision): readonly Step[] {
-  return [...prelude, ...tracks.flat(), ...finale];
-}
 
 /** Decisions one after the other, until nothing is left or what follows cannot be foreseen. */
 export function rehearse(start: Observed, rules: EngineRules, nowMs: number): readonly Decision[] {

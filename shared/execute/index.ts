@@ -5,7 +5,7 @@
  */
 
 import type { Contact } from "../access/index.ts";
-import type { Decision } from "../model/decision.ts";
+import { type Decision, stepsOf } from "../model/decision.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Observed } from "../model/observed.ts";
 import type { Failure, Outcome } from "../model/outcome.ts";
@@ -141,8 +141,7 @@ async function runStep(
 
 /** Handshakes run beside the prelude, so that its tracks find their sessions connected. */
 function connectEarly({ contact, observed, spares }: Executing, decision: Decision): void {
-  const { prelude, tracks, finale } = decision;
-  const ordinals = new Set([prelude, ...tracks, finale].flat().flatMap(targets));
+  const ordinals = new Set(stepsOf(decision).flatMap(targets));
   spares.connect(
     contact,
     observed.members.filter(({ ordinal }) => ordinals.has(ordinal)),

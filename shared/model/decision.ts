@@ -1,6 +1,6 @@
 /** What `decide` answers: plain data, with the reasons. */
 import type { Condition, Phase, Problem } from "./condition.ts";
-import type { Track } from "./step.ts";
+import type { Step, Track } from "./step.ts";
 
 export interface Decision {
   readonly problems: readonly Problem[];
@@ -15,4 +15,13 @@ export interface Decision {
   readonly why: string;
   /** Look again after this long while the pass has budget; null = nothing is awaited. Milliseconds. */
   readonly lookAgainMs: number | null;
+}
+
+/** All of a plan, in an order in which it may run. */
+export function stepsOf({
+  prelude,
+  tracks,
+  finale,
+}: Pick<Decision, "prelude" | "tracks" | "finale">): readonly Step[] {
+  return [...prelude, ...tracks.flat(), ...finale];
 }

@@ -8,7 +8,7 @@ import { Spares } from "../execute/fence.ts";
 import { describeStep, execute, type Halt, type Run } from "../execute/index.ts";
 import { type ClusterRef, clusterKey } from "../model/cluster.ts";
 import type { Phase } from "../model/condition.ts";
-import type { Decision } from "../model/decision.ts";
+import { type Decision, stepsOf } from "../model/decision.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Observed } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
@@ -100,8 +100,8 @@ const CHANGES_SURROUNDINGS: ReadonlySet<Step["kind"]> = new Set([
   "AnnotateClaim",
 ]);
 
-function isUntouched({ prelude, tracks, finale }: Decision): boolean {
-  return ![prelude, ...tracks, finale].flat().some(({ kind }) => CHANGES_SURROUNDINGS.has(kind));
+function isUntouched(decision: Decision): boolean {
+  return !stepsOf(decision).some(({ kind }) => CHANGES_SURROUNDINGS.has(kind));
 }
 
 /**

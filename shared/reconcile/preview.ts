@@ -2,23 +2,18 @@
  * What would be done if something were asked for: looks at the cluster as a pass does, and rehearses. It changes
  * nothing; whoever asks for it really may meet another cluster by then.
  */
-import { rehearse, stepsOf } from "../decide/rehearse.ts";
+import { REFUSALS } from "../annotations/requests.ts";
+import { rehearse } from "../decide/rehearse.ts";
 import { describeStep } from "../execute/index.ts";
 import { type ClusterRef, clusterKey } from "../model/cluster.ts";
-import type { ProblemCode } from "../model/condition.ts";
-import type { Decision } from "../model/decision.ts";
+import { type Decision, stepsOf } from "../model/decision.ts";
 import type { Observed } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import type { ClusterRequest, Preview } from "../model/request.ts";
 import { observe } from "../observe/index.ts";
 import { engineOf, type ReconcileContext } from "./index.ts";
 
-const REFUSALS: ReadonlySet<ProblemCode> = new Set([
-  "ScaleRefused",
-  "ReplicasContested",
-  "SwitchoverRefused",
-  "Paused",
-]);
+const REFUSING: ReadonlySet<string> = new Set(Object.values(REFUSALS).flat());
 /** What people need not be told one by one. */
 const QUIET: ReadonlySet<string> = new Set(["Event", "Record", "LabelPod", "AnnotateClaim", "EnsureService"]);
 
@@ -51,7 +46,7 @@ function asked(observed: Observed, request: ClusterRequest): Observed {
 
 export function previewOf(decisions: readonly Decision[]): Preview {
   const [first] = decisions;
-  const stands = first?.problems.find(({ code, blocks }) => blocks || REFUSALS.has(code));
+  const stands = first?.problems.find(({ code, blocks }) => blocks || REFUSING.has(code));
   const refused = stands === undefined ? null : { code: stands.code, message: stands.message };
   if (refused !== null) return { steps: [], refused };
   const steps = decisions.flatMap((decision) => [

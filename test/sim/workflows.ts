@@ -36,6 +36,12 @@ async function releasing(seed: number, services: "keep" | "remove"): Promise<Wor
   return world;
 }
 
+async function scaling(seed: number, from: number, to: number): Promise<World> {
+  const world = await established(seed, from);
+  world.annotate({ "ordinal.dev/replicas": String(to) });
+  return world;
+}
+
 export const WORKFLOWS: readonly Workflow[] = [
   {
     name: "adoption of three",
@@ -104,20 +110,12 @@ export const WORKFLOWS: readonly Workflow[] = [
   {
     name: "more members",
     effectsMin: 60,
-    async due(seed) {
-      const world = await established(seed, 3);
-      world.annotate({ "ordinal.dev/replicas": "5" });
-      return world;
-    },
+    due: (seed) => scaling(seed, 3, 5),
   },
   {
     name: "fewer members",
     effectsMin: 20,
-    async due(seed) {
-      const world = await established(seed, 5);
-      world.annotate({ "ordinal.dev/replicas": "3" });
-      return world;
-    },
+    due: (seed) => scaling(seed, 5, 3),
   },
   {
     name: "a lost record",

@@ -3,8 +3,8 @@
  * on servers are left out: what they do to a server is the simulation's business.
  */
 import { decide } from "../../shared/decide/index.ts";
-import { afterStep, stepsOf } from "../../shared/decide/rehearse.ts";
-import type { Decision } from "../../shared/model/decision.ts";
+import { afterStep } from "../../shared/decide/rehearse.ts";
+import { type Decision, stepsOf } from "../../shared/model/decision.ts";
 import type { EngineRules } from "../../shared/model/engine.ts";
 import type { Observed } from "../../shared/model/observed.ts";
 import type { Step } from "../../shared/model/step.ts";
