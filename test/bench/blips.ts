@@ -8,7 +8,7 @@ import type { Outage } from "../support/outages.ts";
 import { checkBooks, dualAcks } from "../support/traffic.ts";
 import { Unmet } from "../support/wait.ts";
 import type { Bench, BenchPlace } from "./place.ts";
-import { say } from "./report.ts";
+import { brokenBooks, say } from "./report.ts";
 import {
   addressOf,
   beginTraffic,
@@ -101,9 +101,7 @@ export const blips: Bench = async (place) => {
     const [lost, dual] = [verdict.lost.length, dualAcks(traffic.acks)];
     const broken = [
       ...(guilty.length > 0 ? [`${guilty.length} blips led to a failover: ${JSON.stringify(guilty)}`] : []),
-      ...(lost > 0 ? [`${lost} acknowledged writes were lost`] : []),
-      ...(dual > 0 ? [`${dual} writes were acknowledged by an old primary beside a new one`] : []),
-      ...(verdict.ghosts.length > 0 ? [`${verdict.ghosts.length} refused writes are there`] : []),
+      ...brokenBooks({ lost, dual, ghosts: verdict.ghosts.length }),
     ];
     const fields = {
       ...{ fault: "blips", seed: place.seed, sensor: place.sensor, runs: all.length },

@@ -9,7 +9,7 @@ import { type Books, checkBooks, dualAcks, type Traffic } from "../support/traff
 import { Unmet, waitFor } from "../support/wait.ts";
 import { FAULTS, type FaultName, type Injured, injure } from "./inject.ts";
 import type { Bench, BenchPlace } from "./place.ts";
-import { type Result, say } from "./report.ts";
+import { brokenBooks, type Result, say } from "./report.ts";
 import { mountSmallVolumes, unmountSmallVolumes } from "./small-volumes.ts";
 import { firstAfter, type Timeline, tellLines, timelineOf } from "./timeline.ts";
 import {
@@ -155,11 +155,7 @@ export function summarize(runs: readonly Run[], fields: Readonly<Record<string, 
     sum((run) => run.dual),
     sum((run) => run.ghosts),
   ];
-  const broken = [
-    ...(lost > 0 ? [`${lost} acknowledged writes were lost`] : []),
-    ...(dual > 0 ? [`${dual} writes were acknowledged by an old primary beside a new one`] : []),
-    ...(resurrected > 0 ? [`${resurrected} refused writes are there`] : []),
-  ];
+  const broken = brokenBooks({ lost, dual, ghosts: resurrected });
   return {
     ok: broken.length === 0,
     broken,

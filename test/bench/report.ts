@@ -8,6 +8,21 @@ export interface Result {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** What no bench that writes may find, whatever was done to the cluster; each a sentence. */
+export function brokenBooks(found: {
+  readonly lost: number;
+  readonly dual: number;
+  /** Writes that were refused and are there. */
+  readonly ghosts: number;
+}): readonly string[] {
+  const { lost, dual, ghosts } = found;
+  return [
+    ...(lost > 0 ? [`${lost} acknowledged writes were lost`] : []),
+    ...(dual > 0 ? [`${dual} writes were acknowledged by an old primary beside a new one`] : []),
+    ...(ghosts > 0 ? [`${ghosts} refused writes are there`] : []),
+  ];
+}
+
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }

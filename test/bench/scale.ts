@@ -9,7 +9,7 @@ import { waitFor } from "../support/wait.ts";
 import type { Ack } from "../support/workload.ts";
 import { readWorld } from "../support/world.ts";
 import type { Bench } from "./place.ts";
-import { say } from "./report.ts";
+import { brokenBooks, say } from "./report.ts";
 import {
   addressOf,
   beginTraffic,
@@ -109,9 +109,7 @@ export const scale: Bench = async (place) => {
     const sum = (pick: (run: Run) => number) => runs.reduce((total, run) => total + pick(run), 0);
     const [lost, dual, stalls] = [sum((run) => run.lost), sum((run) => run.dual), sum((run) => run.stalls)];
     const broken = [
-      ...(lost > 0 ? [`${lost} acknowledged writes were lost`] : []),
-      ...(dual > 0 ? [`${dual} writes were acknowledged by an old primary beside a new one`] : []),
-      ...(sum((run) => run.ghosts) > 0 ? ["refused writes are there"] : []),
+      ...brokenBooks({ lost, dual, ghosts: sum((run) => run.ghosts) }),
       ...(stalls > 0 ? [`writes stood still ${stalls} times while members were added`] : []),
     ];
     const fields = {

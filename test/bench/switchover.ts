@@ -7,7 +7,7 @@ import { longestPause, spreadOf } from "../support/figures.ts";
 import { type Books, checkBooks, dualAcks } from "../support/traffic.ts";
 import type { Ack } from "../support/workload.ts";
 import type { Bench } from "./place.ts";
-import { say } from "./report.ts";
+import { brokenBooks, say } from "./report.ts";
 import {
   addressOf,
   beginTraffic,
@@ -98,9 +98,7 @@ export const switchover: Bench = async (place) => {
     const errors = others.reduce((total, [, count]) => total + count, 0);
     const [lost, dual] = [sum((run) => run.lost), sum((run) => run.dual)];
     const broken = [
-      ...(lost > 0 ? [`${lost} acknowledged writes were lost`] : []),
-      ...(dual > 0 ? [`${dual} writes were acknowledged by an old primary beside a new one`] : []),
-      ...(sum((run) => run.ghosts) > 0 ? ["refused writes are there"] : []),
+      ...brokenBooks({ lost, dual, ghosts: sum((run) => run.ghosts) }),
       ...(errors > 0
         ? [`clients saw errors that are no reason to try again: ${JSON.stringify(others)}`]
         : []),
