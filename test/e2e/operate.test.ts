@@ -4,8 +4,9 @@
  */
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { attempt, run } from "../../infra/local/process.ts";
+import { attempt } from "../../infra/local/process.ts";
 import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
+import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { grantedRights, rightsSeen } from "../support/e2e-rights.ts";
 import { inject } from "../support/faults.ts";
 import { checkLedger } from "../support/ledger.ts";
@@ -23,7 +24,7 @@ describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterRea
 
   beforeAll(async () => {
     scene = await openScene("e2e-operate");
-    await run(process.execPath, [join(ROOT, "infra/dev/build.ts")]);
+    await buildPlugin();
     await scene.until("three plain servers", allReady);
     await scene.ask(2, "CREATE DATABASE strangers");
     await scene.ask(2, "CREATE TABLE strangers.t (id INT PRIMARY KEY)");
@@ -41,12 +42,7 @@ describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterRea
     (await podsBehind(scene.cluster, { ...scene.ref, name: `mysql-${role}` })).map(({ name }) => name);
   const hasCondition = (code: string) =>
     scene.until(code, (world) => conditionsOf(world).some(({ type }) => type === code));
-  const plugin = async (...args: string[]) => {
-    // The plugin is found on the PATH, and by its first line finds the Node that runs this test.
-    const path = [join(ROOT, "dist"), dirname(process.execPath), process.env["PATH"]].join(":");
-    const env = { PATH: path, KUBECONFIG: scene.kubeconfig };
-    return attempt(access?.kubectl ?? "kubectl", ["ordinal", ...args], { env });
-  };
+  const plugin = (...args: string[]) => runPlugin(scene.kubeconfig, args);
   const writer = async (): Promise<Workload> => {
     const first = await scene.address(0);
     await withServer(first, (_server, connection) => prepareTable(connection));
@@ -172,8 +168,8 @@ describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterRea
     await scene.until("Released", (world) => world.phase === "Released");
     const auditLog = access?.auditLog ?? null;
     if (auditLog === null) return skip("there is no audit log to count in");
-    const { used, refused } = await rightsSeen(auditLog, scene.ref.namespace);
+    const { used, refused } = await rightsSeen(auditLog, { ...scene.ref, name: "ordinal" });
     expect(refused).toEqual([]);
-    expect(used).toEqual(grantedRights());
+    expect(used).toEqual(grantedRights("role.yaml"));
   });
 });
