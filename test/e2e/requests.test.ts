@@ -39,7 +39,7 @@ describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`,
     await buildPlugin();
     await applyRights(scene, ["http", "functions", "named-secrets"]);
     await createUser(scene, "deployer", { statefulsets: ["get", "update"], "statefulsets/scale": ["patch"] });
-    await createUser(scene, "looker", { statefulsets: ["get"] });
+    await createUser(scene, "looker", { statefulsets: ["get", "list"], pods: ["get", "list"] });
     await createUser(scene, "stranger", {});
     await createUser(scene, "oncall", { statefulsets: ["get", "list", "patch"], pods: ["get", "list"] });
     for (const name of ["deployer", "looker", "stranger"]) tokens[name] = await tokenOf(scene, name);
@@ -121,8 +121,10 @@ describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`,
     ];
     expect(nobody.map(({ status }) => status)).toEqual(Array(10).fill(401));
     for (const { headers } of nobody) expect(headers["www-authenticate"]).toMatch(/^Bearer/);
-    const late = await badly({ token: tokens["deployer"] ?? "" });
-    expect([late.status, Number(late.headers["retry-after"]) > 0]).toEqual([429, true]);
+    let late = await badly({});
+    for (let more = 0; late.status === 401 && more < 20; more += 1) late = await badly({});
+    const good = await badly({ method: "GET", path: CLUSTER, token: tokens["looker"] ?? "" });
+    expect([late.status, good.status, Number(good.headers["retry-after"]) > 0]).toEqual([429, 429, true]);
     const may = [
       await ask({ ...scaleTo(3), as: "looker" }),
       await ask({ ...switchTo("mysql-1"), as: "looker" }),
@@ -140,11 +142,9 @@ describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`,
 
   test("a user who asks too often has to wait, and nobody else", async () => {
     const look = { method: "GET", path: CLUSTER, as: "stranger" } as const;
-    const replies = await Promise.all(Array.from({ length: 70 }, () => ask(look)));
-    const counts = Map.groupBy(replies, ({ status }) => status);
-    expect([...counts.keys()].toSorted()).toEqual([403, 429]);
-    // Two were looked at just before, and one a second comes back.
-    expect(counts.get(429)?.length).toBeGreaterThan(8);
+    const replies = await Promise.all(Array.from({ length: 100 }, () => ask(look)));
+    const statuses = Map.groupBy(replies, ({ status }) => status);
+    expect([...statuses.keys()].toSorted()).toEqual([403, 429]);
     expect((await ask({ ...look, as: "looker" })).status).toBe(200);
   });
 
@@ -262,7 +262,7 @@ describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`,
     await scene.annotate("ordinal.dev/replicas=none");
     expect(await told("AnnotationInvalid")).toMatch(/replicas/);
     await scene.annotate("ordinal.dev/replicas=2", "ordinal.dev/switchover-to=mysql-2");
-    expect(await told("SwitchoverRefused")).toMatch(/2 members/);
+    expect(await told("SwitchoverRefused")).toMatch(/mysql-2/);
     await scene.annotate("ordinal.dev/switchover-to-");
     await settled(2);
     const before = await recorded();
