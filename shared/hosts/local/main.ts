@@ -4,7 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { loadFunctions, selectFunctions, SOURCE_FOLDER } from "./function-folder.ts";
+import { loadFunctions, SOURCE_FOLDER, selectFunctions } from "./function-folder.ts";
 import type { HttpServerOptions } from "./http-server.ts";
 import { createLog } from "./platform.ts";
 import { startLocalHost } from "./start.ts";

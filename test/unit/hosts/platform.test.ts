@@ -1,6 +1,10 @@
 /** Log lines stay lines whatever they hold, passwords have their length, and the folder of functions is served. */
 import { expect, test } from "vitest";
-import { loadFunctions, selectFunctions, SOURCE_FOLDER } from "../../../shared/hosts/local/function-folder.ts";
+import {
+  loadFunctions,
+  SOURCE_FOLDER,
+  selectFunctions,
+} from "../../../shared/hosts/local/function-folder.ts";
 import { createLog, systemIds } from "../../../shared/hosts/local/platform.ts";
 import { startLocalHost } from "../../../shared/hosts/local/start.ts";
 import { EVENT_FUNCTIONS, REQUEST_FUNCTIONS } from "./functions.ts";
@@ -48,7 +52,10 @@ test("some of them alone can be served, and one that does not exist is a mistake
   const all = await loadFunctions(SOURCE_FOLDER);
   expect(selectFunctions(all, [])).toEqual(all);
   const two = selectFunctions(all, ["status", "sweep"]);
-  expect([two.events, two.requests].map((fns) => fns.map(({ name }) => name))).toEqual([["sweep"], ["status"]]);
+  expect([two.events, two.requests].map((fns) => fns.map(({ name }) => name))).toEqual([
+    ["sweep"],
+    ["status"],
+  ]);
   expect(() => selectFunctions(all, ["scal"])).toThrow(/no function scal, only .*scale/);
 });
 
