@@ -168,7 +168,7 @@ describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterRea
     await scene.until("Released", (world) => world.phase === "Released");
     const auditLog = access?.auditLog ?? null;
     if (auditLog === null) return skip("there is no audit log to count in");
-    const { used, refused } = await rightsSeen(auditLog, { ...scene.ref, name: "ordinal" });
+    const { used, refused } = await rightsSeen(auditLog, scene, "ordinal");
     expect(refused).toEqual([]);
     expect(used).toEqual(grantedRights("role.yaml"));
   });

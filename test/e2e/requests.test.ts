@@ -97,7 +97,7 @@ describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`,
     const before = await recorded();
     // From an address of its own: too many failures shut it out.
     const from = "127.0.0.2";
-    const badly = (sending: Partial<Sending>) => send(resident, { ...scaleTo(3), from, ...sending });
+    const badly = (sending: Sending) => send(resident, { from, ...sending });
     const forServer = await tokenOf(scene, "deployer", ["--duration=1h"]);
     const forLong = await tokenOf(scene, "deployer", ["--audience=ordinal", "--duration=2h"]);
     const event = {
@@ -108,21 +108,21 @@ describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`,
     };
     const body = { namespace: "e2e-requests", name: "mysql", replicas: 3 };
     const nobody = [
-      await badly({}),
-      await badly({ token: "who.am.i" }),
-      await badly({ token: forServer }),
-      await badly({ token: forLong }),
-      await badly({ token: `${tokens["deployer"]}A` }),
+      await badly(scaleTo(3)),
+      await badly({ ...scaleTo(3), token: "who.am.i" }),
+      await badly({ ...scaleTo(3), token: forServer }),
+      await badly({ ...scaleTo(3), token: forLong }),
+      await badly({ ...scaleTo(3), token: `${tokens["deployer"]}A` }),
       await badly({ path: "/", headers: event, body }),
       await badly(switchTo("mysql-1")),
-      await badly({ method: "GET", path: CLUSTER }),
       await badly({ path: `${CLUSTER}/backup`, body: {} }),
       await badly({ path: `${CLUSTER}/restore`, body: {} }),
+      await badly({ method: "GET", path: CLUSTER }),
     ];
     expect(nobody.map(({ status }) => status)).toEqual(Array(10).fill(401));
     for (const { headers } of nobody) expect(headers["www-authenticate"]).toMatch(/^Bearer/);
-    let late = await badly({});
-    for (let more = 0; late.status === 401 && more < 20; more += 1) late = await badly({});
+    let late = await badly(scaleTo(3));
+    for (let more = 0; late.status === 401 && more < 20; more += 1) late = await badly(scaleTo(3));
     const good = await badly({ method: "GET", path: CLUSTER, token: tokens["looker"] ?? "" });
     expect([late.status, good.status, Number(good.headers["retry-after"]) > 0]).toEqual([429, 429, true]);
     const may = [
@@ -168,7 +168,8 @@ describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`,
     expect([other.status, other.body["detail"]]).toEqual([409, expect.stringContaining(String(id))]);
     expect(await ending(first)).toMatchObject({ id, status: "done", kind: "scale", wish: { replicas: 3 } });
     await settled(3);
-    const { status, body } = await ask({ method: "GET", path: CLUSTER, as: "looker" });
+    const port = ports["status"] ?? null;
+    const { status, body } = await ask({ method: "GET", path: CLUSTER, as: "looker", port });
     expect([status, body["phase"], body["replicas"]]).toEqual([200, "Healthy", 3]);
 
     const before = await recorded();
@@ -276,12 +277,12 @@ describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`,
     if (auditLog === null) return skip("there is no audit log to count in");
     const whose = grantedRights("http/token-reviews.yaml");
     for (const name of FRONTS) {
-      const seen = await rightsSeen(auditLog, { ...scene.ref, name: `ordinal-${name}` });
+      const seen = await rightsSeen(auditLog, scene, `ordinal-${name}`);
       const granted = [...grantedRights(`functions/${name}.yaml`), ...whose].toSorted();
       expect([name, seen]).toEqual([name, { used: granted, refused: [] }]);
     }
     // What a whole life takes is counted in operate.test.ts.
-    const { used, refused } = await rightsSeen(auditLog, { ...scene.ref, name: "ordinal" });
+    const { used, refused } = await rightsSeen(auditLog, scene, "ordinal");
     const reviews = [...grantedRights("http/access-reviews.yaml"), ...whose];
     expect(refused).toEqual([]);
     expect(used).toEqual(expect.arrayContaining(reviews));

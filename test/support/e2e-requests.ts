@@ -104,9 +104,10 @@ export function send(
         text += part;
       });
       response.on("error", reject);
-      response.on("end", () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: JSON.parse(text) }),
-      );
+      response.on("end", () => {
+        const body: Reply["body"] = text === "" ? {} : JSON.parse(text);
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
+      });
     });
     call.on("error", reject);
     call.end(body === undefined ? undefined : JSON.stringify(body));

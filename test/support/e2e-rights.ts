@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
+import type { Scene } from "./e2e.ts";
 
 const FOLDER = join(import.meta.dirname, "../../infra/kustomize");
 
@@ -24,6 +25,7 @@ const documentSchema = z.object({
 
 const lineSchema = z.looseObject({
   verb: z.string(),
+  requestReceivedTimestamp: z.coerce.date(),
   user: z.looseObject({ username: z.string() }),
   objectRef: z
     .looseObject({
@@ -56,16 +58,19 @@ export interface RightsSeen {
   readonly refused: readonly string[];
 }
 
-/** Of an account in its own namespace, and for what belongs to none. */
+/** Of an account in the namespace of the scene, and for what belongs to none. */
 export async function rightsSeen(
   auditLog: string,
-  { namespace, name }: { readonly namespace: string; readonly name: string },
+  { ref: { namespace }, openedAt }: Pick<Scene, "ref" | "openedAt">,
+  name: string,
 ): Promise<RightsSeen> {
   const account = `system:serviceaccount:${namespace}:${name}`;
   const [used, refused] = [new Set<string>(), new Set<string>()];
   for await (const text of createInterface({ input: createReadStream(auditLog) })) {
     if (!text.includes(account)) continue;
-    const { verb, user, objectRef, responseStatus } = lineSchema.parse(JSON.parse(text));
+    const { verb, user, objectRef, responseStatus, ...line } = lineSchema.parse(JSON.parse(text));
+    // An earlier namespace of that name had an account of that name.
+    if (line.requestReceivedTimestamp < openedAt) continue;
     if (user.username !== account || objectRef === undefined) continue;
     if (![namespace, ""].includes(objectRef.namespace)) continue;
     const right = named(objectRef.apiGroup, objectRef.resource, verb);

@@ -26,6 +26,7 @@ const PATIENCE_MS = 240_000;
 export interface Scene {
   readonly cluster: Cluster;
   readonly ref: SetRef;
+  readonly openedAt: Date;
   /** Of an account with the rights of the shipped Role, in a file that only we can read. */
   readonly kubeconfig: string;
   /** The same for another account of the namespace. */
@@ -80,6 +81,7 @@ export async function openScene(
   if (access === null) throw new Error("there is no cluster");
   const cluster = openCluster(access);
   const ref: SetRef = { namespace, name: "mysql" };
+  const openedAt = new Date();
   const inNamespace = (...args: string[]) => cluster.kubectl(["--namespace", namespace, ...args]);
   await cluster.kubectl(["delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s"]);
   await cluster.kubectl(["create", "namespace", namespace]);
@@ -112,6 +114,7 @@ export async function openScene(
   return {
     cluster,
     ref,
+    openedAt,
     kubeconfig,
     kubeconfigOf,
     lines,
