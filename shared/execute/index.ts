@@ -1,6 +1,6 @@
 /**
- * Runs a decision: the prelude in order, the tracks side by side, then the finale. Stops a track at the first step that
- * fails and never decides what to do instead: the next look does. No step waits for an Event to be taken: it is
+ * Runs a decision: the prelude in order, the tracks side by side, then the finale. A lock that the next of these stages
+ * needs is kept for it. Stops a chain at the first step that fails and never decides what to do instead: the next look does. No step waits for an Event to be taken: it is
  * on its way before the record that says so, and nothing rests on it (ADR 14).
  */
 
@@ -161,6 +161,23 @@ async function unheard(telling: readonly Telling[]): Promise<readonly Halt[]> {
   );
 }
 
+/** The members that one chain alone acts on in both stages: it is the one that may leave its lock to the other. */
+function inherited(stage: readonly Track[], next: readonly Track[]): ReadonlySet<number> {
+  const alone = (chains: readonly Track[]): readonly number[] => {
+    const all = chains.flatMap((chain) => [...new Set(chain.flatMap(targets))]);
+    return all.filter((ordinal) => all.indexOf(ordinal) === all.lastIndexOf(ordinal));
+  };
+  const later = alone(next);
+  return new Set(alone(stage).filter((ordinal) => later.includes(ordinal)));
+}
+
+interface Chain {
+  readonly track: Track;
+  readonly sessions: Sessions;
+  /** Sessions that stay locked for the next stage. */
+  readonly leaves: ReadonlySet<number>;
+}
+
 export async function execute(executing: Executing, decision: Decision): Promise<Run> {
   const { observed, kube, contact, log, spares } = executing;
   const state = observed.state.kind === "valid" ? observed.state.state : null;
@@ -168,8 +185,7 @@ export async function execute(executing: Executing, decision: Decision): Promise
   let done = 0;
   connectEarly(executing, decision);
 
-  const runTrack = async (track: Track): Promise<Halt | null> => {
-    const sessions = new Sessions({ kube, contact, set: observed.set }, spares);
+  const runChain = async ({ track, sessions, leaves }: Chain): Promise<Halt | null> => {
     let whole = false;
     try {
       for (const step of track) {
@@ -185,16 +201,26 @@ export async function execute(executing: Executing, decision: Decision): Promise
       whole = true;
       return null;
     } finally {
-      await sessions.end(whole);
+      await sessions.end(whole, whole ? leaves : undefined);
     }
   };
 
-  const first = await runTrack(decision.prelude);
-  const beside = first === null ? await Promise.all(decision.tracks.map(runTrack)) : [first];
-  const halts = beside.every((halt) => halt === null) ? [await runTrack(decision.finale)] : beside;
+  const stages = [[decision.prelude], decision.tracks, [decision.finale]];
+  let halts: readonly Halt[] = [];
+  let before: readonly Chain[] = [];
+  for (const [at, stage] of stages.entries()) {
+    const leaves = inherited(stage, stages[at + 1] ?? []);
+    const chains = stage.map((track): Chain => {
+      const sessions = new Sessions({ kube, contact, set: observed.set }, spares);
+      for (const chain of before) sessions.inherit(chain.sessions, track.flatMap(targets));
+      return { track, sessions, leaves };
+    });
+    halts = (await Promise.all(chains.map(runChain))).filter((halt) => halt !== null);
+    before = chains;
+    if (halts.length > 0) break;
+  }
+  // Where a stage has failed, nobody comes for what others of it have left.
+  for (const { sessions } of before) await sessions.end(halts.length === 0);
   const recorded = intent.set === observed.set ? null : intent.set;
-  return {
-    ...{ done, recorded },
-    halts: [...halts.filter((halt) => halt !== null), ...(await unheard(intent.telling))],
-  };
+  return { ...{ done, recorded }, halts: [...halts, ...(await unheard(intent.telling))] };
 }
