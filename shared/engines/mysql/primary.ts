@@ -45,12 +45,9 @@ export async function arm(server: Server, ackCount: number): Promise<Outcome<nul
       `${row["clients"]} acknowledging followers are connected; every write would wait`,
     );
   }
+  // One statement, since writes may wait for it; in this order, whole or not at all (Reference Manual, "SET Syntax").
   return runAll(server, [
-    "SET GLOBAL rpl_semi_sync_source_timeout = 4294967295",
-    "SET GLOBAL rpl_semi_sync_source_wait_no_replica = ON",
-    "SET GLOBAL rpl_semi_sync_source_wait_point = AFTER_SYNC",
-    `SET GLOBAL rpl_semi_sync_source_wait_for_replica_count = ${countLiteral(ackCount)}`,
-    "SET GLOBAL rpl_semi_sync_source_enabled = ON",
+    `SET GLOBAL rpl_semi_sync_source_timeout = 4294967295, GLOBAL rpl_semi_sync_source_wait_no_replica = ON, GLOBAL rpl_semi_sync_source_wait_point = AFTER_SYNC, GLOBAL rpl_semi_sync_source_wait_for_replica_count = ${countLiteral(ackCount)}, GLOBAL rpl_semi_sync_source_enabled = ON`,
   ]);
 }
 

@@ -1,0 +1,205 @@
+/**
+ * A snapshot as it would be once a step was carried out: for what follows in the same plan, and for plans that are only
+ * shown. What a server alone knows cannot be foreseen and stays as it was.
+ */
+import { decodeConditions, encodeConditions } from "../annotations/conditions.ts";
+import { ANNOTATION, LABEL } from "../annotations/keys.ts";
+import type { EngineRules } from "../model/engine.ts";
+import type { ObjectMeta } from "../model/kube.ts";
+import type { Member, Observed } from "../model/observed.ts";
+import type { Channel, ServerFacts } from "../model/server.ts";
+import type { RecordStep, Step } from "../model/step.ts";
+
+type Changes = Readonly<Record<string, string | null>>;
+
+function merged(
+  before: Readonly<Record<string, string>>,
+  changes: Changes,
+): Readonly<Record<string, string>> {
+  const all = { ...before, ...changes };
+  return Object.fromEntries(
+    Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null),
+  );
+}
+
+function changed<T extends ObjectMeta>(before: T, labels: Changes, annotations: Changes): T {
+  return {
+    ...before,
+    labels: merged(before.labels, labels),
+    annotations: merged(before.annotations, annotations),
+  };
+}
+
+function onMembers(observed: Observed, change: (member: Member) => Member): Observed {
+  return { ...observed, members: observed.members.map(change) };
+}
+
+function onFacts(observed: Observed, ordinal: number, change: (facts: ServerFacts) => ServerFacts): Observed {
+  return onMembers(observed, (member) =>
+    member.ordinal === ordinal && member.server.kind === "read"
+      ? { ...member, server: { ...member.server, facts: change(member.server.facts) } }
+      : member,
+  );
+}
+
+function factsAt(observed: Observed, ordinal: number): ServerFacts | null {
+  const server = observed.members.find((member) => member.ordinal === ordinal)?.server;
+  return server?.kind === "read" ? server.facts : null;
+}
+
+function afterRecord(observed: Observed, step: RecordStep): Observed {
+  const { state, conditions, history, phase, managedLabel, answered, replicas } = step;
+  const { set, wish } = observed;
+  const gone = Object.fromEntries(answered.map((key) => [key, null]));
+  const labels = { [LABEL.managed]: managedLabel ? "true" : null };
+  const spec =
+    wish.spec !== null && answered.includes(ANNOTATION.switchoverTo)
+      ? { ...wish.spec, switchoverTo: null }
+      : wish.spec;
+  return {
+    ...observed,
+    set: {
+      ...changed(set, labels, { ...gone, [ANNOTATION.phase]: phase }),
+      replicas: replicas ?? set.replicas,
+    },
+    wish: { ...wish, spec },
+    state: state === null ? observed.state : { kind: "valid", state },
+    conditions: decodeConditions(encodeConditions(conditions)),
+    history,
+  };
+}
+
+/** The snapshot as it would be once this step was carried out. */
+export function afterStep(observed: Observed, step: Step, rules: EngineRules): Observed {
+  switch (step.kind) {
+    case "Record":
+      return afterRecord(observed, step);
+    case "EnsureAccounts": {
+      const keys = ["control", ...step.ordinals.map((ordinal) => `replication-${ordinal}`)];
+      return { ...observed, accounts: { kind: "found", uid: "uid-accounts", keys } };
+    }
+    case "LabelPod":
+      return onMembers(observed, (member) =>
+        member.pod?.name === step.pod
+          ? { ...member, pod: changed(member.pod, step.labels, step.annotations) }
+          : member,
+      );
+    case "AnnotateClaim":
+      return onMembers(observed, (member) =>
+        member.claim?.name === step.claim
+          ? { ...member, claim: changed(member.claim, {}, step.annotations) }
+          : member,
+      );
+    case "EnsureService": {
+      const { name, selector } = step;
+      const { ownerUid: _, ...meta } = observed.set;
+      const service = { ...meta, name, ownerUid: observed.set.uid, selector };
+      const services = { ...observed.services };
+      services[step.role === "primary" ? "primary" : "replicas"] = { kind: "found", service };
+      return { ...observed, services };
+    }
+    default:
+      return afterServerStep(observed, step, rules);
+  }
+}
+
+function stream(observed: Observed, ordinal: number, source: number, rules: EngineRules): Channel {
+  const from = observed.members.find((member) => member.ordinal === source);
+  return {
+    sourceHost: from?.host ?? "",
+    sourceUuid: factsAt(observed, source)?.serverUuid ?? "",
+    receiver: "on",
+    applier: "on",
+    account: rules.replicationAccount(ordinal),
+    ...{ autoPosition: true, tls: true, sourceLeft: null, lockedOut: false, starved: false },
+    ...{ receiverError: null, applierError: null },
+  };
+}
+
+/** Who receives and acknowledges is counted by whom they receive from. */
+function withClients(observed: Observed): Observed {
+  const all = observed.members.flatMap(({ server }) => (server.kind === "read" ? [server.facts] : []));
+  const clientsOf = (uuid: string) =>
+    all.filter(
+      ({ channel, acks }) => channel?.sourceUuid === uuid && channel.receiver === "on" && acks.active,
+    ).length;
+  return onMembers(observed, (member) =>
+    member.server.kind === "read" ? onClients(member, clientsOf(member.server.facts.serverUuid)) : member,
+  );
+}
+
+function onClients(member: Member, clients: number): Member {
+  if (member.server.kind !== "read") return member;
+  const { facts } = member.server;
+  return { ...member, server: { ...member.server, facts: { ...facts, acks: { ...facts.acks, clients } } } };
+}
+
+function afterServerStep(observed: Observed, step: Step, rules: EngineRules): Observed {
+  switch (step.kind) {
+    case "Demote":
+    case "Fence":
+      return onFacts(observed, step.ordinal, (facts) => ({
+        ...facts,
+        ...{ readOnly: true, offline: step.kind === "Fence", acks: { ...facts.acks, waiters: 0 } },
+      }));
+    case "StopReceiving":
+      return withClients(onFacts(observed, step.ordinal, stopped));
+    case "LockAccount":
+      return step.locked
+        ? withClients(
+            onFacts(observed, step.ordinal, (facts) => stopped({ ...facts, executed: facts.received })),
+          )
+        : observed;
+    case "Promote":
+      return onFacts(observed, step.ordinal, (facts) => ({
+        ...facts,
+        ...{ channel: null, executed: facts.received },
+      }));
+    case "Arm":
+      return onFacts(observed, step.ordinal, (facts) => ({
+        ...facts,
+        acks: { ...facts.acks, required: step.ackCount > 0, count: step.ackCount },
+      }));
+    case "Open":
+      return onFacts(observed, step.ordinal, (facts) => ({
+        ...facts,
+        ...{ readOnly: false, offline: false },
+        terms: [...facts.terms, termOf(observed, facts, step.epoch)],
+      }));
+    case "Acknowledge":
+      return withClients(
+        onFacts(observed, step.ordinal, (facts) => ({
+          ...facts,
+          acks: { ...facts.acks, given: step.on, active: step.on },
+        })),
+      );
+    case "Follow": {
+      const position = factsAt(observed, step.source)?.received ?? "";
+      return withClients(
+        onFacts(observed, step.ordinal, (facts) => ({
+          ...facts,
+          ...{ readOnly: true, offline: false, executed: position, received: position },
+          channel: stream(observed, step.ordinal, step.source, rules),
+          acks: { ...facts.acks, active: facts.acks.given },
+        })),
+      );
+    }
+    default:
+      return observed;
+  }
+}
+
+function stopped(facts: ServerFacts): ServerFacts {
+  const { channel, acks } = facts;
+  if (channel === null) return facts;
+  return { ...facts, channel: { ...channel, receiver: "off" }, acks: { ...acks, active: false } };
+}
+
+function termOf(
+  observed: Observed,
+  { serverUuid, terms }: ServerFacts,
+  epoch: number,
+): ServerFacts["terms"][number] {
+  const before = terms.find((term) => term.epoch === epoch)?.opened ?? 0;
+  return { epoch, clusterUid: observed.set.uid, serverUuid, opened: before + 1 };
+}
