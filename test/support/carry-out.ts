@@ -3,7 +3,7 @@
  * on servers are left out: what they do to a server is the simulation's business.
  */
 import { decide } from "../../shared/decide/index.ts";
-import { afterStep } from "../../shared/decide/rehearse.ts";
+import { afterStep } from "../../shared/decide/after-step.ts";
 import { type Decision, stepsOf } from "../../shared/model/decision.ts";
 import type { EngineRules } from "../../shared/model/engine.ts";
 import type { Observed } from "../../shared/model/observed.ts";

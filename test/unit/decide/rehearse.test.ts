@@ -1,6 +1,6 @@
 /** What a person is shown before anything is done: the whole way, as it would be walked if all went well. */
 import { describe, expect, test } from "vitest";
-import { rehearse } from "../../../shared/decide/rehearse.ts";
+import { rehearse } from "../../../shared/decide/after-step.ts";
 import { stepsOf } from "../../../shared/model/decision.ts";
 import type { Spec } from "../../../shared/model/spec.ts";
 import { previewOf } from "../../../shared/reconcile/preview.ts";
