@@ -160,6 +160,17 @@ function afterServerStep(observed: Observed, step: Step, rules: EngineRules): Ob
         ...facts,
         acks: { ...facts.acks, required: step.ackCount > 0, count: step.ackCount },
       }));
+    case "ArchiveTail": {
+      const tail = factsAt(observed, step.ordinal);
+      const epoch = observed.state.kind === "valid" ? observed.state.state.epoch : 0;
+      if (tail === null) return observed;
+      const kept = {
+        epoch,
+        serverUuid: tail.serverUuid,
+        gtids: rules.positions.subtract(tail.executed, step.beyond),
+      };
+      return onFacts(observed, step.primary, (facts) => ({ ...facts, archived: [...facts.archived, kept] }));
+    }
     case "Open":
       return onFacts(observed, step.ordinal, (facts) => ({
         ...facts,

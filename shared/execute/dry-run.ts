@@ -49,7 +49,9 @@ type Fields = ChangeOfObject["fields"];
 /** Every leaf of a document by its path. */
 function leaves(value: unknown, path: string): readonly (readonly [string, Fields[string]])[] {
   if (typeof value === "object" && value !== null) {
-    return Object.entries(value).flatMap(([key, inner]) => leaves(inner, path === "" ? key : `${path}.${key}`));
+    return Object.entries(value).flatMap(([key, inner]) =>
+      leaves(inner, path === "" ? key : `${path}.${key}`),
+    );
   }
   const leaf = typeof value === "number" || value === null ? value : String(value);
   return [[path, leaf === NO_PASSWORD ? MASK : leaf]];
@@ -59,9 +61,7 @@ function differing(
   after: Patch["labels"] = {},
   before: Readonly<Record<string, string>>,
 ): Record<string, string | null> {
-  return Object.fromEntries(
-    Object.entries(after).filter(([key, value]) => (before[key] ?? null) !== value),
-  );
+  return Object.fromEntries(Object.entries(after).filter(([key, value]) => (before[key] ?? null) !== value));
 }
 
 function fieldsOf(patch: Patch): Fields {
@@ -101,7 +101,12 @@ function notingKube(world: World): Kube {
     const labels = differing(patch.labels, set.labels);
     const annotations = differing(patch.annotations, set.annotations);
     const replicas = patch.replicas === set.replicas ? undefined : patch.replicas;
-    const fields = fieldsOf({ uid: set.uid, labels, annotations, ...(replicas !== undefined && { replicas }) });
+    const fields = fieldsOf({
+      uid: set.uid,
+      labels,
+      annotations,
+      ...(replicas !== undefined && { replicas }),
+    });
     if (Object.keys(fields).length > 0) note("patch", "StatefulSet", set.name, fields);
     const changed: StatefulSet = {
       ...set,
@@ -221,7 +226,8 @@ export async function dryRun(
     const sessions = new Sessions({ kube, contact, set: start.set }, spares);
     for (const step of track) {
       // It only looks, until what it looks for holds; and by then it does.
-      const outcome = step.kind === "Confirm" ? succeed(null) : await runStep(executing, intent, sessions, step);
+      const outcome =
+        step.kind === "Confirm" ? succeed(null) : await runStep(executing, intent, sessions, step);
       const statements = world.statements.splice(0);
       const changes = [...shown(step, world.changes.splice(0), world.observed)];
       const pods = serversOf(step).map((ordinal) => `${start.set.name}-${ordinal}`);

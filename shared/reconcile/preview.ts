@@ -18,16 +18,13 @@ import { rehearse } from "./rehearse.ts";
 /** `plan`: nothing is asked for, what the next pass would do by itself. */
 export type Asked = ClusterRequest | { readonly kind: "plan" } | { readonly kind: "resume" };
 
-export type PreviewContext = Pick<
-  ReconcileContext,
-  "kube" | "servers" | "engines" | "clock" | "component"
->;
+export type PreviewContext = Pick<ReconcileContext, "kube" | "servers" | "engines" | "clock" | "component">;
 
-export async function preview(
-  { kube, servers, engines, clock, component }: PreviewContext,
+/** As a pass looks, at all of it. */
+export async function look(
+  { kube, servers, engines, component }: PreviewContext,
   ref: ClusterRef,
-  asked: Asked,
-): Promise<Outcome<Preview>> {
+): Promise<Outcome<{ readonly observed: Observed; readonly engine: Engine }>> {
   const set = await kube.read("StatefulSet", ref);
   if (!set.ok) return set;
   const engine = engineOf({ engines }, set.value);
@@ -38,10 +35,19 @@ export async function preview(
     },
     set.value,
   );
+  return looked.ok ? succeed({ observed: looked.value.observed, engine }) : looked;
+}
+
+export async function preview(
+  context: PreviewContext,
+  ref: ClusterRef,
+  asked: Asked,
+): Promise<Outcome<Preview>> {
+  const looked = await look(context, ref);
   if (!looked.ok) return looked;
-  return succeed(
-    await previewOf(engine, looked.value.observed, asked, { nowMs: clock.now(), component }),
-  );
+  const { engine, observed } = looked.value;
+  const { clock, component } = context;
+  return succeed(await previewOf(engine, observed, asked, { nowMs: clock.now(), component }));
 }
 
 function wishOf(asked: Asked): Partial<Spec> {

@@ -10,10 +10,7 @@ type Effect = Readonly<Record<string, string | null>>;
 /** By the form of the statement; null takes away. */
 const EFFECTS: readonly (readonly [RegExp, (...parts: string[]) => Effect])[] = [
   [/^SET (?:GLOBAL|PERSIST) (\w+) = (\w+)$/, (name = "", value = "") => ({ [name]: value })],
-  [
-    /^SET PERSIST(?:_ONLY)? (\w+) = (\w+)$/,
-    (name = "", value = "") => ({ [`persisted:${name}`]: value }),
-  ],
+  [/^SET PERSIST(?:_ONLY)? (\w+) = (\w+)$/, (name = "", value = "") => ({ [`persisted:${name}`]: value })],
   // One includes the other.
   [/^SET (?:GLOBAL|PERSIST) super_read_only = ON$/, () => ({ read_only: "ON" })],
   [/^SET GLOBAL read_only = OFF$/, () => ({ super_read_only: "OFF" })],
