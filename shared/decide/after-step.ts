@@ -143,11 +143,13 @@ function afterServerStep(observed: Observed, step: Step, rules: EngineRules): Ob
         ...{ readOnly: true, offline: step.kind === "Fence", acks: { ...facts.acks, waiters: 0 } },
       }));
     case "StopReceiving":
-      return withClients(onFacts(observed, step.ordinal, stopped));
+      return withClients(onFacts(observed, step.ordinal, (facts) => cut(facts, { receiver: "off" })));
     case "LockAccount":
       return step.locked
         ? withClients(
-            onFacts(observed, step.ordinal, (facts) => stopped({ ...facts, executed: facts.received })),
+            onFacts(observed, step.ordinal, (facts) =>
+              cut({ ...facts, executed: facts.received }, { receiver: "connecting", lockedOut: true }),
+            ),
           )
         : observed;
     case "Promote":
@@ -200,10 +202,10 @@ function afterServerStep(observed: Observed, step: Step, rules: EngineRules): Ob
   }
 }
 
-function stopped(facts: ServerFacts): ServerFacts {
+function cut(facts: ServerFacts, how: Partial<Channel>): ServerFacts {
   const { channel, acks } = facts;
   if (channel === null) return facts;
-  return { ...facts, channel: { ...channel, receiver: "off" }, acks: { ...acks, active: false } };
+  return { ...facts, channel: { ...channel, ...how }, acks: { ...acks, active: false } };
 }
 
 function termOf(

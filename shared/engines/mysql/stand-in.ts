@@ -109,7 +109,6 @@ const READINGS: ReadonlyMap<string, Reading> = new Map<string, Reading>([
   // One at least, or there would be nobody to be put out.
   [SESSIONS, () => [{ id: LATER.thread }]],
   [OWN_POSITION, ({ serverUuid, executed }) => [{ uuid: serverUuid, executed }]],
-  [DECLARED, () => []],
 ]);
 
 function literal(value: Value): string {
@@ -127,6 +126,18 @@ function written(sql: string, values: readonly Value[]): string {
   const [first = "", ...rest] = sql.replaceAll(/\s+/g, " ").trim().split("?");
   assert(rest.length === values.length, "a statement has as many values as places for them");
   return rest.reduce((text, part, at) => `${text}${literal(values[at] ?? null)}${part}`, first);
+}
+
+/** Of the server and epoch that KEPT and DECLARED ask for. */
+function archivedGtids({ archived }: ServerFacts, [epoch, serverUuid]: readonly Value[]): readonly string[] {
+  const of = archived.filter((tail) => tail.epoch === epoch && tail.serverUuid === serverUuid);
+  return of.map(({ gtids }) => gtids);
+}
+
+/** What was archived before is still there, whole. */
+async function archivedRows(gtids: readonly string[]): Promise<readonly Row[]> {
+  const digest = await sha256(SOME_EVENTS);
+  return gtids.map((gtid) => ({ gtid, digest, part: "1", held: digest }));
 }
 
 /** The rows of KEPT, as the statements that were sent have written them. */
@@ -165,7 +176,9 @@ export function standIn(
   }
 
   async function rowsOf(sql: string, values: readonly Value[]): Promise<readonly Row[]> {
-    if (sql === KEPT) return keptRows(kept);
+    const archived = archivedGtids(facts(), values);
+    if (sql === KEPT) return [...(await archivedRows(archived)), ...(await keptRows(kept))];
+    if (sql === DECLARED) return archived.map((gtids) => ({ gtids }));
     if (sql === ATTRIBUTES) return attributeRows(facts(), secret);
     if (sql.startsWith("INSERT INTO ordinal.tail ")) kept.push(...values);
     const reading = READINGS.get(sql);
