@@ -48,7 +48,9 @@ export function renderPlan(document: PlanDocument, paint: Paint): string {
   const { namespace, name, wish, why, stages, complete } = document;
   const cluster = `${namespace}/${name}`;
   const lines: string[] = wish === null ? [] : [`Would write ${wish} on StatefulSet ${cluster}.`];
-  if (stages.length === 0) lines.push(`${cluster}: nothing else would be done. ${oneLine(why, 400)}`);
+  if (stages.length === 0) {
+    lines.push(`${cluster}: nothing${wish === null ? "" : " else"} would be done. ${oneLine(why, 400)}`);
+  }
   let number = 0;
   for (const stage of stages) {
     lines.push("", paint(oneLine(stage.why, 400), "attention"));

@@ -85,12 +85,11 @@ function merged(
 
 /** As an API server would answer to whoever has all rights and no competitor. */
 function notingKube(world: World): Kube {
-  let { set } = world.observed;
   const secret = (): Outcome<never> => {
     const { accounts } = world.observed;
     if (accounts.kind !== "found") return fail("gone", "it does not exist yet");
     const values = Object.fromEntries(accounts.keys.map((key) => [key, NO_PASSWORD]));
-    return answer({ ...set, uid: accounts.uid, values });
+    return answer({ ...world.observed.set, uid: accounts.uid, values });
   };
   // What is answered is of the kind that was asked for; a generic port cannot say so of one function for all.
   const answer = (object: object): Outcome<never> => succeed(object as never);
@@ -98,6 +97,7 @@ function notingKube(world: World): Kube {
     void world.changes.push({ verb, object: `${kind}/${name}`, fields });
 
   function patchSet(patch: Patch): Outcome<never> {
+    const { set } = world.observed;
     const labels = differing(patch.labels, set.labels);
     const annotations = differing(patch.annotations, set.annotations);
     const replicas = patch.replicas === set.replicas ? undefined : patch.replicas;
@@ -114,22 +114,22 @@ function notingKube(world: World): Kube {
       annotations: merged(set.annotations, annotations),
       replicas: replicas ?? set.replicas,
     };
-    set = changed;
+    world.observed = { ...world.observed, set: changed };
     return answer(changed);
   }
 
   return {
-    read: (kind) => Promise.resolve(kind === "Secret" ? secret() : answer(set)),
+    read: (kind) => Promise.resolve(kind === "Secret" ? secret() : answer(world.observed.set)),
     list: () => Promise.resolve(answer([])),
     create(kind, { name, labels, owner, body }: Manifest) {
       const metadata = { ...(labels && { labels }), ...(owner && { ownerReferences: [owner] }) };
       note("create", kind, name, Object.fromEntries(leaves({ metadata, ...body }, "")));
-      return Promise.resolve(answer(set));
+      return Promise.resolve(answer(world.observed.set));
     },
     patch(kind, { name }, patch) {
       if (kind === "StatefulSet") return Promise.resolve(patchSet(patch));
       note("patch", kind, name, fieldsOf(patch));
-      return Promise.resolve(answer(set));
+      return Promise.resolve(answer(world.observed.set));
     },
     remove(kind, { name }) {
       note("delete", kind, name, {});

@@ -2,7 +2,7 @@
  * What would be done now, or if something were asked for: looks at the cluster as a pass does, and rehearses. It changes
  * nothing; whoever asks for it really may meet another cluster by then.
  */
-import { REFUSALS } from "../annotations/requests.ts";
+import { REFUSALS, wishAnnotation } from "../annotations/requests.ts";
 import { type ClusterRef, clusterKey } from "../model/cluster.ts";
 import type { Problem } from "../model/condition.ts";
 import type { Observed } from "../model/observed.ts";
@@ -50,7 +50,7 @@ export async function preview(
   return succeed(await previewOf(engine, observed, asked, { nowMs: clock.now(), component }));
 }
 
-function wishOf(asked: Asked): Partial<Spec> {
+function specOf(asked: Asked): Partial<Spec> {
   switch (asked.kind) {
     case "scale":
       return { replicas: asked.wish.replicas };
@@ -63,10 +63,21 @@ function wishOf(asked: Asked): Partial<Spec> {
   }
 }
 
+/** The annotation that says the same, where one is written. */
+function annotationOf(asked: Asked): Readonly<Record<string, string>> {
+  if (asked.kind !== "scale" && asked.kind !== "switchover") return {};
+  const { key, value } = wishAnnotation(asked);
+  return { [key]: value };
+}
+
 function withWish(observed: Observed, asked: Asked): Observed {
-  const { wish } = observed;
+  const { wish, set } = observed;
   if (wish.spec === null) return observed;
-  return { ...observed, wish: { ...wish, spec: { ...wish.spec, ...wishOf(asked) } } };
+  return {
+    ...observed,
+    set: { ...set, annotations: { ...set.annotations, ...annotationOf(asked) } },
+    wish: { ...wish, spec: { ...wish.spec, ...specOf(asked) } },
+  };
 }
 
 function refuses({ code, blocks }: Problem, { kind }: Asked): boolean {
