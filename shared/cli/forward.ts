@@ -35,7 +35,10 @@ function open(process: ChildProcess): Promise<Outcome<number>> {
     complained += bytes.toString("utf8");
   });
   process.on("error", ({ message }) => resolve(fail("transient", `kubectl cannot be run: ${message}`)));
-  process.on("exit", () => resolve(fail("transient", `kubectl port-forward: ${oneLine(complained, 200)}`)));
+  // Its streams have come to their end by then, and whatever it complained of is here.
+  process.on("close", () => {
+    resolve(fail("transient", `kubectl port-forward: ${oneLine(complained.trim(), 200)}`));
+  });
   return promise.finally(() => clearTimeout(timer));
 }
 
