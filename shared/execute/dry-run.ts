@@ -35,6 +35,13 @@ export interface DryRun {
 /** What a step makes of a snapshot. */
 export type After = (observed: Observed, step: Step) => Observed;
 
+/** What is known so far, and what the step under way was seen to do. */
+interface World {
+  observed: Observed;
+  readonly statements: Statement[];
+  readonly changes: ChangeOfObject[];
+}
+
 /** A server that nobody has read lets a step do all that it would do. */
 const UNREAD: ServerFacts = {
   ...{ serverUuid: "", version: "", flavor: "", startedAtMs: 0, nowMs: 0, readOnly: false, offline: false },
@@ -142,12 +149,6 @@ function notingKube(world: World): Kube {
 function reachable(member: Member): Member {
   const { pod, podName } = member;
   return pod?.ip == null ? member : { ...member, pod: { ...pod, ip: podName } };
-}
-
-interface World {
-  observed: Observed;
-  readonly statements: Statement[];
-  readonly changes: ChangeOfObject[];
 }
 
 function factsOf({ observed }: World, podName: string): ServerFacts {

@@ -134,6 +134,7 @@ test.each(WORKFLOWS)("$name: each server is sent what the plan says", async ({ n
   await world.settle();
   expect(shown.refused).toBeNull();
   expect(planned(shown).size).toBeGreaterThan(0);
+  expect(JSON.stringify(shown)).not.toMatch(/"hindered":"/);
   expect(shown.plan.complete).toBe(WHOLE.has(name));
   expectForeseen(shown, touched);
 });
