@@ -1,6 +1,6 @@
 /**
- * A snapshot as it would be once a step was carried out: for what follows in the same plan, and for plans that are only
- * shown. What a server alone knows cannot be foreseen and stays as it was.
+ * What a snapshot would be once a step was carried out, for plans that are shown to people before anything is done.
+ * Only ever a foresight: what is really done is decided afresh at each look.
  */
 import { decodeConditions, encodeConditions } from "../annotations/conditions.ts";
 import { ANNOTATION, LABEL } from "../annotations/keys.ts";
@@ -143,11 +143,13 @@ function afterServerStep(observed: Observed, step: Step, rules: EngineRules): Ob
         ...{ readOnly: true, offline: step.kind === "Fence", acks: { ...facts.acks, waiters: 0 } },
       }));
     case "StopReceiving":
-      return withClients(onFacts(observed, step.ordinal, stopped));
+      return withClients(onFacts(observed, step.ordinal, (facts) => cut(facts, { receiver: "off" })));
     case "LockAccount":
       return step.locked
         ? withClients(
-            onFacts(observed, step.ordinal, (facts) => stopped({ ...facts, executed: facts.received })),
+            onFacts(observed, step.ordinal, (facts) =>
+              cut({ ...facts, executed: facts.received }, { receiver: "connecting", lockedOut: true }),
+            ),
           )
         : observed;
     case "Promote":
@@ -160,6 +162,17 @@ function afterServerStep(observed: Observed, step: Step, rules: EngineRules): Ob
         ...facts,
         acks: { ...facts.acks, required: step.ackCount > 0, count: step.ackCount },
       }));
+    case "ArchiveTail": {
+      const tail = factsAt(observed, step.ordinal);
+      const epoch = observed.state.kind === "valid" ? observed.state.state.epoch : 0;
+      if (tail === null) return observed;
+      const kept = {
+        epoch,
+        serverUuid: tail.serverUuid,
+        gtids: rules.positions.subtract(tail.executed, step.beyond),
+      };
+      return onFacts(observed, step.primary, (facts) => ({ ...facts, archived: [...facts.archived, kept] }));
+    }
     case "Open":
       return onFacts(observed, step.ordinal, (facts) => ({
         ...facts,
@@ -189,10 +202,10 @@ function afterServerStep(observed: Observed, step: Step, rules: EngineRules): Ob
   }
 }
 
-function stopped(facts: ServerFacts): ServerFacts {
+function cut(facts: ServerFacts, how: Partial<Channel>): ServerFacts {
   const { channel, acks } = facts;
   if (channel === null) return facts;
-  return { ...facts, channel: { ...channel, receiver: "off" }, acks: { ...acks, active: false } };
+  return { ...facts, channel: { ...channel, ...how }, acks: { ...acks, active: false } };
 }
 
 function termOf(

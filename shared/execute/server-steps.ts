@@ -138,11 +138,16 @@ function administers(step: Step): boolean {
   return step.kind === "Prepare" && step.preparation.asAdministrator === true;
 }
 
-/** The servers on which a step acts or looks as our own account; none for steps on objects. */
-export function targets(step: Step): readonly number[] {
+/** The servers on which a step acts or looks; none for steps on objects. */
+export function serversOf(step: Step): readonly number[] {
   if (step.kind === "AwaitHolders") return [step.primary, ...step.holders];
   if (step.kind === "Confirm") return step.members.map(({ ordinal }) => ordinal);
-  return "ordinal" in step && !administers(step) ? [target(step)] : [];
+  return "ordinal" in step ? [target(step)] : [];
+}
+
+/** Those of them on which it does so as our own account. */
+export function targets(step: Step): readonly number[] {
+  return administers(step) ? [] : serversOf(step);
 }
 
 export async function runServerStep(scene: ServerScene, step: ServerStep): Promise<Outcome<null>> {
