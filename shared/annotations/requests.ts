@@ -65,11 +65,16 @@ function refusalOf(kind: RequestKind, set: StatefulSet): RequestAnswer | null {
   return standing === undefined ? null : { status: "refused", message: oneLine(standing.message, 200) };
 }
 
+/** Members that were asked for may be on their way after the number is what was wished for; a pause hides that. */
+function isOnItsWay(set: StatefulSet, { ackers }: Config, replicas: number): boolean {
+  const phase = set.annotations[ANNOTATION.phase];
+  return phase === "Scaling" || (phase === "Paused" && ackers.length + 1 < replicas);
+}
+
 function scaleAnswer(replicas: number, set: StatefulSet, state: State | null): RequestAnswer {
   const settled = state?.phase === "Steady" && state.pending === null ? state.established : null;
-  if (set.replicas === replicas && settled !== null && isWithin(settled, replicas)) {
-    return { status: "done", message: null };
-  }
+  const fits = set.replicas === replicas && settled !== null && isWithin(settled, replicas);
+  if (fits && !isOnItsWay(set, settled, replicas)) return { status: "done", message: null };
   return refusalOf("scale", set) ?? ACCEPTED;
 }
 

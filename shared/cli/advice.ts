@@ -10,7 +10,7 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
   ReplicasZero: "set `replicas` to 1 or more.",
   NoPersistentVolume: "recreate the StatefulSet with `volumeClaimTemplates`.",
   NoGoverningService: "create a headless Service and a StatefulSet that names it in `serviceName`.",
-  CredentialsMissing: "create the Secret, or correct the annotation.",
+  CredentialsMissing: "create the Secret, grant the right to read it, or correct the annotation.",
   CredentialsRejected: "put the present password into the Secret, or give the account its rights back.",
   StateForeign: "remove the annotation; Ordinal then looks afresh at the servers and volumes.",
   StateInvalid: "remove the annotation, or put the last good text back.",

@@ -36,11 +36,6 @@ function entryOf(request: ClusterRequest, nowMs: number): RequestEntry {
   return { ...request, ...nobody, at: new Date(nowMs).toISOString() };
 }
 
-/** Members that were asked for may be on their way after the number is what was wished for. */
-function isOnItsWay(set: StatefulSet): boolean {
-  return set.annotations[ANNOTATION.phase] === "Scaling";
-}
-
 export function request(
   ask: Ask,
   ref: ClusterRef,
@@ -53,10 +48,7 @@ export function request(
     wish.kind === "scale"
       ? `${ref.namespace}/${ref.name} is to have ${value} members.`
       : `${value} is to be the primary of ${ref.namespace}/${ref.name}.`;
-  const answer = (set: StatefulSet): RequestAnswer => {
-    const now = answerOf(entry, set);
-    return now.status === "done" && isOnItsWay(set) ? { status: "accepted", message: null } : now;
-  };
+  const answer = (set: StatefulSet): RequestAnswer => answerOf(entry, set);
   return carryOut(ask, ref, { annotations: { [key]: value }, asked, answer }, waiting);
 }
 

@@ -9,10 +9,13 @@ import { type Outcome, succeed } from "../model/outcome.ts";
 import type { State } from "../model/state.ts";
 import type { Kube } from "../ports/kube.ts";
 
+/** Null = there is none. Rights by name may have been given for other names: that is told like one that is missing. */
+export type UserSecret = Secret | "forbidden" | null;
+
 /** What a look from afar need not read again; a resident host keeps it between passes. */
 export interface Surroundings {
   readonly claims: readonly PersistentVolumeClaim[];
-  readonly user: Secret | null;
+  readonly user: UserSecret;
   readonly accounts: Secret | null;
   readonly primary: Service | null;
   readonly replicas: Service | null;
@@ -24,6 +27,18 @@ async function readOrNull<T>(reading: Promise<Outcome<T>>): Promise<Outcome<T | 
   return !answer.ok && answer.failure.kind === "gone" ? succeed(null) : answer;
 }
 
+const HTTP_FORBIDDEN = 403;
+
+async function readUserSecret(
+  kube: Kube,
+  namespace: string,
+  name: string | null,
+): Promise<Outcome<UserSecret>> {
+  if (name === null) return succeed(null);
+  const read = await readOrNull(kube.read("Secret", { namespace, name }));
+  return !read.ok && read.failure.code === HTTP_FORBIDDEN ? succeed("forbidden") : read;
+}
+
 export async function readSurroundings(
   kube: Kube,
   set: StatefulSet,
@@ -32,7 +47,7 @@ export async function readSurroundings(
   const { namespace, name } = set;
   const [claims, user, accounts, primary, replicas] = await Promise.all([
     kube.list("PersistentVolumeClaim", { namespace, labels: set.matchLabels }),
-    credentials === null ? succeed(null) : readOrNull(kube.read("Secret", { namespace, name: credentials })),
+    readUserSecret(kube, namespace, credentials),
     readOrNull(kube.read("Secret", { namespace, name: accountsSecretName(set) })),
     readOrNull(kube.read("Service", { namespace, name: `${name}-primary` })),
     readOrNull(kube.read("Service", { namespace, name: `${name}-replicas` })),
@@ -51,8 +66,10 @@ export async function readSurroundings(
   });
 }
 
-export function observeUserSecret(secret: Secret | null): SecretObservation {
+export function observeUserSecret(secret: UserSecret): SecretObservation {
   if (secret === null) return { kind: "missing" };
+  if (secret === "forbidden")
+    return { kind: "malformed", reason: "Ordinal may not read it; grant it get on that Secret" };
   if ((secret.values["password"] ?? "") === "")
     return { kind: "malformed", reason: "it has no key password" };
   return { kind: "found", uid: secret.uid, keys: Object.keys(secret.values) };

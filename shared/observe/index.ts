@@ -13,7 +13,7 @@ import { decodeHistory } from "../annotations/history.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import { decodeState } from "../annotations/state.ts";
 import { parseWish } from "../annotations/wish.ts";
-import type { PersistentVolumeClaim, Secret, StatefulSet } from "../model/kube.ts";
+import type { PersistentVolumeClaim, StatefulSet } from "../model/kube.ts";
 import type { Member, Observed, StateObservation } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import type { ServerObservation } from "../model/server.ts";
@@ -29,6 +29,7 @@ import {
   observeUserSecret,
   readSurroundings,
   type Surroundings,
+  type UserSecret,
 } from "./cluster.ts";
 
 export interface Looking {
@@ -51,10 +52,10 @@ export interface Observation {
   readonly surroundings: Surroundings;
 }
 
-function userCredentials(secret: Secret | null): Credentials | null {
-  const password = secret?.values["password"];
-  if (password === undefined || password === "") return null;
-  return { username: secret?.values["username"] ?? "root", password };
+function userCredentials(secret: UserSecret): Credentials | null {
+  if (secret === null || secret === "forbidden") return null;
+  const { password = "", username = "root" } = secret.values;
+  return password === "" ? null : { username, password };
 }
 
 /** A member whose identity is recorded needs no survey of its data. */

@@ -5,8 +5,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { attempt, run } from "../../infra/local/process.ts";
 import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
+import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { grantedRights, rightsSeen } from "../support/e2e-rights.ts";
 import { inject } from "../support/faults.ts";
 import { checkLedger } from "../support/ledger.ts";
@@ -17,14 +17,13 @@ import { podsBehind } from "../support/world.ts";
 
 const access = testCluster();
 const none = access === null;
-const ROOT = join(import.meta.dirname, "../..");
 
 describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterReason})` : ""}`, () => {
   let scene: Scene;
 
   beforeAll(async () => {
     scene = await openScene("e2e-operate");
-    await run(process.execPath, [join(ROOT, "infra/dev/build.ts")]);
+    await buildPlugin();
     await scene.until("three plain servers", allReady);
     await scene.ask(2, "CREATE DATABASE strangers");
     await scene.ask(2, "CREATE TABLE strangers.t (id INT PRIMARY KEY)");
@@ -42,17 +41,7 @@ describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterRea
     (await podsBehind(scene.cluster, { ...scene.ref, name: `mysql-${role}` })).map(({ name }) => name);
   const hasCondition = (code: string) =>
     scene.until(code, (world) => conditionsOf(world).some(({ type }) => type === code));
-  const plugin = async (...args: string[]) => {
-    // The plugin is found on the PATH, by its first line finds the Node that runs this test, and itself finds kubectl.
-    const folders = [
-      join(ROOT, "dist"),
-      dirname(process.execPath),
-      dirname(access?.kubectl ?? "/bin/kubectl"),
-    ];
-    const path = [...folders, process.env["PATH"]].join(":");
-    const env = { PATH: path, KUBECONFIG: scene.kubeconfig };
-    return attempt(access?.kubectl ?? "kubectl", ["ordinal", ...args], { env });
-  };
+  const plugin = (...args: string[]) => runPlugin(scene.kubeconfig, args);
   const writer = async (): Promise<Workload> => {
     const first = await scene.address(0);
     await withServer(first, (_server, connection) => prepareTable(connection));
@@ -220,8 +209,8 @@ describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterRea
     await scene.until("Released", (world) => world.phase === "Released");
     const auditLog = access?.auditLog ?? null;
     if (auditLog === null) return skip("there is no audit log to count in");
-    const { used, refused } = await rightsSeen(auditLog, scene.ref.namespace);
+    const { used, refused } = await rightsSeen(auditLog, scene, "ordinal");
     expect(refused).toEqual([]);
-    expect(used).toEqual(grantedRights());
+    expect(used).toEqual(grantedRights("role.yaml"));
   });
 });

@@ -73,6 +73,18 @@ const BAD: readonly Bad[] = [
     world: { members: THREE, secret: { a: "b" } },
   },
   {
+    what: "a Secret that may not be read",
+    code: "CredentialsMissing",
+    world: { members: THREE },
+    spoil: (world) =>
+      world.sim.setFaults(({ verb, kind, name }) =>
+        verb === "read" && kind === "Secret" && name === WISH["ordinal.dev/credentials"]
+          ? { before: { kind: "refused", message: "Forbidden", code: 403 } }
+          : {},
+      ),
+    correct: (world) => world.sim.setFaults(() => ({})),
+  },
+  {
     what: "a wrong password",
     code: "CredentialsRejected",
     world: { members: THREE, secret: { password: "wrong" } },

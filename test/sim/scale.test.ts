@@ -109,8 +109,10 @@ describe("as asked", () => {
 });
 
 describe("as somebody else does it", () => {
-  function kubectlScale(world: World, replicas: number): void {
-    world.sim.put("StatefulSet", REF, { spec: { replicas } });
+  function kubectlScale(world: World, replicas: number, manager = "kubectl"): void {
+    const owner = { manager, time: new Date(world.clock.now()).toISOString() };
+    const managedFields = [{ ...owner, fieldsV1: { "f:spec": { "f:replicas": {} } } }];
+    world.sim.put("StatefulSet", REF, { metadata: { managedFields }, spec: { replicas } });
   }
 
   test("members that were taken away are no longer counted on", async () => {
@@ -140,6 +142,19 @@ describe("as somebody else does it", () => {
     kubectlScale(world, 4);
     await rest(world);
     expect(shape(world)).toMatchObject({ replicas: 4 });
-    expect(world.annotation("ordinal.dev/conditions")).toContain("ReplicasContested");
+    expect(world.annotation("ordinal.dev/conditions")).toContain(
+      "replicas of mysql was set to 4 by kubectl, and",
+    );
+  });
+
+  test("an autoscaler that was there first is named, and goes on deciding", async () => {
+    const { world, client } = await established(3);
+    kubectlScale(world, 4, "kube-controller-manager");
+    await rest(world);
+    expect(shape(world)).toMatchObject({ replicas: 4, ackers: [1, 2, 3] });
+    await wish(world, 3);
+    expect(shape(world)).toMatchObject({ replicas: 4, ackers: [1, 2, 3] });
+    expect(world.annotation("ordinal.dev/conditions")).toContain("set to 4 by kube-controller-manager");
+    await nothingLost(world, client, [0, 1, 2, 3]);
   });
 });

@@ -26,8 +26,11 @@ const PATIENCE_MS = 240_000;
 export interface Scene {
   readonly cluster: Cluster;
   readonly ref: SetRef;
+  readonly openedAt: Date;
   /** Of an account with the rights of the shipped Role, in a file that only we can read. */
   readonly kubeconfig: string;
+  /** The same for another account of the namespace. */
+  kubeconfigOf(account: string): Promise<string>;
   readonly lines: string[];
   kubectl(...args: string[]): Promise<string>;
   annotate(...changes: string[]): Promise<void>;
@@ -46,18 +49,22 @@ const contextSchema = z.object({
   clusters: z.array(z.object({ name: z.string(), cluster: z.record(z.string(), z.unknown()) })).min(1),
 });
 
-/** A kubeconfig for the ServiceAccount `ordinal`, made from the administrator's. JSON is YAML. */
-async function limitedKubeconfig(cluster: Cluster, namespace: string, folder: string): Promise<string> {
-  const token = (await cluster.kubectl(["--namespace", namespace, "create", "token", "ordinal"])).trim();
+/** A kubeconfig for a ServiceAccount, made from the administrator's. JSON is YAML. */
+async function limitedKubeconfig(
+  cluster: Cluster,
+  { namespace, name }: SetRef,
+  folder: string,
+): Promise<string> {
+  const token = (await cluster.kubectl(["--namespace", namespace, "create", "token", name])).trim();
   const raw = await cluster.kubectl(["config", "view", "--raw", "--minify", "--flatten", "--output=json"]);
   const { clusters } = contextSchema.parse(JSON.parse(raw));
-  const path = join(folder, "kubeconfig");
+  const path = join(folder, `kubeconfig-${name}`);
   const config = {
     apiVersion: "v1",
     kind: "Config",
     clusters,
-    users: [{ name: "ordinal", user: { token } }],
-    contexts: [{ name: "test", context: { cluster: clusters[0]?.name, user: "ordinal", namespace } }],
+    users: [{ name, user: { token } }],
+    contexts: [{ name: "test", context: { cluster: clusters[0]?.name, user: name, namespace } }],
     "current-context": "test",
   };
   writeFileSync(path, JSON.stringify(config), { mode: 0o600 });
@@ -74,6 +81,7 @@ export async function openScene(
   if (access === null) throw new Error("there is no cluster");
   const cluster = openCluster(access);
   const ref: SetRef = { namespace, name: "mysql" };
+  const openedAt = new Date();
   const inNamespace = (...args: string[]) => cluster.kubectl(["--namespace", namespace, ...args]);
   await cluster.kubectl(["delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s"]);
   await cluster.kubectl(["create", "namespace", namespace]);
@@ -83,7 +91,8 @@ export async function openScene(
     change(manifestOf({ replicas: 3, args: SMALL, ...set })),
   );
   const folder = mkdtempSync(join(tmpdir(), "ordinal-e2e-"));
-  const kubeconfig = await limitedKubeconfig(cluster, namespace, folder);
+  const kubeconfigOf = (name: string) => limitedKubeconfig(cluster, { namespace, name }, folder);
+  const kubeconfig = await kubeconfigOf("ordinal");
   const lines: string[] = [];
   const hosts: LocalHost[] = [];
   const world = () => readWorld(cluster, ref);
@@ -105,7 +114,9 @@ export async function openScene(
   return {
     cluster,
     ref,
+    openedAt,
     kubeconfig,
+    kubeconfigOf,
     lines,
     kubectl: inNamespace,
     async annotate(...changes) {

@@ -67,9 +67,10 @@ export function grow(situation: Situation): Scaling {
 
 /** Fewer members than there are, or than are recorded: some of them have yet to go. */
 export function isShrinking(situation: Situation): boolean {
-  const { spec, observed, config } = situation;
+  const { size, observed, config } = situation;
   const recorded = [config.primary, ...config.ackers].some((one) => isLeaving(situation, one));
-  return recorded || (spec.replicas !== null && spec.replicas < observed.set.replicas);
+  // A wish that is contested is not carried out, so nobody is on their way.
+  return recorded || size < observed.set.replicas;
 }
 
 /** Why the highest ordinals cannot be taken away yet; null = they can. */

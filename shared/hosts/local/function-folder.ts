@@ -22,7 +22,7 @@ interface FunctionModule {
   readonly requestFunction?: RequestFunction;
 }
 
-/** Throws when a folder holds no module, or none of them a function of events: a deaf host is a mistake. */
+/** Throws when a folder holds no module, or none of them a function: a host that serves nothing is a mistake. */
 export async function loadFunctions(folder: string): Promise<Functions> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
@@ -36,6 +36,15 @@ export async function loadFunctions(folder: string): Promise<Functions> {
   }
   const events = modules.flatMap(({ eventFunction: fn }) => (fn === undefined ? [] : [fn]));
   const requests = modules.flatMap(({ requestFunction: fn }) => (fn === undefined ? [] : [fn]));
-  if (events.length === 0) throw new Error(`${folder} holds no function that accepts events`);
+  if (events.length + requests.length === 0) throw new Error(`${folder} holds no function`);
   return { events, requests };
+}
+
+/** Those of these names alone; none = all. Throws on a name that no function has. */
+export function selectFunctions({ events, requests }: Functions, names: readonly string[]): Functions {
+  const known = [...events, ...requests].map(({ name }) => name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`there is no function ${unknown}, only ${known.join(", ")}`);
+  const isMeant = ({ name }: { readonly name: string }) => names.length === 0 || names.includes(name);
+  return { events: events.filter(isMeant), requests: requests.filter(isMeant) };
 }

@@ -4,7 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
+import { loadFunctions, SOURCE_FOLDER, selectFunctions } from "./function-folder.ts";
 import type { HttpServerOptions } from "./http-server.ts";
 import { createLog } from "./platform.ts";
 import { startLocalHost } from "./start.ts";
@@ -25,6 +25,7 @@ const optionsSchema = z
     "look-seconds": z.coerce.number().int().min(1).max(86_400).default(10),
     concurrency: z.coerce.number().int().min(1).max(100).default(8),
     functions: z.string().default(SOURCE_FOLDER),
+    only: z.array(z.string().min(1)).default([]),
     sensor: z.enum(["on", "off"]).default("on"),
     "http-port": z.coerce.number().int().min(1).max(65_535).optional(),
     "http-address": z.string().min(1).default("127.0.0.1"),
@@ -51,6 +52,7 @@ function readOptions(): Options | string {
         "look-seconds": text,
         concurrency: text,
         functions: text,
+        only: { type: "string", multiple: true },
         sensor: text,
         "http-port": text,
         "http-address": text,
@@ -86,7 +88,7 @@ async function main(options: Options): Promise<void> {
     lookEveryMs: options["look-seconds"] * 1000,
     concurrency,
     sensor: options.sensor === "on",
-    functions: await loadFunctions(options.functions),
+    functions: selectFunctions(await loadFunctions(options.functions), options.only),
     log,
   });
   let stopping = false;
@@ -107,5 +109,9 @@ if (typeof options === "string") {
   process.stderr.write(`${options}\n`);
   process.exitCode = 2;
 } else {
-  await main(options);
+  // Whatever is wrong at the start is for whoever started it to put right.
+  await main(options).catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 2;
+  });
 }

@@ -55,6 +55,8 @@ export interface LocalHostOptions {
 }
 
 export interface LocalHost {
+  /** Null = no HTTP. */
+  readonly httpPort: number | null;
   readonly idle: Runner["idle"];
   /** Closes the sources and waits at most 5 s for the passes under way; a later pass finishes what is left. */
   stop(): Promise<void>;
@@ -87,6 +89,8 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   const { namespaces = [], sweepSeconds = 1, concurrency = 8, lookEveryMs = 10_000 } = options;
   const log = options.log ?? createLog("text");
   const functions = options.functions ?? (await loadFunctions(SOURCE_FOLDER));
+  if (functions.events.length === 0 && options.http === undefined)
+    throw new Error("nobody can reach functions of requests without a port for HTTP");
   const [clock, ids, component] = [systemClock, systemIds, "ordinal/local"];
   const { kubeconfig, context: kubeContext, wrapWatch = (source) => source } = options;
   const handle = createKube({
@@ -127,11 +131,14 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   });
   const server = await serveHttp(options, functions, { context, handle, runner });
   const watch = wrapWatch(watchSource(handle.watches, scopesOf(namespaces), clock));
-  const subscriptions = [watch, tickSource(sweepSeconds, clock)].map((source) => source(runner.emit));
+  // Without a function of events nobody is to be woken, and the rights to look need not be there.
+  const sources = functions.events.length === 0 ? [] : [watch, tickSource(sweepSeconds, clock)];
+  const subscriptions = sources.map((source) => source(runner.emit));
   const scope = namespaces.join(" ") || "all namespaces";
   const names = [...functions.events, ...(server === null ? [] : functions.requests)].map(({ name }) => name);
   log.info("serving", { functions: names.join(" "), scope, sweepSeconds, httpPort: server?.port });
   return {
+    httpPort: server?.port ?? null,
     idle: runner.idle,
     async stop() {
       for (const subscription of subscriptions) subscription.close();

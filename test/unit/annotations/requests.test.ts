@@ -80,15 +80,17 @@ interface Recorded {
   readonly state?: Partial<State>;
   readonly replicas?: number;
   readonly refused?: string;
+  readonly phase?: string;
   readonly ended?: readonly (readonly [reason: string, at: string, why: string])[];
 }
 
 function setOf(key: string, recorded: Recorded): StatefulSet {
-  const { wish, state: changes = {}, replicas = 3, refused, ended = [] } = recorded;
+  const { wish, state: changes = {}, replicas = 3, refused, phase, ended = [] } = recorded;
   const conditions =
     refused === undefined ? [] : [condition({ type: refused, reason: refused, message: "Why." })];
   const set = setWith({
     ...(wish !== undefined && { [key]: wish }),
+    ...(phase !== undefined && { [ANNOTATION.phase]: phase }),
     [ANNOTATION.state]: encodeState({ ...state, ...changes }),
     [ANNOTATION.conditions]: encodeConditions(conditions),
     [ANNOTATION.history]: encodeHistory(ended.map(([reason, at, why]) => entry({ reason, at, why }))),
@@ -105,6 +107,21 @@ const five = {
 describe("a request to scale", () => {
   test.each<[string, string, Recorded]>([
     ["has as many", "done", { wish: "5", replicas: 5, state: { established: five } }],
+    [
+      "has as many, some of them on their way",
+      "accepted",
+      { wish: "5", replicas: 5, state: { established: five }, phase: "Scaling" },
+    ],
+    [
+      "was paused on its way",
+      "accepted",
+      { wish: "5", replicas: 5, state: { established: five }, phase: "Paused" },
+    ],
+    [
+      "has as many, and one of them is broken",
+      "done",
+      { wish: "5", replicas: 5, state: { established: five }, phase: "Degraded" },
+    ],
     ["has fewer", "accepted", { wish: "5", replicas: 4, state: { established: five } }],
     [
       "has as many, and is not established",
@@ -125,6 +142,12 @@ describe("a request to scale", () => {
     ["refused, and has as many", "done", { wish: "5", replicas: 5, refused: "ScaleRefused" }],
   ])("of a cluster that %s is %s", (_, status, recorded) => {
     expect(answerOf(scale, setOf(ANNOTATION.replicas, recorded)).status).toBe(status);
+  });
+
+  test("of a cluster that is paused and whole is done", () => {
+    const ackers = [0, 2, 3, 4].map((ordinal) => ({ ordinal, serverUuid: `v${ordinal}` }));
+    const whole = { wish: "5", replicas: 5, phase: "Paused", state: { established: { ...five, ackers } } };
+    expect(answerOf(scale, setOf(ANNOTATION.replicas, whole)).status).toBe("done");
   });
 
   test("is not done while a recorded member is to go", () => {

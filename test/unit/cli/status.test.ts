@@ -116,7 +116,7 @@ orders-0  –     Ready  –       –         –         –    –
     const { out } = await ordinal("status mysql", { sets: [{ ...healthy, annotations }], pods: [] });
     expect(out.split("\n").slice(0, 3)).toEqual([
       "mysql is blocked until you act: Secret mysql-root does not exist.",
-      "  What you can do: create the Secret, or correct the annotation. `kubectl ordinal why mysql -n shop` shows what was decided and why.",
+      "  What you can do: create the Secret, grant the right to read it, or correct the annotation. `kubectl ordinal why mysql -n shop` shows what was decided and why.",
       "",
     ]);
   });

@@ -1,7 +1,12 @@
 /** Log lines stay lines whatever they hold, passwords have their length, and the folder of functions is served. */
 import { expect, test } from "vitest";
-import { loadFunctions, SOURCE_FOLDER } from "../../../shared/hosts/local/function-folder.ts";
+import {
+  loadFunctions,
+  SOURCE_FOLDER,
+  selectFunctions,
+} from "../../../shared/hosts/local/function-folder.ts";
 import { createLog, systemIds } from "../../../shared/hosts/local/platform.ts";
+import { startLocalHost } from "../../../shared/hosts/local/start.ts";
 import { EVENT_FUNCTIONS, REQUEST_FUNCTIONS } from "./functions.ts";
 
 function written(format: "json" | "text"): string[] {
@@ -41,6 +46,22 @@ test("the local host serves every folder of functions", async () => {
   const { events, requests } = await loadFunctions(SOURCE_FOLDER);
   expect(events.map(({ name }) => name)).toEqual(EVENT_FUNCTIONS.map(({ name }) => name));
   expect(requests.map(({ name }) => name)).toEqual(REQUEST_FUNCTIONS.map(({ name }) => name));
+});
+
+test("some of them alone can be served, and one that does not exist is a mistake", async () => {
+  const all = await loadFunctions(SOURCE_FOLDER);
+  expect(selectFunctions(all, [])).toEqual(all);
+  const two = selectFunctions(all, ["status", "sweep"]);
+  expect([two.events, two.requests].map((fns) => fns.map(({ name }) => name))).toEqual([
+    ["sweep"],
+    ["status"],
+  ]);
+  expect(() => selectFunctions(all, ["scal"])).toThrow(/no function scal, only .*scale/);
+});
+
+test("functions of requests that nobody can reach are a mistake", async () => {
+  const functions = selectFunctions(await loadFunctions(SOURCE_FOLDER), ["scale"]);
+  await expect(startLocalHost({ functions })).rejects.toThrow("without a port for HTTP");
 });
 
 test("a folder without functions is a mistake", async () => {

@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
+import { REQUEST_FUNCTIONS } from "../hosts/functions.ts";
 
 const folder = join(import.meta.dirname, "../../../infra/kustomize");
 const ruleSchema = z.strictObject({
   apiGroups: z.array(z.string()),
   resources: z.array(z.string()),
+  resourceNames: z.array(z.string()).optional(),
   verbs: z.array(z.string()),
 });
 const documentSchema = z.looseObject({ kind: z.string(), rules: z.array(ruleSchema).optional() });
@@ -36,4 +38,23 @@ test("two rights, one of them of the whole cluster", () => {
     },
   ]);
   expect(readFileSync(join(folder, "role.yaml"), "utf8")).not.toContain("ClusterRole");
+});
+
+test("each function of requests has an account of its own, which may ask whose a token is", () => {
+  const names = REQUEST_FUNCTIONS.map(({ name }) => name).toSorted();
+  const text = (file: string) => readFileSync(join(folder, "functions", file), "utf8");
+  const [binding] = parseAllDocuments(text("token-reviews.yaml")).map((each) => each.toJS());
+  expect(binding.subjects.map(({ name }: { name: string }) => name)).toEqual(
+    names.map((name) => `ordinal-${name}`),
+  );
+  const [{ resources }] = parseAllDocuments(text("kustomization.yaml")).map((each) => each.toJS());
+  expect(resources).toEqual([...names, "token-reviews"].toSorted().map((name) => `${name}.yaml`));
+  for (const name of names) {
+    const roles = grants(join(folder, "functions", `${name}.yaml`));
+    expect([name, roles.length > 0, roles.every((rule) => !JSON.stringify(rule).includes("*"))]).toEqual([
+      name,
+      true,
+      true,
+    ]);
+  }
 });
