@@ -41,6 +41,8 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
     "look at what is kept in `ordinal.tail`, apply what is missed, then delete its volume claim and its pod.",
   StateLost: "bring back the members that the message names; keep every volume until then.",
   MemberUnreachable: "find out why its pod does not run, when it stays so.",
+  ReplicaOutdated:
+    "nothing, unless the message says what it waits for. Keep binary logs for longer if it happens often.",
   ReplicaBroken:
     "remove the cause and run `START REPLICA` there; or delete its volume claim and its pod, and it is seeded anew.",
   ReplicaLagging:

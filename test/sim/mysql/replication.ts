@@ -240,7 +240,7 @@ function createDump(ends: Ends): Dump {
     semiSync,
     send(transaction) {
       if (had.has(transaction.gtid)) return;
-      const place = source.data.binlog.indexOf(transaction);
+      const place = source.data.firstPlace + source.data.binlog.indexOf(transaction);
       clock.after(NETWORK_MS, () =>
         routes.travel(source.name, replica.name, () =>
           replica.whenAwake(() => replica.whenRoom(() => receive(transaction, place))),

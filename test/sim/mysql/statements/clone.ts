@@ -52,7 +52,8 @@ async function clone(session: Session, account: string, host: string, password: 
   dropRelayLog(server);
   if (server.cloneFailures > 0) {
     server.cloneFailures -= 1;
-    volume.data = { ...volume.data, executed: new Gtids(), purged: new Gtids(), binlog: [] };
+    const nothing = { executed: new Gtids(), purged: new Gtids(), binlog: [], firstPlace: 0, filePlace: 0 };
+    volume.data = { ...volume.data, ...nothing };
     volume.clone = { state: "Failed", error: "Recovery failed. Please Retry Clone. (3862)" };
   } else {
     volume.data = copyData(donor.data);
