@@ -365,8 +365,9 @@ function judgeDiscard(
   const { volume, data } = server;
   const waiting = volume.relay.filter(({ gtid }) => !data.executed.has(gtid));
   const relayed = waiting.flatMap((transaction) => rowOf(transaction) ?? []);
+  const holders = [primary, donor].filter((one) => one != null && one !== server);
   for (const row of relayed) {
-    const kept = (primary !== undefined && holds(primary, row)) || !proven.has(row);
+    const kept = holders.some((one) => one != null && holds(one, row)) || !proven.has(row);
     require(kept, `INV-6: ${server.name} discards ${row}, received, acknowledged and not executed`);
   }
   if (what === "relay log" || donor === null) return;

@@ -273,9 +273,9 @@ function netTimeoutMs(replica: SimServer): number {
   return Number(replica.variable("replica_net_timeout")) * 1_000;
 }
 
-/** CHANGE REPLICATION SOURCE with both threads stopped (facts L2). */
-export function dropRelayLog(server: SimServer): void {
-  server.network.witness.discarding(server, "relay log", null);
+/** CHANGE REPLICATION SOURCE with both threads stopped (facts L2), or a copy of `donor`. */
+export function dropRelayLog(server: SimServer, donor: SimServer | null): void {
+  server.network.witness.discarding(server, "relay log", donor);
   server.volume.relay = [];
   server.volume.received = new Gtids();
 }

@@ -49,7 +49,7 @@ async function clone(session: Session, account: string, host: string, password: 
   server.network.witness.discarding(server, "data", donor);
   // Its logs are gone before it ends, so whoever receives from it cannot go on (measured).
   for (const dump of [...recipient.dumps]) dump.end(cannotSend("could not find next log"));
-  dropRelayLog(server);
+  dropRelayLog(server, donor);
   if (server.cloneFailures > 0) {
     server.cloneFailures -= 1;
     const nothing = { executed: new Gtids(), purged: new Gtids(), binlog: [], firstPlace: 0, filePlace: 0 };
