@@ -86,7 +86,7 @@ function serverFault(hands: Hands, fault: Extract<Fault, { target: Target }>, or
       kubelet.loseVolume(ordinal);
       return null;
     case "purgeLogs":
-      // Begun while commits wait, a new file holds up the heartbeat that would free them (docs/simulation.md).
+      // Begun while commits wait, a new file holds up the heartbeat that would free them: not modelled.
       if (server.running && !server.stopped && server.process.ackWaiters.size === 0)
         void server.rotate().then(() => server.purgeLogs());
       return null;

@@ -43,15 +43,6 @@ function pending(...changes: readonly Change[]): State["pending"] {
   return recordedBy(deciding(before, claimed, ...changes))?.pending ?? null;
 }
 
-/** mysql-4 was the primary before mysql-0, and had acknowledged its first two transactions. */
-const KNOWN = { executed: `${written(100)},\n${uuidOf(4)}:1-2`, terms: [term(1, 0), term(0, 4)] };
-/** mysql-1 was away when mysql-0 was elected, and has one more of them; mysql-2 has followed mysql-0 since. */
-const LEFT_FACTS = [
-  { received: `${written(60)},\n${uuidOf(4)}:1-3`, executed: written(60), terms: [term(0, 4)] },
-  { received: KNOWN.executed, ...KNOWN },
-] as const;
-const LEFT = LEFT_FACTS.map((of, index) => replica(index + 1, of, stopped));
-
 describe("elected is", () => {
   const own = (ordinal: number, last: number) => `${uuidOf(0)}:1-${last},\n${uuidOf(ordinal)}:1-3`;
   const table: readonly (readonly [string, number, readonly Change[]])[] = [
@@ -81,12 +72,6 @@ describe("elected is", () => {
         replica(1, { received: own(1, 100), executed: own(1, 100), terms: [term(1, 1)] }, stopped),
         cut(2),
       ],
-    ],
-    ["not who has what is left of an earlier primary", 2, [silent(0), ...LEFT]],
-    [
-      "the old primary, though a replica has what is left of an earlier one",
-      0,
-      [server(0, primaryFacts(3, { readOnly: true, ...KNOWN })), ...LEFT],
     ],
     [
       "who can execute it, of equals",
@@ -214,22 +199,7 @@ describe("elected is", () => {
 });
 
 describe("nobody is elected", () => {
-  const [away, followed] = LEFT_FACTS;
   const table: readonly (readonly [string, string, readonly Change[]])[] = [
-    [
-      "when it is not known that the others had all that an earlier primary had acknowledged",
-      "none of mysql-1, mysql-2 holds all that the others hold",
-      [silent(0), replica(1, away, stopped), replica(2, { ...followed, terms: away.terms }, stopped)],
-    ],
-    [
-      "when one lacks what the old primary itself began",
-      "none of mysql-1, mysql-2 holds all that the others hold",
-      [
-        silent(0),
-        replica(1, { ...away, received: `${written(101)},\n${uuidOf(4)}:1-3` }, stopped),
-        replica(2, followed, stopped),
-      ],
-    ],
     [
       "when each holds what the other lacks",
       "none of mysql-1, mysql-2 holds all that the others hold",

@@ -106,36 +106,6 @@ describe("standing", () => {
     expect(viewMembers(RULES, situation.members, config(3))[1]?.standing.kind).toBe(kind);
   });
 
-  const away: readonly (readonly [string, string, ServerFacts])[] = [
-    ["receives nothing", "outdated", replicaFacts(1, { channel: channelTo(0, { receiver: "off" }) })],
-    ["has no source", "outdated", replicaFacts(1, { channel: null })],
-    ["was told that it cannot be sent", "outdated", replicaFacts(1, { channel: channelTo(0, STARVED) })],
-    ["still receives", "following", replicaFacts(1)],
-    [
-      "may still connect",
-      "following",
-      replicaFacts(1, { channel: channelTo(0, { receiver: "connecting" }) }),
-    ],
-    [
-      "cannot execute what it has",
-      "broken",
-      replicaFacts(1, { channel: channelTo(0, { receiver: "off", applierError: "1032" }) }),
-    ],
-    [
-      "has received it",
-      "detached",
-      replicaFacts(1, { channel: channelTo(0, { receiver: "off" }), received: written(60) }),
-    ],
-  ];
-  test.each(away)("needs purged logs and %s: %s", (_, kind, of) => {
-    const received = of.received === of.executed ? written(50) : of.received;
-    const primary = primaryFacts(3, { purged: written(60) });
-    const situation = placed(3, server(0, primary), server(1, { ...of, executed: written(50), received }));
-    const { standing } = viewMembers(RULES, situation.members, config(3))[1] ?? {};
-    expect(standing?.kind).toBe(kind);
-    if (standing?.kind === "outdated") expect(standing.missing).toBe(`${uuidOf(0)}:51-60`);
-  });
-
   const silences: readonly (readonly [string, Change, string])[] = [
     ["no pod", podless(1), "its pod does not exist"],
     ["no answer", silent(1, "timeout"), "timeout"],

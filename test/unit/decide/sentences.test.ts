@@ -250,16 +250,6 @@ describe("of members", () => {
       "mysql-2 was the primary before and still takes writes; it is put out of service.",
       server(2, replicaFacts(2, { readOnly: false, terms: [term(1, 2)] })),
     ],
-    [
-      "ReplicaOutdated",
-      `mysql-2 lacks ${uuidOf(0)}:51-60, whose logs mysql-0 no longer has; it is counted on until enough other replicas acknowledge.`,
-      (of) =>
-        changed(
-          of,
-          server(0, primaryFacts(3, { purged: written(60) })),
-          replica(2, { executed: written(50) }, { receiver: "off" }),
-        ),
-    ],
     ["ReplicaBroken", "mysql-2 does not replicate: 1032.", replica(2, {}, { applierError: "1032" })],
     [
       "ReplicaLagging",
