@@ -87,4 +87,11 @@ export const SETTING_STATEMENTS: readonly Statement[] = [
       await session.server.rotate();
     },
   },
+  {
+    pattern: /^PURGE BINARY LOGS BEFORE NOW\(\) \+ INTERVAL 1 DAY$/,
+    run: (session) => {
+      session.need("BINLOG_ADMIN");
+      session.server.purgeLogs();
+    },
+  },
 ];
