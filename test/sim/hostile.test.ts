@@ -24,6 +24,7 @@ const WISHES = Object.values(KEYS).filter(({ writer }) => writer === "user");
 
 interface Watched {
   readonly world: World;
+  readonly statements: ReadonlySet<string>;
   /** What has left the process since the last call, and is as it must be. */
   check(value: string): void;
 }
@@ -59,7 +60,7 @@ function watch(world: World): Watched {
     expect(told.filter((message) => !isPlainSentence(message, 200))).toEqual([]);
     expect(pollution()).toEqual([]);
   }
-  return { world, check };
+  return { world, statements, check };
 }
 
 async function expectPlainEvents({ sim }: World): Promise<void> {
@@ -136,7 +137,7 @@ describe("in a wish", () => {
   });
 
   test.each(keys)("%s, of a cluster in operation", async (key) => {
-    const { world, check } = await settled();
+    const { world, statements, check } = await settled();
     const before = disks(world);
     for (const { value } of HOSTILE) {
       world.annotate({ [key]: value });
@@ -147,6 +148,7 @@ describe("in a wish", () => {
     await expectPlainEvents(world);
     world.annotate({ [key]: null, ...WISH });
     await expectHealthy(world);
+    expect(statements.size).toBeGreaterThan(1);
   });
 });
 
@@ -247,5 +249,52 @@ describe("in what Ordinal keeps", () => {
         expect(rows, `${path.join(".")}: ${value}`).toEqual([true, true, true]);
       }
     }
+  });
+});
+
+describe("in what is given to it otherwise", () => {
+  const encoded = (value: string) => Buffer.from(value, "utf8").toString("base64");
+
+  test("the name of the governing Service, which Kubernetes does not check", async () => {
+    for (const value of MALFORMED.filter((one) => !isName(one))) {
+      const { world, check } = watch(createWorld({ members: MEMBERS, set: { serviceName: value } }));
+      const before = disks(world);
+      await onePass(world);
+      check(value);
+      expect(disks(world)).toEqual(before);
+      const [ready] = decodeConditions(world.annotation(ANNOTATION.conditions));
+      expect(ready?.reason).toBe("NoGoverningService");
+    }
+  });
+
+  test.each(["username", "password"])("the %s of the user's Secret", async (field) => {
+    for (const { value } of HOSTILE) {
+      const secret = { username: "root", password: "root-password", [field]: value };
+      const { world, check } = watch(createWorld({ members: MEMBERS, secret }));
+      const before = disks(world);
+      await onePass(world);
+      check(value);
+      expect(disks(world)).toEqual(before);
+      if (field === "password" && value.length >= 8) {
+        expect(JSON.stringify(world.sim.raw("StatefulSet", REF))).not.toContain(
+          JSON.stringify(value).slice(1, -1),
+        );
+      }
+    }
+  });
+
+  test.each(["control", "replication-1"])("the password %s of our own Secret", async (field) => {
+    const name = { ...REF, name: "mysql-ordinal" };
+    const { world, check } = await settled();
+    const good = part(world.sim.raw("Secret", name) ?? {}, "data")[field];
+    const before = disks(world);
+    for (const { value } of HOSTILE) {
+      world.sim.put("Secret", name, { data: { [field]: encoded(value) } });
+      await onePass(world);
+      check(value);
+      expect(disks(world)).toEqual(before);
+    }
+    world.sim.put("Secret", name, { data: { [field]: good } });
+    await expectHealthy(world);
   });
 });

@@ -57,6 +57,7 @@ const BAD: readonly (readonly [string, ProblemCode, Change])[] = [
   ["replicas: 0", "ReplicasZero", (before) => ({ ...set({ replicas: 0 })(before), members: [] })],
   ["no volume claim", "NoPersistentVolume", set({ claimTemplates: [] })],
   ["no governing Service", "NoGoverningService", set({ serviceName: "" })],
+  ["a governing Service that cannot be", "NoGoverningService", set({ serviceName: "a.b" })],
   ["250 KiB of foreign annotations", "AnnotationsTooLarge", but({ annotationBytes: 256_000 })],
   ["a copied state", "StateForeign", annotated({ "ordinal.dev/state": copied })],
   ["a newer state", "StateTooNew", annotated({ "ordinal.dev/state": '{"v":2,"x":1}' })],
