@@ -8,13 +8,17 @@ import { describe, expect, test } from "vitest";
 import { decodeConditions } from "../../shared/annotations/conditions.ts";
 import { ANNOTATION, KEYS, type Key } from "../../shared/annotations/keys.ts";
 import { encodeRequests } from "../../shared/annotations/requests.ts";
+import { snapshot } from "../../shared/cli/snapshot.ts";
+import type { Kind } from "../../shared/model/kube.ts";
+import { type Outcome, succeed } from "../../shared/model/outcome.ts";
 import type { RequestEntry } from "../../shared/model/request.ts";
 import { HOSTILE, isName, isPlainSentence, MALFORMED, pollution } from "../support/hostile.ts";
 import type { Plan } from "./instance.ts";
 import { part } from "./kube/store.ts";
+import { modelOf } from "./kube/watching.ts";
 import { fingerprint } from "./mysql/volume.ts";
 import { REF } from "./ref.ts";
-import { type Beginning, createWorld, type World } from "./world.ts";
+import { type Beginning, type Build, createWorld, type World } from "./world.ts";
 
 const MEMBERS = [{ tables: ["shop.orders"], rows: 3 }, {}, {}];
 /** What the first of them holds. */
@@ -266,6 +270,31 @@ describe("in what is given to it otherwise", () => {
       expect(ready?.reason).toBe("NoGoverningService");
     }
   });
+
+  test.each(["before adoption", "in operation"])(
+    "a number of replicas that fills the memory, %s",
+    async (when) => {
+      const replicas = 2 ** 31 - 1;
+      const grown = <T>(kind: Kind, answer: Outcome<T>): Outcome<T> =>
+        answer.ok && kind === "StatefulSet" ? succeed({ ...answer.value, replicas }) : answer;
+      const build: Build = {
+        kube: (kube) => ({
+          ...kube,
+          read: async (kind, ref) => grown(kind, await kube.read(kind, ref)),
+          patch: async (kind, ref, patch) => grown(kind, await kube.patch(kind, ref, patch)),
+        }),
+      };
+      const beginning = when === "in operation" ? { beginning: await adopted } : {};
+      const { world, check } = watch(createWorld({ members: MEMBERS, build, ...beginning }));
+      await world.clock.pass(100);
+      await onePass(world);
+      check("");
+      const [first] = world.kubelet.servers;
+      expect(ROWS.every((row) => first?.data.rows.has(row))).toBe(true);
+      const set = modelOf("StatefulSet", world.sim.raw("StatefulSet", REF) ?? {});
+      expect(snapshot({ ...set, replicas }, []).members.length).toBeLessThanOrEqual(100);
+    },
+  );
 
   test.each(["username", "password"])("the %s of the user's Secret", async (field) => {
     for (const { value } of HOSTILE) {

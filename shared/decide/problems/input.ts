@@ -7,6 +7,7 @@ import { quote } from "../../annotations/text.ts";
 import type { Problem } from "../../model/condition.ts";
 import { OBJECT_NAME } from "../../model/kube.ts";
 import type { Observed } from "../../model/observed.ts";
+import { MEMBERS_MAX } from "../../model/state.ts";
 
 function blocking(code: Problem["code"], message: string): Problem {
   return { code, message, blocks: true };
@@ -19,6 +20,14 @@ function storage({ set }: Observed): readonly Problem[] {
       blocking(
         "ReplicasZero",
         `${set.name} has replicas: 0, so there is no server to manage; set replicas to 1 or more.`,
+      ),
+    );
+  }
+  if (set.replicas > MEMBERS_MAX) {
+    problems.push(
+      blocking(
+        "ScaleRefused",
+        `${set.name} has replicas: ${set.replicas}, and there can be ${MEMBERS_MAX} members at most; set replicas to that or less.`,
       ),
     );
   }
