@@ -381,7 +381,11 @@ test(
     );
     await fc.assert(
       fc.asyncProperty(fc.array(word, { maxLength: 8 }), async (args) => {
-        const nowMs = 0;
+        let tick = 0;
+        const ticks = () => {
+          tick += 1;
+          return tick;
+        };
         const calls = sim.calls.length;
         const code = await run(
           args.map((text) => text.toWellFormed()),

@@ -25,7 +25,7 @@ import { HOSTILE, isPlainSentence, pollution } from "../support/hostile.ts";
 import { jsonInput, mutatedText } from "../support/mutations.ts";
 import { propertyRuns } from "../support/property-runs.ts";
 import { condition, entry, setWith, state } from "../unit/annotations/support.ts";
-import { CLUSTER, NOW_MS, tokenOf } from "../unit/http/support.ts";
+import { CLUSTER, tokenOf } from "../unit/http/support.ts";
 import { samples } from "./gtid-sets.ts";
 
 const RUNS = { numRuns: propertyRuns(2_000, 100_000) };
