@@ -4,7 +4,9 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { KubeHandle } from "../adapters/kube/kube.ts";
+import { quote } from "../annotations/text.ts";
 import type { ClusterRef } from "../model/cluster.ts";
+import { OBJECT_NAME } from "../model/kube.ts";
 import { type ClusterRequest, scaleWishSchema, switchoverWishSchema } from "../model/request.ts";
 import { MEMBERS_MAX } from "../model/state.ts";
 import type { Clock } from "../ports/host.ts";
@@ -58,11 +60,21 @@ function wholeNumber(text: string): number {
   return read.data.replicas;
 }
 
+function isName(text: string): boolean {
+  return text.length <= 253 && OBJECT_NAME.test(text);
+}
+
+function namespaceName(text: string): string {
+  if (!isName(text)) throw new InvalidArgumentError("Write the name of a namespace.");
+  return text;
+}
+
 /** `mysql` or `shop/mysql`. */
 function refOf(name: string, options: Options, fallback: string): ClusterRef {
   const [first = "", second, ...more] = name.split("/");
-  if (more.length > 0 || first === "" || second === "") {
-    throw new WrongUseError(`"${name}" names no cluster: write NAME, or NAMESPACE/NAME.`);
+  // It becomes a part of a path: `..` and the like name nothing.
+  if (more.length > 0 || !isName(first) || (second !== undefined && !isName(second))) {
+    throw new WrongUseError(`${quote(name)} names no cluster: write NAME, or NAMESPACE/NAME.`);
   }
   if (second === undefined) return { namespace: options.namespace ?? fallback, name: first };
   if (options.namespace !== undefined && options.namespace !== first) {
@@ -107,7 +119,7 @@ async function perform(terminal: Terminal, options: Options, verb: Verb): Promis
 
 function withOptions(command: Command, formats: readonly OutputFormat[]): Command {
   return command
-    .option("-n, --namespace <name>", "namespace of the cluster")
+    .addOption(new Option("-n, --namespace <name>", "namespace of the cluster").argParser(namespaceName))
     .addOption(new Option("-o, --output <format>", "for machines, or with more columns").choices(formats))
     .option("--context <name>", "context of the kubeconfig")
     .option("--kubeconfig <path>", "path of the kubeconfig file");
