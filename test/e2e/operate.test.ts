@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { attempt } from "../../infra/local/process.ts";
 import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
 import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { grantedRights, rightsSeen } from "../support/e2e-rights.ts";
@@ -17,6 +18,7 @@ import { podsBehind } from "../support/world.ts";
 
 const access = testCluster();
 const none = access === null;
+const ROOT = join(import.meta.dirname, "../..");
 
 describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterReason})` : ""}`, () => {
   let scene: Scene;

@@ -18,6 +18,7 @@ import { createSimKube } from "../sim/kube/api-server.ts";
 import { HOSTILE, isName, pollution } from "../support/hostile.ts";
 import { inPieces, jsonInput, mutatedText } from "../support/mutations.ts";
 import { propertyRuns } from "../support/property-runs.ts";
+import { NO_SERVERS } from "../unit/cli/support.ts";
 
 const RUNS = { numRuns: propertyRuns(2_000, 100_000) };
 const TIMEOUT_MS = 900_000;
@@ -290,7 +291,7 @@ test(
           {
             ...{ out() {}, err() {}, colour: false },
             clock: { now: () => ticks() * 100, sleep: () => Promise.resolve() },
-            connect: () => ({ kube: sim.kube, namespace: "shop", close() {} }),
+            connect: () => ({ kube: sim.kube, servers: NO_SERVERS, namespace: "shop", close() {} }),
           },
         );
         expect([0, 1, 2, 3]).toContain(code);
