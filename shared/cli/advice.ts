@@ -33,7 +33,7 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
     "annotate `ordinal.dev/approve` with the epoch that the message names, or bring the primary back.",
   SwitchoverRefused: "name another member, or remove `ordinal.dev/switchover-to`.",
   ScaleRefused:
-    "bring the members that stay into order; it goes on by itself then. Or change `ordinal.dev/replicas`.",
+    "bring the members that stay into order; it goes on by itself then. Or change `ordinal.dev/replicas`, or the replicas.",
   ReplicasContested: "remove `ordinal.dev/replicas`, or keep the other writer of `replicas` away.",
   AcknowledgementsStalled:
     "nothing, when it passes. Otherwise look at the network; if somebody runs FLUSH BINARY LOGS there, delete the primary's pod.",
