@@ -21,22 +21,24 @@ export async function waitHealthy(stage: Stage, timeoutMs: number): Promise<Worl
   });
 }
 
-/** Who serves whom, by the Services' own selectors. */
+/** Who serves whom, by the Services' own selectors, once all members do. */
 export async function serving(
   stage: Stage,
 ): Promise<{ readonly primary: PodSeen; readonly replicas: readonly PodSeen[] }> {
   const { cluster } = stage;
   const behind = (role: string) => podsBehind(cluster, { ...PLACE, name: `${PLACE.name}-${role}` });
   return await waitFor("both Services to lead to their Pods", { timeoutMs: 15_000 }, async () => {
-    const [primaries, replicas] = await Promise.all([behind("primary"), behind("replicas")]);
+    const [world, primaries, replicas] = await Promise.all([
+      look(stage),
+      behind("primary"),
+      behind("replicas"),
+    ]);
     const [primary] = primaries;
-    if (primary !== undefined && primaries.length === 1 && replicas.length === 2) {
+    if (primary !== undefined && primaries.length === 1 && replicas.length === world.replicas - 1) {
       return { ok: true, value: { primary, replicas } };
     }
-    return {
-      ok: false,
-      saw: `${primaries.length} behind mysql-primary, ${replicas.length} behind mysql-replicas`,
-    };
+    const saw = `${primaries.length} behind mysql-primary, ${replicas.length} behind mysql-replicas`;
+    return { ok: false, saw: `${saw}, ${world.replicas} members` };
   });
 }
 
@@ -51,9 +53,9 @@ async function whyNotReplicated(stage: Stage): Promise<string | null> {
   return why === null ? null : `${primary.name} is not armed: ${why}`;
 }
 
-/** Until both replicas follow and acknowledge. */
+/** Until every replica follows and acknowledges. */
 export async function waitReplicated(stage: Stage, timeoutMs: number): Promise<void> {
-  await waitFor("3 of 3 servers in place", { timeoutMs, signal: stage.signal }, async () => {
+  await waitFor("all servers in place", { timeoutMs, signal: stage.signal }, async () => {
     const why = await whyNotReplicated(stage);
     return why === null ? { ok: true, value: null } : { ok: false, saw: why };
   });
@@ -121,5 +123,5 @@ export async function compareShop(stage: Stage): Promise<string> {
   const options = { except: [WRITTEN_SCHEMA], timeoutMs: 30_000 };
   const { rows, servers, differences } = await compareServers(addressOf(stage, primary), others, options);
   expectThat(differences.length === 0, `servers differ: ${differences[0]}`);
-  return `${rows.toLocaleString("en")} rows of ${SHOP_SCHEMA} equal on ${servers} of 3 servers`;
+  return `${rows.toLocaleString("en")} rows of ${SHOP_SCHEMA} equal on ${servers} of ${others.length + 1} servers`;
 }

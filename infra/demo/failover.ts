@@ -23,13 +23,13 @@ async function waitTakeover({ signal }: Stage, { acks }: Writer, sinceMs: number
   });
 }
 
-function pauseSince(acks: readonly Ack[], sinceMs: number): string {
+export function pauseSince(acks: readonly Ack[], sinceMs: number): string {
   const instants = acks.map(({ atMs }) => atMs);
   return seconds(longestPause(instants, sinceMs)?.ms ?? 0);
 }
 
 /** Everything that was acknowledged until now, looked for on the primary of now. */
-async function expectNothingLost(stage: Stage, { acks }: Writer): Promise<string> {
+export async function expectNothingLost(stage: Stage, { acks }: Writer): Promise<string> {
   const acked = acks.map(({ id }) => id);
   const { primary } = await serving(stage);
   const present = await withServer(addressOf(stage, primary), (_server, connection) =>

@@ -10,6 +10,7 @@ import { adopt, useServices } from "./adopt.ts";
 import { handBack, losePrimary } from "./failover.ts";
 import { deployPlainSet, loadRows, raiseCluster, startWriter } from "./prepare.ts";
 import { type Books, closeBooks, loseVolume } from "./reseed.ts";
+import { grow, shrinkPastPrimary } from "./scale.ts";
 import { PLACE } from "./stage.ts";
 import type { Tale } from "./tale.ts";
 import { followEvents } from "./witness.ts";
@@ -90,6 +91,10 @@ export async function tellStory({ context, tale, signal }: StoryOptions): Promis
     );
     await tale.chapter("switchover", `${victim} is asked back`, (found) =>
       handBack(stage, writer, victim, found),
+    );
+    await tale.chapter("grow", "three become five", (found) => grow(stage, writer, found));
+    await tale.chapter("shrink", "five become three again, and the primary is one that leaves", (found) =>
+      shrinkPastPrimary(stage, writer, found),
     );
     await tale.chapter("books", "every acknowledged write is there", (found) =>
       closeBooks(stage, workload, {

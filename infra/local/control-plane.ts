@@ -88,11 +88,22 @@ export function apiServer(instance: Instance, kube: string): Component {
   };
 }
 
-// One line for each request, written when it is answered: tests count requests by user agent.
+// One line for each request, written when it is answered: tests count requests by user agent. What accounts of pods
+// change is kept with its body, so that tests can look for secrets in it; bodies that hold secrets by right are not.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+  - level: Request
+    userGroups: ["system:serviceaccounts"]
+    verbs: [create, update, patch]
+    resources:
+      - group: ""
+        resources: [events, persistentvolumeclaims, pods, services]
+      - group: apps
+        resources: [statefulsets]
+      - group: events.k8s.io
+        resources: [events]
   - level: Metadata
 `;
 

@@ -33,14 +33,16 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
     "annotate `ordinal.dev/approve` with the epoch that the message names, or bring the primary back.",
   SwitchoverRefused: "name another member, or remove `ordinal.dev/switchover-to`.",
   ScaleRefused:
-    "bring the members that stay into order; it goes on by itself then. Or change `ordinal.dev/replicas`.",
+    "bring the members that stay into order; it goes on by itself then. Or change `ordinal.dev/replicas`, or the replicas.",
   ReplicasContested: "remove `ordinal.dev/replicas`, or keep the other writer of `replicas` away.",
   AcknowledgementsStalled:
-    "nothing, when it passes. Otherwise look at the network between the primary and its replicas.",
+    "nothing, when it passes. Otherwise look at the network; if somebody runs FLUSH BINARY LOGS there, delete the primary's pod.",
   DurabilityUnproven:
     "look at what is kept in `ordinal.tail`, apply what is missed, then delete its volume claim and its pod.",
   StateLost: "bring back the members that the message names; keep every volume until then.",
   MemberUnreachable: "find out why its pod does not run, when it stays so.",
+  ReplicaOutdated:
+    "nothing, unless the message says what it waits for. Keep binary logs for longer if it happens often.",
   ReplicaBroken:
     "remove the cause and run `START REPLICA` there; or delete its volume claim and its pod, and it is seeded anew.",
   ReplicaLagging:

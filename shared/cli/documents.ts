@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { conditionSchema } from "../model/condition.ts";
+import { planSchema } from "../model/plan.ts";
 import { historyEntrySchema } from "../model/state.ts";
 
 export const API_VERSION = "ordinal.dev/cli/v1";
@@ -68,7 +69,24 @@ export const historySchema = z.strictObject({
   entries: z.array(historyEntrySchema),
 });
 
+export const planDocumentSchema = z.strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal("Plan"),
+  namespace: z.string(),
+  name: z.string(),
+  /** What whoever asks would write; null = nothing, it is what the next pass would do by itself. */
+  wish: z.string().nullable(),
+  /** Of the first decision. */
+  why: z.string(),
+  ...planSchema.shape,
+});
+
 export type Cluster = z.infer<typeof cluster>;
 export type ClusterMember = z.infer<typeof memberSchema>;
 export type History = z.infer<typeof historySchema>;
-export type Document = z.infer<typeof clusterSchema> | z.infer<typeof clusterListSchema> | History;
+export type PlanDocument = z.infer<typeof planDocumentSchema>;
+export type Document =
+  | z.infer<typeof clusterSchema>
+  | z.infer<typeof clusterListSchema>
+  | History
+  | PlanDocument;

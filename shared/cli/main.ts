@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createKube } from "../adapters/kube/kube.ts";
 import { createLog, systemClock, systemIds } from "../hosts/local/platform.ts";
+import { forwardedServers } from "./forward.ts";
 import { run, type Terminal } from "./program.ts";
 
 const { env, stdout, stderr } = process;
@@ -26,16 +27,22 @@ const terminal: Terminal = {
   err: (text) => void stderr.write(text),
   colour: stdout.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
   clock: systemClock,
-  connect: (where) => {
-    const path = where.kubeconfig ?? kubeconfig();
-    return createKube({
+  connect: ({ kubeconfig: given, context }) => {
+    const path = given ?? kubeconfig();
+    const way = {
       ...(path !== undefined && { kubeconfig: path }),
-      ...(where.context !== undefined && { context: where.context }),
-      userAgent: "ordinal/cli",
-      clock: systemClock,
-      ids: systemIds,
-      log: createLog("text"),
-    });
+      ...(context !== undefined && { context }),
+    };
+    const [clock, ids, log] = [systemClock, systemIds, createLog("text")];
+    const { kube, namespace, close } = createKube({ ...way, userAgent: "ordinal/cli", clock, ids, log });
+    const servers = forwardedServers(way);
+    return {
+      ...{ kube, namespace, servers },
+      close() {
+        servers.close();
+        close();
+      },
+    };
   },
 };
 

@@ -4,11 +4,15 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { KubeHandle } from "../adapters/kube/kube.ts";
+import { quote } from "../annotations/text.ts";
 import type { ClusterRef } from "../model/cluster.ts";
-import { scaleWishSchema, switchoverWishSchema } from "../model/request.ts";
+import { OBJECT_NAME } from "../model/kube.ts";
+import { type ClusterRequest, scaleWishSchema, switchoverWishSchema } from "../model/request.ts";
 import { MEMBERS_MAX } from "../model/state.ts";
 import type { Clock } from "../ports/host.ts";
-import { pause, request, type Waiting } from "./orders.ts";
+import type { Servers } from "../ports/server.ts";
+import { pause, request } from "./orders.ts";
+import { plan, planPause } from "./plans.ts";
 import { coloured, plain } from "./table.ts";
 import { type Answer, type Ask, clusterStatus, fleetStatus, type OutputFormat, why } from "./verbs.ts";
 
@@ -24,7 +28,7 @@ export interface Terminal {
   readonly clock: Clock;
   readonly timeZone?: string;
   /** Throws when the kubeconfig cannot be used. */
-  connect(where: Where): Pick<KubeHandle, "kube" | "namespace" | "close">;
+  connect(where: Where): Pick<KubeHandle, "kube" | "namespace" | "close"> & { readonly servers: Servers };
 }
 
 interface Options extends Where {
@@ -34,6 +38,7 @@ interface Options extends Where {
 }
 
 interface OrderOptions extends Options {
+  readonly dryRun?: boolean;
   readonly wait?: boolean;
   readonly timeout: number;
 }
@@ -55,11 +60,21 @@ function wholeNumber(text: string): number {
   return read.data.replicas;
 }
 
+function isName(text: string): boolean {
+  return text.length <= 253 && OBJECT_NAME.test(text);
+}
+
+function namespaceName(text: string): string {
+  if (!isName(text)) throw new InvalidArgumentError("Write the name of a namespace.");
+  return text;
+}
+
 /** `mysql` or `shop/mysql`. */
 function refOf(name: string, options: Options, fallback: string): ClusterRef {
   const [first = "", second, ...more] = name.split("/");
-  if (more.length > 0 || first === "" || second === "") {
-    throw new WrongUseError(`"${name}" names no cluster: write NAME, or NAMESPACE/NAME.`);
+  // It becomes a part of a path: `..` and the like name nothing.
+  if (more.length > 0 || !isName(first) || (second !== undefined && !isName(second))) {
+    throw new WrongUseError(`${quote(name)} names no cluster: write NAME, or NAMESPACE/NAME.`);
   }
   if (second === undefined) return { namespace: options.namespace ?? fallback, name: first };
   if (options.namespace !== undefined && options.namespace !== first) {
@@ -85,6 +100,7 @@ async function perform(terminal: Terminal, options: Options, verb: Verb): Promis
   const nowMs = clock.now();
   const ask: Ask = {
     kube: handle.kube,
+    servers: handle.servers,
     format: options.output ?? "text",
     here: timeZone === undefined ? { nowMs } : { nowMs, timeZone },
     paint: terminal.colour ? coloured : plain,
@@ -103,27 +119,48 @@ async function perform(terminal: Terminal, options: Options, verb: Verb): Promis
 
 function withOptions(command: Command, formats: readonly OutputFormat[]): Command {
   return command
-    .option("-n, --namespace <name>", "namespace of the cluster")
+    .addOption(new Option("-n, --namespace <name>", "namespace of the cluster").argParser(namespaceName))
     .addOption(new Option("-o, --output <format>", "for machines, or with more columns").choices(formats))
     .option("--context <name>", "context of the kubeconfig")
     .option("--kubeconfig <path>", "path of the kubeconfig file");
 }
 
-function addOrders(program: Command, terminal: Terminal, ended: (exitCode: number) => void): void {
+type Ended = (exitCode: number) => void;
+
+const DRY_RUN = "show what would be done, and do nothing";
+
+/** Carries out what is asked, or shows its plan. */
+function carryOut(
+  terminal: Terminal,
+  name: string,
+  options: OrderOptions,
+  wish: ClusterRequest | { readonly kind: "pause" } | { readonly kind: "resume" },
+): Promise<number> {
+  const { clock } = terminal;
+  const { dryRun = false, wait = false, timeout: timeoutMs } = options;
+  if (options.output !== undefined && !dryRun) throw new WrongUseError("-o goes with --dry-run only.");
+  const say = (text: string) => terminal.err(`${text}\n`);
+  return perform(terminal, options, (ask, namespace) => {
+    const ref = refOf(name, options, namespace);
+    if (wish.kind === "pause") return dryRun ? planPause(ask, ref) : pause(ask, ref, true);
+    if (dryRun) return plan(ask, clock, ref, wish);
+    if (wish.kind === "resume") return pause(ask, ref, false);
+    return request(ask, ref, wish, wait ? { clock, timeoutMs, say } : null);
+  });
+}
+
+function addOrders(program: Command, terminal: Terminal, ended: Ended): void {
   const order = (name: string, description: string): Command =>
-    withOptions(program.command(name), [])
+    withOptions(program.command(name), ["json", "yaml"])
       .description(description)
-      .argument("<name>", "StatefulSet, or NAMESPACE/NAME");
+      .argument("<name>", "StatefulSet, or NAMESPACE/NAME")
+      .addOption(new Option("--dry-run", DRY_RUN).conflicts("wait"));
   const waits = (command: Command): Command =>
     command
       .option("--wait", "until it is done or refused")
       .addOption(
         new Option("--timeout <duration>", "how long to wait").argParser(durationMs).default(300_000, "5m"),
       );
-  const waitingOf = ({ wait, timeout }: OrderOptions): Waiting | null => {
-    const say = (text: string) => terminal.err(`${text}\n`);
-    return wait === true ? { clock: terminal.clock, timeoutMs: timeout, say } : null;
-  };
 
   waits(order("scale", "more or fewer members; fewer only once nobody counts on those that leave"))
     .addOption(
@@ -133,16 +170,7 @@ function addOrders(program: Command, terminal: Terminal, ended: (exitCode: numbe
     )
     .action(async (name: string, options: OrderOptions & { readonly replicas: number }) => {
       const { replicas } = options;
-      ended(
-        await perform(terminal, options, (ask, namespace) =>
-          request(
-            ask,
-            refOf(name, options, namespace),
-            { kind: "scale", wish: { replicas } },
-            waitingOf(options),
-          ),
-        ),
-      );
+      ended(await carryOut(terminal, name, options, { kind: "scale", wish: { replicas } }));
     });
 
   waits(order("switchover", "another member becomes the primary, with a short pause of writes"))
@@ -150,28 +178,28 @@ function addOrders(program: Command, terminal: Terminal, ended: (exitCode: numbe
     .action(async (name: string, options: OrderOptions & { readonly to: string }) => {
       const wish = switchoverWishSchema.safeParse({ to: options.to });
       if (!wish.success) throw new WrongUseError("--to must be the name of a pod, such as mysql-2.");
-      ended(
-        await perform(terminal, options, (ask, namespace) =>
-          request(
-            ask,
-            refOf(name, options, namespace),
-            { kind: "switchover", wish: wish.data },
-            waitingOf(options),
-          ),
-        ),
-      );
+      ended(await carryOut(terminal, name, options, { kind: "switchover", wish: wish.data }));
     });
 
-  for (const [verb, on, description] of [
-    ["pause", true, "Ordinal looks and changes nothing, until resume"],
-    ["resume", false, "Ordinal goes on after a pause"],
+  for (const [kind, description] of [
+    ["pause", "Ordinal looks and changes nothing, until resume"],
+    ["resume", "Ordinal goes on after a pause"],
   ] as const) {
-    order(verb, description).action(async (name: string, options: Options) => {
-      ended(
-        await perform(terminal, options, (ask, namespace) => pause(ask, refOf(name, options, namespace), on)),
-      );
+    order(kind, description).action(async (name: string, options: OrderOptions) => {
+      ended(await carryOut(terminal, name, options, { kind }));
     });
   }
+}
+
+function addPlan(program: Command, terminal: Terminal, ended: Ended): void {
+  withOptions(program.command("plan"), ["json", "yaml"])
+    .description("what the next pass would do now, step by step, with its statements")
+    .argument("<name>", "StatefulSet, or NAMESPACE/NAME")
+    .action(async (name: string, options: Options) => {
+      const verb: Verb = (ask, namespace) =>
+        plan(ask, terminal.clock, refOf(name, options, namespace), { kind: "plan" });
+      ended(await perform(terminal, options, verb));
+    });
 }
 
 /** The exit code. Throws on a bug only. */
@@ -179,7 +207,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   let exitCode = 0;
   const program = new Command("kubectl ordinal")
     .description(
-      "Looks at the databases that Ordinal manages, and asks for changes.\nIt needs to get and list StatefulSets and Pods, to patch StatefulSets for a change, and no database password.",
+      "Looks at the databases that Ordinal manages, and asks for changes.\nIt needs to get and list StatefulSets and Pods, to patch StatefulSets for a change, and no database password. A plan looks at the servers:\nit needs to get Secrets and to create pods/portforward too.",
     )
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) });
@@ -209,9 +237,11 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
       );
     });
 
-  addOrders(program, terminal, (code) => {
+  const ended: Ended = (code) => {
     exitCode = code;
-  });
+  };
+  addPlan(program, terminal, ended);
+  addOrders(program, terminal, ended);
 
   try {
     await program.parseAsync(args, { from: "user" });

@@ -12,7 +12,7 @@ import { oneLine } from "../annotations/text.ts";
 import { parseWish } from "../annotations/wish.ts";
 import { type Condition, PROBLEM_CODES } from "../model/condition.ts";
 import type { Pod, StatefulSet } from "../model/kube.ts";
-import type { HistoryEntry, State } from "../model/state.ts";
+import { type HistoryEntry, MEMBERS_SEEN_MAX, type State } from "../model/state.ts";
 import type { Cluster, ClusterMember } from "./documents.ts";
 
 /** Asked for by its user, or remembered by Ordinal from the time when it was. */
@@ -50,7 +50,8 @@ function member(name: string, ordinal: number, pod: Pod | undefined): ClusterMem
 
 function members(set: StatefulSet, pods: readonly Pod[]): readonly ClusterMember[] {
   const byName = new Map(pods.filter((pod) => pod.ownerUid === set.uid).map((pod) => [pod.name, pod]));
-  const wanted = Array.from({ length: set.replicas }, (_, ordinal) => `${set.name}-${ordinal}`);
+  const length = Math.min(set.replicas, MEMBERS_SEEN_MAX);
+  const wanted = Array.from({ length }, (_, ordinal) => `${set.name}-${ordinal}`);
   const surplus = [...byName.keys()].filter((name) => !wanted.includes(name)).sort();
   return [...wanted, ...surplus].map((name) =>
     member(name, Number(/\d+$/.exec(name)?.[0] ?? 0), byName.get(name)),

@@ -9,6 +9,7 @@ import type { ClusterRef } from "../model/cluster.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import { type Failure, unreachable } from "../model/outcome.ts";
 import type { Kube } from "../ports/kube.ts";
+import type { Servers } from "../ports/server.ts";
 import { API_VERSION, type Document } from "./documents.ts";
 import type { Here } from "./format.ts";
 import { type Found, readCluster, readFleet } from "./read.ts";
@@ -27,9 +28,11 @@ export interface Ask {
   readonly format: OutputFormat;
   readonly here: Here;
   readonly paint: Paint;
+  /** By the names of their pods; only plans look at them. */
+  readonly servers: Servers;
 }
 
-function print(document: Document, { format }: Ask, text: () => string): Answer {
+export function print(document: Document, { format }: Ask, text: () => string): Answer {
   switch (format) {
     case "json":
       return { exitCode: 0, output: `${JSON.stringify(document, null, 2)}\n` };

@@ -26,6 +26,8 @@ export type Standing =
   | { readonly kind: "deposed"; readonly waiters: number }
   /** Holds our data and can follow, but does not at present. */
   | { readonly kind: "detached" }
+  /** Lacks what is in no log of the primary's any more: it can never follow again, and only a copy helps. */
+  | { readonly kind: "outdated"; readonly missing: string }
   /** Follows no longer and cannot by itself. */
   | { readonly kind: "broken"; readonly error: string }
   | { readonly kind: "following"; readonly lagMs: number };
@@ -98,14 +100,18 @@ function standingOfRead(
     return { kind: "foreign", schemas: facts.survey?.schemas ?? [], extra };
   }
   if (extra !== "") return { kind: "errant", extra, archived: isArchived(rules, facts, primary, extra) };
-  const missing = positions.subtract(primary.purged, facts.executed);
-  if (missing !== "") {
-    return {
-      kind: "broken",
-      error: `the primary no longer has the logs of ${positions.shorten(missing, 60)}`,
-    };
-  }
+  const missing = positions.subtract(primary.purged, facts.received);
+  if (missing !== "" && isIdle(facts)) return { kind: "outdated", missing };
   return replicationStanding(rules, ordinal, facts, primary);
+}
+
+/**
+ * It receives nothing, so what it has received is final. A stream that runs began while the logs were there, and its
+ * replica was read before the primary, which may have deleted the newest of them since. What its applier cannot
+ * execute is for a person to look at first.
+ */
+function isIdle({ channel }: ServerFacts): boolean {
+  return channel === null || (channel.receiver === "off" && channel.applierError === null);
 }
 
 /** The tail of a server is kept on the primary by the uuid of the server that it was read from. */

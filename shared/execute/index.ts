@@ -1,6 +1,6 @@
 /**
- * Runs a decision: the prelude in order, the tracks side by side, then the finale. Stops a track at the first step that
- * fails and never decides what to do instead: the next look does. No step waits for an Event to be taken: it is
+ * Runs a decision: the prelude in order, the tracks side by side, then the finale. A lock that the next of these stages
+ * needs is kept for it. Stops a chain at the first step that fails and never decides what to do instead: the next look does. No step waits for an Event to be taken: it is
  * on its way before the record that says so, and nothing rests on it (ADR 14).
  */
 
@@ -9,7 +9,7 @@ import { type Decision, stepsOf } from "../model/decision.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Observed } from "../model/observed.ts";
 import type { Failure, Outcome } from "../model/outcome.ts";
-import { succeed } from "../model/outcome.ts";
+import { succeed, unreachable } from "../model/outcome.ts";
 import type { State } from "../model/state.ts";
 import type { Step, Track } from "../model/step.ts";
 import type { Clock, Ids, Log } from "../ports/host.ts";
@@ -72,16 +72,38 @@ export function describeStep(step: Step): string {
     case "LockAccount":
       return `${step.locked ? "locking" : "unlocking"} the replication account of member ${step.ordinal}`;
     case "AwaitHolders":
-      return `waiting until ${step.need} of members ${step.holders.join(", ")} hold what member ${step.primary} has`;
+      return `waiting until ${step.need} of ${members(step.holders)} hold what member ${step.primary} has`;
     case "Open":
       return `opening member ${step.ordinal} for writes in epoch ${step.epoch}`;
+    case "Confirm":
+      return `making sure that ${members(step.members.map(({ ordinal }) => ordinal))} still are as they were seen`;
+    case "HandOver":
+      return `leaving member ${step.ordinal} as an ordinary ${step.role}`;
+    case "Record":
+      return "recording what was decided";
+    case "Event":
+      return `telling ${step.reason}`;
+    case "EnsureAccounts":
+      return `making sure of passwords for the accounts of ${members(step.ordinals)}`;
+    case "LabelPod":
+      return `labelling pod ${step.pod}`;
+    case "AnnotateClaim":
+      return `annotating claim ${step.claim}`;
+    case "EnsureService":
+      return `routing Service ${step.name}`;
+    case "DeleteService":
+      return `removing Service ${step.name}`;
     default:
-      return step.kind;
+      return unreachable(step);
   }
 }
 
+function members(ordinals: readonly number[]): string {
+  return `members ${ordinals.join(", ")}`;
+}
+
 /** What the plan may rely on: the object with the intent, as it was observed or as this plan has recorded it. */
-interface Intent {
+export interface Intent {
   set: Observed["set"];
   state: State | null;
   /**
@@ -93,7 +115,7 @@ interface Intent {
   readonly telling: Telling[];
 }
 
-async function runStep(
+export async function runStep(
   { kube, clock, ids, component, contact, observed }: Executing,
   intent: Intent,
   sessions: Sessions,
@@ -161,6 +183,23 @@ async function unheard(telling: readonly Telling[]): Promise<readonly Halt[]> {
   );
 }
 
+/** The members that one chain alone acts on in both stages: it is the one that may leave its lock to the other. */
+function inherited(stage: readonly Track[], next: readonly Track[]): ReadonlySet<number> {
+  const alone = (chains: readonly Track[]): readonly number[] => {
+    const all = chains.flatMap((chain) => [...new Set(chain.flatMap(targets))]);
+    return all.filter((ordinal) => all.indexOf(ordinal) === all.lastIndexOf(ordinal));
+  };
+  const later = alone(next);
+  return new Set(alone(stage).filter((ordinal) => later.includes(ordinal)));
+}
+
+interface Chain {
+  readonly track: Track;
+  readonly sessions: Sessions;
+  /** Sessions that stay locked for the next stage. */
+  readonly leaves: ReadonlySet<number>;
+}
+
 export async function execute(executing: Executing, decision: Decision): Promise<Run> {
   const { observed, kube, contact, log, spares } = executing;
   const state = observed.state.kind === "valid" ? observed.state.state : null;
@@ -168,8 +207,7 @@ export async function execute(executing: Executing, decision: Decision): Promise
   let done = 0;
   connectEarly(executing, decision);
 
-  const runTrack = async (track: Track): Promise<Halt | null> => {
-    const sessions = new Sessions({ kube, contact, set: observed.set }, spares);
+  const runChain = async ({ track, sessions, leaves }: Chain): Promise<Halt | null> => {
     let whole = false;
     try {
       for (const step of track) {
@@ -185,16 +223,29 @@ export async function execute(executing: Executing, decision: Decision): Promise
       whole = true;
       return null;
     } finally {
-      await sessions.end(whole);
+      await sessions.end(whole, whole ? leaves : undefined);
     }
   };
 
-  const first = await runTrack(decision.prelude);
-  const beside = first === null ? await Promise.all(decision.tracks.map(runTrack)) : [first];
-  const halts = beside.every((halt) => halt === null) ? [await runTrack(decision.finale)] : beside;
+  const stages = [[decision.prelude], decision.tracks, [decision.finale]];
+  let halts: readonly Halt[] = [];
+  let before: readonly Chain[] = [];
+  try {
+    for (const [at, stage] of stages.entries()) {
+      const leaves = inherited(stage, stages[at + 1] ?? []);
+      const chains = stage.map((track): Chain => {
+        const sessions = new Sessions({ kube, contact, set: observed.set }, spares);
+        for (const chain of before) sessions.inherit(chain.sessions, track.flatMap(targets));
+        return { track, sessions, leaves };
+      });
+      before = chains;
+      halts = (await Promise.all(chains.map(runChain))).filter((halt) => halt !== null);
+      if (halts.length > 0) break;
+    }
+  } finally {
+    // Where a stage has failed, nobody comes for what others of it have left.
+    await Promise.all(before.map(({ sessions }) => sessions.end(false)));
+  }
   const recorded = intent.set === observed.set ? null : intent.set;
-  return {
-    ...{ done, recorded },
-    halts: [...halts.filter((halt) => halt !== null), ...(await unheard(intent.telling))],
-  };
+  return { ...{ done, recorded }, halts: [...halts, ...(await unheard(intent.telling))] };
 }

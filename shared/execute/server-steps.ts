@@ -27,7 +27,7 @@ interface Held {
   checked: boolean;
 }
 
-/** Sessions of one track with their locks, by ordinal. */
+/** Sessions of one chain with their locks, by ordinal. */
 export class Sessions {
   readonly fence: Fence;
   readonly #held = new Map<number, Held>();
@@ -41,7 +41,7 @@ export class Sessions {
   async on(member: Member, purpose: Purpose = "act"): Promise<Outcome<Held>> {
     const present = this.#held.get(member.ordinal);
     if (present !== undefined && present.purpose === purpose) return succeed(present);
-    // Two sessions of one track would wait for each other's lock.
+    // Two sessions of one chain would wait for each other's lock.
     await this.drop(member.ordinal);
     const opened = await this.#locked(member, purpose);
     if (!opened.ok) return opened;
@@ -67,13 +67,27 @@ export class Sessions {
     await present?.server.close();
   }
 
-  /** `whole`: nothing failed, so that later plans of this pass may go on with them. */
-  async end(whole: boolean): Promise<void> {
+  /**
+   * Goes on with sessions of chains that have reached their end, under the locks that these have taken. Nobody else has
+   * acted on those servers since, and what has been recorded meanwhile was recorded by this very plan.
+   */
+  inherit(from: Sessions, ordinals: readonly number[]): void {
+    for (const ordinal of ordinals) {
+      const held = from.#held.get(ordinal);
+      if (held === undefined) continue;
+      from.#held.delete(ordinal);
+      this.#held.set(ordinal, held);
+    }
+  }
+
+  /** `whole`: nothing failed, so that later plans of this pass may go on with them. `leaves` stay locked, to be inherited. */
+  async end(whole: boolean, leaves: ReadonlySet<number> = new Set()): Promise<void> {
     for (const [ordinal, { server, purpose }] of this.#held) {
+      if (leaves.has(ordinal) && purpose === "act") continue;
+      this.#held.delete(ordinal);
       if (whole && purpose === "act") await this.#spares.give(ordinal, server, this.fence.contact);
       else await server.close();
     }
-    this.#held.clear();
   }
 }
 
@@ -124,11 +138,16 @@ function administers(step: Step): boolean {
   return step.kind === "Prepare" && step.preparation.asAdministrator === true;
 }
 
-/** The servers on which a step acts or looks as our own account; none for steps on objects. */
-export function targets(step: Step): readonly number[] {
+/** The servers on which a step acts or looks; none for steps on objects. */
+export function serversOf(step: Step): readonly number[] {
   if (step.kind === "AwaitHolders") return [step.primary, ...step.holders];
   if (step.kind === "Confirm") return step.members.map(({ ordinal }) => ordinal);
-  return "ordinal" in step && !administers(step) ? [target(step)] : [];
+  return "ordinal" in step ? [target(step)] : [];
+}
+
+/** Those of them on which it does so as our own account. */
+export function targets(step: Step): readonly number[] {
+  return administers(step) ? [] : serversOf(step);
 }
 
 export async function runServerStep(scene: ServerScene, step: ServerStep): Promise<Outcome<null>> {
@@ -251,17 +270,15 @@ async function confirmAll(
   return (await Promise.all(answers)).find((answer) => !answer.ok) ?? succeed(null);
 }
 
-async function sessionOn(scene: ServerScene, ordinal: number): Promise<Outcome<Server>> {
+async function sessionOn(scene: ServerScene, ordinal: number): Promise<Outcome<Held>> {
   const member = memberAt(scene, ordinal);
-  if (!member.ok) return member;
-  const held = await scene.sessions.on(member.value);
-  return held.ok ? succeed(held.value.server) : held;
+  return member.ok ? await scene.sessions.on(member.value) : member;
 }
 
 async function confirm(
   scene: ServerScene,
   wanted: Confirmation,
-  session: Server,
+  held: Held,
   untilMs: number,
 ): Promise<Outcome<null>> {
   const { clock } = scene;
@@ -271,8 +288,9 @@ async function confirm(
     await scene.sessions.drop(wanted.ordinal);
     return stands;
   }
+  held.checked = true;
   for (;;) {
-    const looked = await engine.standstill(session);
+    const looked = await engine.standstill(held.server);
     if (!looked.ok) return looked;
     if (isStillSo(looked.value, wanted, engine.rules.positions)) return succeed(null);
     if (clock.now() >= untilMs)
@@ -300,13 +318,13 @@ async function awaitHolders(
   const { engine } = scene.fence.contact;
   const session = await sessionOn(scene, step.primary);
   if (!session.ok) return session;
-  const position = await engine.executed(session.value);
+  const position = await engine.executed(session.value.server);
   if (!position.ok) return position;
   const answers: Promise<Outcome<null>>[] = [];
   // One lock after the other, as in confirmAll.
   for (const ordinal of step.holders) {
     const holder = await sessionOn(scene, ordinal);
-    if (holder.ok) answers.push(engine.awaitExecuted(holder.value, position.value, step.timeoutMs));
+    if (holder.ok) answers.push(engine.awaitExecuted(holder.value.server, position.value, step.timeoutMs));
   }
   const holding = (await Promise.all(answers)).filter((answer) => answer.ok).length;
   if (holding >= step.need) return succeed(null);

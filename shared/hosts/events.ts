@@ -7,6 +7,7 @@
  */
 import { CloudEvent, HTTP } from "cloudevents";
 import { z } from "zod";
+import { oneLine } from "../annotations/text.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import { REQUEST_KINDS, type RequestKind } from "../model/request.ts";
 
@@ -106,7 +107,19 @@ function showsFailure(kind: string, status: unknown): boolean {
 
 /** 400 is the only answer to garbage: Knative repeats 404, 413, 429 and 5xx, and garbage stays garbage. */
 function refuse(reason: string): Outcome<never> {
-  return fail("refused", reason, { code: 400 });
+  return fail("refused", oneLine(reason, 200), { code: 400 });
+}
+
+/** What the SDK checks an event by says where it is wrong; nothing of what JSON.parse quotes is passed on. */
+const schemaErrorSchema = z.object({
+  errors: z.tuple([z.object({ instancePath: z.string() })], z.unknown()),
+});
+
+function whyUnreadable(error: unknown): string {
+  if (error instanceof SyntaxError) return "the body is not JSON";
+  const checked = schemaErrorSchema.safeParse(error);
+  const place = checked.success ? checked.data.errors[0].instancePath.slice(1) : "";
+  return place === "" ? "it cannot be read" : `${place} is not as CloudEvents 1.0 wants it`;
 }
 
 function firstIssue(error: z.ZodError): string {
@@ -153,7 +166,7 @@ export function readEvents(message: HttpMessage): Outcome<readonly IncomingEvent
     for (const event of events) event.validate();
   } catch (error) {
     // The SDK and JSON.parse report what is wrong with their input by throwing; this is their border.
-    return refuse(`not a CloudEvent: ${error instanceof Error ? error.message.slice(0, 200) : "unreadable"}`);
+    return refuse(`not a CloudEvent: ${whyUnreadable(error)}`);
   }
   const read: IncomingEvent[] = [];
   for (const event of events) {

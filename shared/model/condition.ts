@@ -38,6 +38,7 @@ export const PROBLEM_CODES = {
   DurabilityUnproven: "warning",
   StateLost: "warning",
   MemberUnreachable: "warning",
+  ReplicaOutdated: "warning",
   ReplicaBroken: "warning",
   ReplicaLagging: "warning",
   SeedFailed: "warning",

@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { ClusterRef } from "./cluster.ts";
 import { OBJECT_NAME } from "./kube.ts";
 import type { Outcome } from "./outcome.ts";
+import type { Preview } from "./plan.ts";
 import { MEMBERS_MAX } from "./state.ts";
 
 export const REQUEST_KINDS = ["scale", "switchover"] as const;
@@ -37,13 +38,6 @@ export type RequestEntry = z.infer<typeof requestEntrySchema>;
 export type ClusterRequest =
   | { readonly kind: "scale"; readonly wish: z.infer<typeof scaleWishSchema> }
   | { readonly kind: "switchover"; readonly wish: z.infer<typeof switchoverWishSchema> };
-
-/** What would be done, for people: nothing is decided from it. */
-export interface Preview {
-  readonly steps: readonly string[];
-  /** `code` is the condition that would say so. */
-  readonly refused: { readonly code: string; readonly message: string } | null;
-}
 
 export type PreviewRequest = (ref: ClusterRef, request: ClusterRequest) => Promise<Outcome<Preview>>;
 

@@ -10,6 +10,9 @@ export const STATE_VERSION = 1;
 /** The most members that anybody may ask for: one primary, and as many ackers as are recorded. */
 export const MEMBERS_MAX = 33;
 
+/** The most that are looked at, however many a StatefulSet or a text that was written by hand may name. */
+export const MEMBERS_SEEN_MAX = 100;
+
 const ordinal = z.number().int().min(0).max(999);
 const uuid = z.string().min(1).max(64);
 const instant = z.iso.datetime();

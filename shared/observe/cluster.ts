@@ -6,7 +6,7 @@ import { accountsSecretName } from "../access/index.ts";
 import type { PersistentVolumeClaim, Pod, Secret, Service, StatefulSet } from "../model/kube.ts";
 import type { Member, SecretObservation, ServiceObservation } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
-import type { State } from "../model/state.ts";
+import { MEMBERS_SEEN_MAX, type State } from "../model/state.ts";
 import type { Kube } from "../ports/kube.ts";
 
 /** Null = there is none. Rights by name may have been given for other names: that is told like one that is missing. */
@@ -98,11 +98,8 @@ function memberCount({ replicas }: StatefulSet, state: State | null): number {
   const configs = [state?.established, state?.pending].filter((config) => config != null);
   const recorded = configs.flatMap(({ primary, ackers }) => [primary, ...ackers]);
   const highest = Math.max(-1, ...recorded.map(({ ordinal }) => ordinal));
-  // A text that was written by hand may name any.
-  return Math.max(replicas, highest < RECORDED_MAX ? highest + 1 : 0);
+  return Math.max(Math.min(replicas, MEMBERS_SEEN_MAX), highest < MEMBERS_SEEN_MAX ? highest + 1 : 0);
 }
-
-const RECORDED_MAX = 100;
 
 /** One frame for each member, and the pods beyond them. Pods of other owners under our labels do not count. */
 export function frameMembers(

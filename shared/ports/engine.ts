@@ -100,4 +100,14 @@ export interface Engine {
   lock(server: Server, name: string, timeoutMs: number): Promise<Outcome<null>>;
   /** Gives back all locks of this session. */
   unlock(server: Server): Promise<Outcome<null>>;
+  /**
+   * In place of a server with these facts, for plans that are shown: the verbs act on it, it changes nothing, and
+   * tells each statement that would have been sent, with what would be known of the server then. What only reads is not
+   * told, nor is the lock. `secret` is what stands for every password, and occurs nowhere else: it is told as `***`.
+   */
+  standIn(
+    facts: () => ServerFacts,
+    secret: string,
+    told: (statement: string, facts: ServerFacts) => void,
+  ): Server;
 }

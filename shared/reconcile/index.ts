@@ -134,9 +134,11 @@ function isOurs(set: StatefulSet): boolean {
   return set.annotations[ANNOTATION.engine] !== undefined || set.labels[LABEL.managed] === "true";
 }
 
-export function engineOf(context: Pick<ReconcileContext, "engines">, set: StatefulSet): Engine {
-  const named = context.engines[set.annotations[ANNOTATION.engine] ?? ""];
-  const engine = named ?? Object.values(context.engines)[0];
+export function engineOf({ engines }: Pick<ReconcileContext, "engines">, set: StatefulSet): Engine {
+  const name = set.annotations[ANNOTATION.engine] ?? "";
+  // Somebody wrote it: `constructor` is in every object.
+  const named = Object.hasOwn(engines, name) ? engines[name] : undefined;
+  const engine = named ?? Object.values(engines)[0];
   if (engine === undefined) throw new Error("no engine is known");
   return engine;
 }

@@ -1,27 +1,30 @@
 /**
- * What would be done if something were asked for: looks at the cluster as a pass does, and rehearses. It changes
+ * What would be done now, or if something were asked for: looks at the cluster as a pass does, and rehearses. It changes
  * nothing; whoever asks for it really may meet another cluster by then.
  */
-import { REFUSALS } from "../annotations/requests.ts";
-import { rehearse } from "../decide/rehearse.ts";
-import { describeStep } from "../execute/index.ts";
+import { REFUSALS, wishAnnotation } from "../annotations/requests.ts";
 import { type ClusterRef, clusterKey } from "../model/cluster.ts";
-import { type Decision, stepsOf } from "../model/decision.ts";
+import type { Problem } from "../model/condition.ts";
 import type { Observed } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
-import type { ClusterRequest, Preview } from "../model/request.ts";
+import type { Preview } from "../model/plan.ts";
+import type { ClusterRequest } from "../model/request.ts";
+import type { Spec } from "../model/spec.ts";
 import { observe } from "../observe/index.ts";
+import type { Engine } from "../ports/engine.ts";
 import { engineOf, type ReconcileContext } from "./index.ts";
+import { rehearse } from "./rehearse.ts";
 
-const REFUSING: ReadonlySet<string> = new Set(Object.values(REFUSALS).flat());
-/** What people need not be told one by one. */
-const QUIET: ReadonlySet<string> = new Set(["Event", "Record", "LabelPod", "AnnotateClaim", "EnsureService"]);
+/** `plan`: nothing is asked for, what the next pass would do by itself. */
+export type Asked = ClusterRequest | { readonly kind: "plan" } | { readonly kind: "resume" };
 
-export async function preview(
-  { kube, servers, engines, clock, component }: ReconcileContext,
+export type PreviewContext = Pick<ReconcileContext, "kube" | "servers" | "engines" | "clock" | "component">;
+
+/** As a pass looks, at all of it. */
+export async function look(
+  { kube, servers, engines, component }: PreviewContext,
   ref: ClusterRef,
-  request: ClusterRequest,
-): Promise<Outcome<Preview>> {
+): Promise<Outcome<{ readonly observed: Observed; readonly engine: Engine }>> {
   const set = await kube.read("StatefulSet", ref);
   if (!set.ok) return set;
   const engine = engineOf({ engines }, set.value);
@@ -32,28 +35,69 @@ export async function preview(
     },
     set.value,
   );
+  return looked.ok ? succeed({ observed: looked.value.observed, engine }) : looked;
+}
+
+export async function preview(
+  context: PreviewContext,
+  ref: ClusterRef,
+  asked: Asked,
+): Promise<Outcome<Preview>> {
+  const looked = await look(context, ref);
   if (!looked.ok) return looked;
-  return succeed(previewOf(rehearse(asked(looked.value.observed, request), engine.rules, clock.now())));
+  const { engine, observed } = looked.value;
+  const { clock, component } = context;
+  return succeed(await previewOf(engine, observed, asked, { nowMs: clock.now(), component }));
 }
 
-function asked(observed: Observed, request: ClusterRequest): Observed {
-  const { wish } = observed;
+function specOf(asked: Asked): Partial<Spec> {
+  switch (asked.kind) {
+    case "scale":
+      return { replicas: asked.wish.replicas };
+    case "switchover":
+      return { switchoverTo: asked.wish.to };
+    case "resume":
+      return { paused: false };
+    case "plan":
+      return {};
+  }
+}
+
+/** The annotation that says the same, where one is written. */
+function annotationOf(asked: Asked): Readonly<Record<string, string>> {
+  if (asked.kind !== "scale" && asked.kind !== "switchover") return {};
+  const { key, value } = wishAnnotation(asked);
+  return { [key]: value };
+}
+
+function withWish(observed: Observed, asked: Asked): Observed {
+  const { wish, set } = observed;
   if (wish.spec === null) return observed;
-  const more =
-    request.kind === "scale" ? { replicas: request.wish.replicas } : { switchoverTo: request.wish.to };
-  return { ...observed, wish: { ...wish, spec: { ...wish.spec, ...more } } };
+  return {
+    ...observed,
+    set: { ...set, annotations: { ...set.annotations, ...annotationOf(asked) } },
+    wish: { ...wish, spec: { ...wish.spec, ...specOf(asked) } },
+  };
 }
 
-export function previewOf(decisions: readonly Decision[]): Preview {
-  const [first] = decisions;
-  const stands = first?.problems.find(({ code, blocks }) => blocks || REFUSING.has(code));
-  const refused = stands === undefined ? null : { code: stands.code, message: stands.message };
-  if (refused !== null) return { steps: [], refused };
-  const steps = decisions.flatMap((decision) => [
-    decision.why,
-    ...stepsOf(decision)
-      .filter(({ kind }) => !QUIET.has(kind))
-      .map((step) => `- ${describeStep(step)}`),
-  ]);
-  return { steps, refused };
+function refuses({ code, blocks }: Problem, { kind }: Asked): boolean {
+  return blocks || ((kind === "scale" || kind === "switchover") && REFUSALS[kind].includes(code));
+}
+
+/** From a snapshot alone. */
+export async function previewOf(
+  engine: Engine,
+  observed: Observed,
+  asked: Asked,
+  at: { readonly nowMs: number; readonly component: string },
+): Promise<Preview> {
+  const { first, turns, complete } = await rehearse(engine, withWish(observed, asked), at);
+  const { why } = first;
+  const stands = first.problems.find((problem) => refuses(problem, asked));
+  if (stands !== undefined) {
+    const { code, message } = stands;
+    return { plan: { stages: [], complete: true }, refused: { code, message }, why };
+  }
+  const stages = turns.map(({ decision, steps }) => ({ why: decision.why, steps: [...steps] }));
+  return { plan: { stages, complete }, refused: null, why };
 }

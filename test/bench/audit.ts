@@ -1,4 +1,4 @@
-/** Counts requests in the API server's audit log (policy level Metadata, one JSON object a line). */
+/** Counts requests in the API server's audit log (one JSON object a line). */
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 

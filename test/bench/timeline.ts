@@ -55,7 +55,7 @@ export function timelineOf(
   };
   return {
     detectionMs: since(woken),
-    decisionMs: since(step("Record")),
+    decisionMs: since(step("recording")),
     promotionMs: since(step("opening member")),
     firstMs: { direct: since(first.direct), service: since(first.service) },
     oursMs: woken === null || first.direct === null ? null : Math.max(0, Math.round(first.direct - woken)),

@@ -159,7 +159,57 @@ function followCases(story: Story, run: Run): void {
   });
 }
 
+/** Member 2 is away while its source deletes the logs of what it lacks; member 1 has received all of it. */
+function purgeCases(story: Story, run: Run): void {
+  const GONE = "PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY";
+
+  run("a receiver whose place is in no log any more ends, and one that was there goes on", async () => {
+    await story.on(2, (server) => rows(server, "STOP REPLICA"));
+    await story.on(0, async (server) => got(await server.query(`INSERT INTO ${TABLE} VALUES (?)`, ["gone"])));
+    const { executed } = await story.facts(0);
+    await story.until(1, (facts) => gtidSets.contains(facts.executed, executed));
+    await story.on(0, async (server) => {
+      await rows(server, "FLUSH BINARY LOGS");
+      // A file that is still being sent is not deleted, so it may take another attempt.
+      for (let attempt = 1; ; attempt += 1) {
+        await rows(server, GONE);
+        if (gtidSets.contains((await story.facts(0)).purged, executed)) break;
+        if (attempt === 20) throw new Error("the logs are still there");
+        await story.subject.sleep(250);
+      }
+    });
+    await story.on(2, (server) => rows(server, "START REPLICA"));
+    const away = await story.until(2, ({ channel }) => channel?.receiver === "off");
+    expect(away.channel).toMatchObject({ starved: true, applier: "on", applierError: null });
+    expect(away.channel?.receiverError).toContain("(13114)");
+    expect(gtidSets.contains(away.received, (await story.facts(0)).purged)).toBe(false);
+    await story.on(0, async (server) =>
+      got(await server.query(`INSERT INTO ${TABLE} VALUES (?)`, ["after"])),
+    );
+    const after = (await story.facts(0)).executed;
+    const { channel } = await story.until(1, (facts) => gtidSets.contains(facts.executed, after));
+    expect(channel).toMatchObject({ receiver: "on", starved: false });
+  });
+
+  run("it is made anew only when all that it has is covered, and goes on with what it lacked", async () => {
+    const { executed } = await story.facts(0);
+    const uncovered = gtidSets.subtract(executed, (await story.facts(2)).executed);
+    const copy = (covered: string) =>
+      story.on(2, (server) => mysql.seed(server, story.peer(1, 1), 60_000, covered));
+    expect(await copy(uncovered)).toMatchObject({ ok: false, failure: { kind: "conflict" } });
+    const { startedAtMs } = await story.facts(2);
+    got(await copy(executed));
+    const anew = await story.until(2, (facts) => facts.startedAtMs > startedAtMs);
+    expect(anew.seeding.kind).toBe("done");
+    await story.prepare(2, "replica");
+    got(await story.on(2, (server) => mysql.follow(server, story.peer(0, 2), "full")));
+    await story.until(2, (facts) => gtidSets.contains(facts.executed, executed));
+    expect(await story.subject.values(2)).toEqual(expect.arrayContaining(["gone", "after"]));
+  });
+}
+
 export function replicationCases(story: Story, run: Run): void {
   cloneCases(story, run);
   followCases(story, run);
+  purgeCases(story, run);
 }

@@ -223,7 +223,7 @@ describe.skipIf(none)(`changes of the primary${none ? ` (skipped: ${noClusterRea
     await expectWhole(workload);
     expect((await scene.world()).pods.find(({ name }) => name === before.name)?.uid).toBe(before.uid);
     // One after the other; of what is done side by side the first that is met ends the run.
-    const each = ["Record", "Confirm", "opening"];
+    const each = ["recording", "making sure that members", "opening"];
     for (const step of each) expect([...met]).toContainEqual(expect.stringMatching(`^${step}`));
   });
 

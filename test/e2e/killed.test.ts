@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ADOPT, allReady, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
+import type { HostLine } from "../support/host-process.ts";
 import { checkLedger } from "../support/ledger.ts";
 import { whyNotArmed, whyNotFollowing, withServer } from "../support/servers.ts";
 import { untilNewStep } from "../support/stepwise.ts";
@@ -30,7 +31,8 @@ describe.skipIf(none)(`killed at each step${none ? ` (skipped: ${noClusterReason
     const workload = startWorkload({ ...primary, locate: async () => primary.host, ...rate });
     await scene.annotate(...ADOPT);
     const met = new Set<string>();
-    const host = { namespace: scene.ref.namespace, kubeconfig: scene.kubeconfig, eachOfAKind: true };
+    const onLine = (line: HostLine) => void scene.lines.push(JSON.stringify(line));
+    const host = { namespace: scene.ref.namespace, kubeconfig: scene.kubeconfig, eachOfAKind: true, onLine };
     while ((await untilNewStep(host, met)) !== null) expect(met.size).toBeLessThan(KILLS_MAX);
     expect(met.size).toBeGreaterThan(20);
     const world = await scene.world();

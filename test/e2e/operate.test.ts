@@ -2,6 +2,7 @@
  * A cluster in operation, as whoever is on call sees it: the kubectl plugin, a replica that lags, a primary
  * that dies, a new member that holds somebody else's data, and in the end which rights all of it took.
  */
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { attempt } from "../../infra/local/process.ts";
@@ -83,6 +84,48 @@ describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterRea
       env: { ...nowhere, PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` },
     });
     expect(lost.code).toBe(2);
+  });
+
+  /** A kubeconfig for somebody who has the rights that docs/cli.md names for plans, and no others. */
+  const planner = async (): Promise<string> => {
+    const reading = "--resource=statefulsets.apps,pods,persistentvolumeclaims,services,secrets";
+    await scene.kubectl("create", "serviceaccount", "planner");
+    await scene.kubectl("create", "role", "looking", "--verb=get,list", reading);
+    await scene.kubectl("create", "role", "reaching", "--verb=create", "--resource=pods/portforward");
+    for (const role of ["looking", "reaching"]) {
+      const account = `--serviceaccount=${scene.ref.namespace}:planner`;
+      await scene.kubectl("create", "rolebinding", role, `--role=${role}`, account);
+    }
+    const token = (await scene.kubectl("create", "token", "planner")).trim();
+    const path = join(dirname(scene.kubeconfig), "planner");
+    const config = JSON.parse(readFileSync(scene.kubeconfig, "utf8"));
+    const users = [{ name: "ordinal", user: { token } }];
+    writeFileSync(path, JSON.stringify({ ...config, users }), { mode: 0o600 });
+    return path;
+  };
+
+  test("kubectl ordinal shows a plan from a look at the servers, and changes nothing", async () => {
+    const before = stateOf(await scene.world());
+    const kubeconfig = await planner();
+    // It reaches the servers by the kubectl that it finds.
+    const ask = (...args: string[]) => plugin(...args, "-n", scene.ref.namespace, "--kubeconfig", kubeconfig);
+    const settled = await ask("plan", "mysql");
+    expect([settled.code, settled.stderr]).toEqual([0, ""]);
+    expect(settled.stdout).toContain("Nothing was changed.");
+    const foreseen = await ask("switchover", "mysql", "--to", "mysql-1", "--dry-run");
+    expect([foreseen.code, foreseen.stderr]).toEqual([0, ""]);
+    expect(foreseen.stdout).toContain("SET GLOBAL super_read_only = ON;");
+    expect(foreseen.stdout).toMatch(/CHANGE REPLICATION SOURCE TO .*SOURCE_PASSWORD = '\*\*\*'/);
+    const json = await ask("scale", "mysql", "--replicas", "1", "--dry-run", "-o", "json");
+    expect(JSON.parse(json.stdout)).toMatchObject({ kind: "Plan", name: "mysql", complete: true });
+    const refused = await ask("switchover", "mysql", "--to", "mysql-0", "--dry-run");
+    expect([refused.code, refused.stdout]).toEqual([2, ""]);
+    expect(refused.stderr).toContain("it is the primary already");
+    await scene.kubectl("delete", "rolebinding", "reaching");
+    const cut = await ask("plan", "mysql");
+    expect([cut.code, cut.stdout]).toEqual([1, ""]);
+    expect(cut.stderr).toMatch(/mysql-\d is ready, but cannot be reached from here: .*forbidden/);
+    expect(stateOf(await scene.world())).toEqual(before);
   });
 
   test("a member with somebody else's data is left alone, and seeded once it is empty", async () => {

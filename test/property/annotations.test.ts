@@ -20,7 +20,7 @@ import { propertyRuns } from "../support/property-runs.ts";
 import { setWith } from "../unit/annotations/support.ts";
 
 const RUNS = { numRuns: propertyRuns(1_000) };
-const MANY_RUNS = { numRuns: propertyRuns(10_000) };
+const MANY_RUNS = { numRuns: propertyRuns(10_000, 100_000) };
 
 const text = (maxLength: number) => fc.string({ unit: "binary", maxLength });
 const instant = fc

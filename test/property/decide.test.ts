@@ -68,16 +68,25 @@ test("INV-9: who is seeded is blank, or has nothing that is not archived, and is
       expect(ordinal).not.toBe(config.primary.ordinal);
       expect(ordinal).not.toBe(donor);
       const view = viewMembers(RULES, of.members, config).find((member) => member.ordinal === ordinal);
-      expect(view?.standing).toMatchObject(
-        covered === null ? { kind: "blank" } : { kind: "errant", archived: true },
-      );
-      if (covered === null) continue;
+      const { kind } = view?.standing ?? {};
+      if (covered === null) {
+        expect(kind).toBe("blank");
+        continue;
+      }
       const server = factsAt(of, ordinal);
       expect(RULES.positions.contains(covered, server?.received ?? "?")).toBe(true);
       const counted = [state?.established, state?.pending].flatMap((one) =>
         one == null ? [] : [one.primary, ...one.ackers],
       );
       expect(counted.map((one) => one.serverUuid)).not.toContain(server?.serverUuid);
+      // Nothing of its own, nothing to keep.
+      if (kind === "outdated") {
+        expect(RULES.positions.contains(factsAt(of, config.primary.ordinal)?.executed ?? "", covered)).toBe(
+          true,
+        );
+        continue;
+      }
+      expect(view?.standing).toMatchObject({ kind: "errant", archived: true });
       expect(state?.unproven).not.toContain(server?.serverUuid);
       const track = decision.tracks.find((steps) =>
         steps.some((step) => step.kind === "Seed" && step.ordinal === ordinal),
@@ -191,19 +200,33 @@ test("INV-1: who is elected holds everything that enough ackers, cut from the ol
     const primaries = [config.primary, ...remembered].map(({ serverUuid }) => serverUuid);
     const ofCluster = (lacking: string) =>
       primaries.some((uuid) => RULES.positions.without(lacking, uuid) !== lacking);
-    // What it lost, it does not speak for.
-    const whole = readAckers(of, config).every(
-      ({ received }) => !ofCluster(RULES.positions.subtract(received, primary?.received ?? "")),
-    );
+    // What it lost, it does not speak for; with its own term row it has all that came before.
+    const ownTerm =
+      primary?.terms.toSorted((a, b) => b.epoch - a.epoch)[0]?.serverUuid === primary?.serverUuid;
+    const whole = readAckers(of, config).every(({ received }) => {
+      const lost = RULES.positions.subtract(received, primary?.received ?? "");
+      return ownTerm ? RULES.positions.without(lost, config.primary.serverUuid) === lost : !ofCluster(lost);
+    });
     const same = primary !== null && primary.serverUuid === config.primary.serverUuid;
     const final = same && primary.readOnly && primary.acks.waiters === 0 && whole;
     const enough = final || cut.length >= config.ackers.length - config.ackCount + 1;
     expect(enough || of.wish.spec?.lossAcceptedEpoch === before.epoch).toBe(true);
     const elected = factsAt(of, after.pending.primary.ordinal);
     expect(elected?.serverUuid).toBe(after.pending.primary.serverUuid);
-    for (const voter of final ? [primary, ...cut] : cut) {
-      const lacking = RULES.positions.subtract(voter?.received ?? "", elected?.received ?? "");
-      expect(ofCluster(lacking)).toBe(false);
+    const voters = final ? [primary, ...cut] : cut;
+    // Whoever has the newest term row, the old primary's, has all that was acknowledged before it.
+    const newest = Math.max(...voters.flatMap(({ terms }) => terms.map(({ epoch }) => epoch)));
+    const rows = voters.flatMap(({ terms }) => terms.filter(({ epoch }) => epoch === newest));
+    const proven = enough && rows[0]?.serverUuid === config.primary.serverUuid;
+    const had = voters
+      .filter(({ terms }) => terms.some(({ epoch }) => epoch === newest))
+      .map(({ received }) => received);
+    for (const voter of voters) {
+      const lacking = RULES.positions.subtract(voter.received, elected?.received ?? "");
+      const own = RULES.positions.without(lacking, config.primary.serverUuid) !== lacking;
+      const left = RULES.positions.without(lacking, config.primary.serverUuid);
+      const neverHad = had.every((position) => RULES.positions.subtract(left, position) === left);
+      expect(ofCluster(lacking) && (own || !proven || !neverHad)).toBe(false);
     }
   });
 });

@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseWish } from "../../shared/annotations/wish.ts";
 import { modelOf } from "../sim/kube/watching.ts";
+import { MALFORMED } from "../support/hostile.ts";
 import { propertyRuns } from "../support/property-runs.ts";
-import { NASTY } from "../unit/annotations/support.ts";
 import { CLUSTER, openPlace, type Sending, tokenOf } from "../unit/http/support.ts";
 
 const text = (maxLength: number) => fc.string({ unit: "binary", maxLength });
-const nasty = fc.oneof(fc.constantFrom(...NASTY), text(60));
+const nasty = fc.oneof(fc.constantFrom(...MALFORMED), text(60));
 const part = fc.oneof(
   fc.constantFrom("clusters", "shop", "mysql", "scale", "switchover", "operations"),
   nasty,
@@ -104,6 +104,7 @@ test("requests: none throws, none is a 5xx but 501 and 503, and what stands afte
         expect(parseWish(modelOf("StatefulSet", place.set())).problems).toEqual([]);
       },
     ),
-    { numRuns: propertyRuns(1_000) },
+    // Each is up to eight requests.
+    { numRuns: propertyRuns(1_000, 25_000) },
   );
-});
+}, 900_000);

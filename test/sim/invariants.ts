@@ -75,6 +75,8 @@ function holds({ data, volume }: SimServer, row: string): boolean {
 
 function holdsTerm({ data, volume }: SimServer, epoch: number): boolean {
   const logged = [...data.binlog, ...volume.relay];
+  // A row outlives the logs that brought it.
+  if (data.terms.has(epoch)) return true;
   return logged.some(({ mark }) => mark !== null && "term" in mark && mark.term === epoch);
 }
 
@@ -355,17 +357,25 @@ interface Discard {
   readonly primary: SimServer | undefined;
 }
 
-function judgeDiscard(world: Seen, { proven }: Memory, { server, what, donor, primary }: Discard): void {
+function judgeDiscard(
+  world: Seen,
+  { proven, unproven }: Memory,
+  { server, what, donor, primary }: Discard,
+): void {
   const { volume, data } = server;
   const waiting = volume.relay.filter(({ gtid }) => !data.executed.has(gtid));
   const relayed = waiting.flatMap((transaction) => rowOf(transaction) ?? []);
+  const holders = [primary, donor].filter((one) => one != null && one !== server);
   for (const row of relayed) {
-    const kept = (primary !== undefined && holds(primary, row)) || !proven.has(row);
+    const kept = holders.some((one) => one != null && holds(one, row)) || !proven.has(row);
     require(kept, `INV-6: ${server.name} discards ${row}, received, acknowledged and not executed`);
   }
   if (what === "relay log" || donor === null) return;
   const archived = archivedOf(world, volume.serverUuid);
-  const marked = [...data.binlog, ...waiting].filter((transaction) => rowOf(transaction) !== null);
+  // Whose logs are gone is known by what was seen of its commit.
+  const executed = [...data.rows].flatMap((row) => proven.get(row) ?? unproven.get(row) ?? []);
+  const all = new Set([...data.binlog, ...waiting, ...executed]);
+  const marked = [...all].filter((transaction) => rowOf(transaction) !== null);
   for (const transaction of marked) {
     const row = rowOf(transaction) ?? "";
     const held = holds(donor, row) || (primary !== undefined && primary !== server && holds(primary, row));

@@ -114,7 +114,7 @@ export const WORKFLOWS: readonly Workflow[] = [
   },
   {
     name: "fewer members",
-    effectsMin: 20,
+    effectsMin: 15,
     due: (seed) => scaling(seed, 5, 3),
   },
   {

@@ -2,8 +2,9 @@
  * What the steps on Kubernetes objects make of a snapshot, as if they had been run and looked at again. Steps
  * on servers are left out: what they do to a server is the simulation's business.
  */
+
+import { afterStep } from "../../shared/decide/after-step.ts";
 import { decide } from "../../shared/decide/index.ts";
-import { afterStep } from "../../shared/decide/rehearse.ts";
 import { type Decision, stepsOf } from "../../shared/model/decision.ts";
 import type { EngineRules } from "../../shared/model/engine.ts";
 import type { Observed } from "../../shared/model/observed.ts";

@@ -10,8 +10,10 @@ export async function buildPlugin(): Promise<void> {
 }
 
 export function runPlugin(kubeconfig: string, args: readonly string[]): Promise<RunOutcome> {
-  // By its first line the plugin finds the Node that runs this test.
-  const path = [join(ROOT, "dist"), dirname(process.execPath), process.env["PATH"]].join(":");
-  const env = { PATH: path, KUBECONFIG: kubeconfig };
-  return attempt(testCluster()?.kubectl ?? "kubectl", ["ordinal", ...args], { env });
+  const kubectl = testCluster()?.kubectl ?? "kubectl";
+  // By its first line the plugin finds the Node that runs this test, and itself finds kubectl, to reach servers by it.
+  const path = [join(ROOT, "dist"), dirname(process.execPath), dirname(kubectl), process.env["PATH"]].join(
+    ":",
+  );
+  return attempt(kubectl, ["ordinal", ...args], { env: { PATH: path, KUBECONFIG: kubeconfig } });
 }

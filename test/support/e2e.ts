@@ -9,6 +9,13 @@ import { z } from "zod";
 import { type LocalHost, type LocalHostOptions, startLocalHost } from "../../shared/hosts/local/start.ts";
 import { manifestOf, type PlainSet } from "../bench/place.ts";
 import { type Cluster, openCluster } from "./cluster-access.ts";
+import {
+  auditedRequests,
+  findSecrets,
+  type NamedSecret,
+  secretsIn,
+  watchArguments,
+} from "./secret-search.ts";
 import { type Address, withServer } from "./servers.ts";
 import { testCluster } from "./test-cluster.ts";
 import { waitFor } from "./wait.ts";
@@ -31,6 +38,7 @@ export interface Scene {
   readonly kubeconfig: string;
   /** The same for another account of the namespace. */
   kubeconfigOf(account: string): Promise<string>;
+  /** What hosts have logged and answered; at the end no secret may stand in it. */
   readonly lines: string[];
   kubectl(...args: string[]): Promise<string>;
   annotate(...changes: string[]): Promise<void>;
@@ -42,6 +50,7 @@ export interface Scene {
   address(ordinal: number): Promise<Address>;
   /** One value or column of a server. */
   ask(ordinal: number, sql: string): Promise<readonly string[]>;
+  /** Throws when a secret of the namespace was told anywhere while the scene lasted. */
   end(): Promise<void>;
 }
 
@@ -49,12 +58,17 @@ const contextSchema = z.object({
   clusters: z.array(z.object({ name: z.string(), cluster: z.record(z.string(), z.unknown()) })).min(1),
 });
 
+interface LimitedAccess {
+  readonly path: string;
+  readonly token: string;
+}
+
 /** A kubeconfig for a ServiceAccount, made from the administrator's. JSON is YAML. */
 async function limitedKubeconfig(
   cluster: Cluster,
   { namespace, name }: SetRef,
   folder: string,
-): Promise<string> {
+): Promise<LimitedAccess> {
   const token = (await cluster.kubectl(["--namespace", namespace, "create", "token", name])).trim();
   const raw = await cluster.kubectl(["config", "view", "--raw", "--minify", "--flatten", "--output=json"]);
   const { clusters } = contextSchema.parse(JSON.parse(raw));
@@ -68,7 +82,28 @@ async function limitedKubeconfig(
     "current-context": "test",
   };
   writeFileSync(path, JSON.stringify(config), { mode: 0o600 });
-  return path;
+  return { path, token };
+}
+
+/** What every Secret of the namespace holds, looked for in all that was told while a scene lasted. */
+async function secretsTold(
+  scene: Pick<Scene, "kubectl" | "lines" | "ref">,
+  also: readonly NamedSecret[],
+  argv: ReturnType<typeof watchArguments>,
+): Promise<readonly string[]> {
+  const { kubectl, lines, ref } = scene;
+  const auditLog = testCluster()?.auditLog ?? null;
+  const secrets = secretsIn(await kubectl("get", "secrets", "--output=json"));
+  const objects = "statefulsets,pods,services,persistentvolumeclaims,events";
+  return findSecrets(
+    [...secrets, ...also],
+    [
+      ...argv.stop(),
+      ...(auditLog === null ? [] : await auditedRequests(auditLog, ref.namespace)),
+      { where: "the log of a host", text: lines.join("\n") },
+      { where: "an object", text: await kubectl("get", objects, "--output=json") },
+    ],
+  );
 }
 
 /** Plain servers in a namespace of their own. `change` edits the manifest as a text. */
@@ -90,8 +125,14 @@ export async function openScene(
     ["--namespace", namespace, "apply", "--filename=-"],
     change(manifestOf({ replicas: 3, args: SMALL, ...set })),
   );
+  const argv = watchArguments();
   const folder = mkdtempSync(join(tmpdir(), "ordinal-e2e-"));
-  const kubeconfigOf = (name: string) => limitedKubeconfig(cluster, { namespace, name }, folder);
+  const tokens: string[] = [];
+  const kubeconfigOf = async (name: string): Promise<string> => {
+    const { path, token } = await limitedKubeconfig(cluster, { namespace, name }, folder);
+    tokens.push(token);
+    return path;
+  };
   const kubeconfig = await kubeconfigOf("ordinal");
   const lines: string[] = [];
   const hosts: LocalHost[] = [];
@@ -154,9 +195,14 @@ export async function openScene(
     },
     async end() {
       for (const host of hosts) await host.stop();
+      const also = tokens.map((value) => ({ name: "a token of an account", value }));
+      const told = await secretsTold({ kubectl: inNamespace, lines, ref }, also, argv).catch(
+        (error: unknown) => [`it is not known, for the search failed: ${String(error)}`],
+      );
       rmSync(folder, { recursive: true, force: true });
       await cluster.kubectl(["delete", "namespace", namespace, "--wait=false"]);
       cluster.close();
+      if (told.length > 0) throw new Error(`secrets were told: ${told.join("; ")}`);
     },
   };
 }

@@ -21,7 +21,9 @@ export async function untilNewStep(options: StepwiseOptions, met: Set<string>): 
   let timer = setTimeout(() => resolve(null), QUIET_MS);
   const host: HostProcess = startHostProcess({
     ...options,
-    onLine({ message, step }) {
+    onLine(line) {
+      options.onLine?.(line);
+      const { message, step } = line;
       if (message !== "step" || step === undefined) return;
       clearTimeout(timer);
       timer = setTimeout(() => resolve(null), QUIET_MS);

@@ -12,15 +12,27 @@ import type { SslOptions } from "mysql2";
 const pinned = new Map<string, SslOptions>();
 const PINNED_MAX = 512;
 
-export function tlsOptions(authority: string | null): SslOptions {
+/** Null when what was recorded is no certificate: nobody can be recognised by it. */
+export function tlsOptions(authority: string | null): SslOptions | null {
   const known = authority === null ? undefined : pinned.get(authority);
   if (known !== undefined) return known;
   const options: SslOptions = { minVersion: "TLSv1.2", rejectUnauthorized: false };
   if (authority === null) return options;
-  if (new X509Certificate(authority).ca) Object.assign(options, { ca: authority, rejectUnauthorized: true });
+  const certificate = readCertificate(authority);
+  if (certificate === null) return null;
+  if (certificate.ca) Object.assign(options, { ca: authority, rejectUnauthorized: true });
   if (pinned.size >= PINNED_MAX) pinned.clear();
   pinned.set(authority, options);
   return options;
+}
+
+/** It stands in an annotation, where anybody with the right to patch may have written anything. */
+function readCertificate(pem: string): X509Certificate | null {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return null;
+  }
 }
 
 /** The far end of the chain that the server presented: its authority, else its own certificate. PEM. */

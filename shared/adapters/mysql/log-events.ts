@@ -37,8 +37,18 @@ export class LogReading {
   /** Of all events that were kept. */
   bytes = 0;
 
-  /** Null, or one sentence that says why this cannot be an event of such a log. */
+  /** Null, or one sentence that says why this cannot be an event of such a log. Never throws. */
   take(event: Buffer): string | null {
+    try {
+      return this.#take(event);
+    } catch (error) {
+      // Every read is checked against the end of the event, which is where one that is too short is noticed.
+      if (error instanceof RangeError) return "an event ends before its fields do";
+      throw error;
+    }
+  }
+
+  #take(event: Buffer): string | null {
     if (event.length < HEADER_BYTES + CHECKSUM_BYTES || event.readUInt32LE(9) !== event.length) {
       return "an event is not as long as it says";
     }

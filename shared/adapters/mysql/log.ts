@@ -65,7 +65,7 @@ function dump(
     const packets = new Packets((packet) => {
       if (ended) return;
       const first = packet[0];
-      if (first === FAILURE) finish({ ok: false, failure: failureOf(packet, doing) });
+      if (first === FAILURE) finish({ ok: false, failure: refusalOf(packet, doing) });
       else if (first === END && packet.length < 9) finish(succeed(reading.finish()));
       else {
         const complaint = first === EVENT ? reading.take(packet.subarray(1)) : "not an event";
@@ -84,8 +84,9 @@ function dump(
 }
 
 /** After the first byte: the number, then a state of six characters, then words. */
-function failureOf(packet: Buffer, doing: string): Failure {
+export function refusalOf(packet: Buffer, doing: string): Failure {
   const message = packet.toString("utf8", 9);
-  const error = Object.assign(new Error(message), { code: "", fatal: true, errno: packet.readUInt16LE(1) });
+  const errno = packet.length < 3 ? 0 : packet.readUInt16LE(1);
+  const error = Object.assign(new Error(message), { code: "", fatal: true, errno });
   return mapFailure(error, doing);
 }

@@ -38,6 +38,11 @@ const KNOWN_SETTINGS =
   "SET SESSION sql_mode = 'STRICT_ALL_TABLES', autocommit = 1, time_zone = '+00:00', lock_wait_timeout = 2, innodb_lock_wait_timeout = 2";
 
 export async function openSession(options: ConnectOptions): Promise<Outcome<Session>> {
+  const ssl = tlsOptions(options.authority);
+  if (ssl === null) {
+    const why = "the recorded authority is no certificate, so the server cannot be recognised";
+    return fail("refused", `connecting to ${options.host}: ${why}`);
+  }
   const socket = connectTcp(options.port, options.host).setNoDelay(true);
   const connection = createConnection({
     stream: socket,
@@ -47,7 +52,7 @@ export async function openSession(options: ConnectOptions): Promise<Outcome<Sess
     password: options.credentials.password,
     connectTimeout: options.connectTimeoutMs,
     connectAttributes: { ...options.attributes },
-    ssl: tlsOptions(options.authority),
+    ssl,
     multipleStatements: false,
     flags: ["-LOCAL_FILES"],
     // Numbers and dates stay the text that the server sent, so that no digit is lost. The name differs from

@@ -6,14 +6,16 @@ import type { Ready } from "../../annotations/conditions.ts";
 import type { Phase, Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { State } from "../../model/state.ts";
-import type { Track } from "../../model/step.ts";
+import type { Step, Track } from "../../model/step.ts";
+import { afterStep } from "../after-step.ts";
 import { compose } from "../compose.ts";
 import { type Election, elect, isReceiving, type Quorum, quorumOf } from "../plan/elect.ts";
 import { beginEstablishing, openOnceHeld } from "../plan/establish.ts";
 import { revokeTracks } from "../plan/failover.ts";
+import { deposedSteps } from "../plan/rejoin.ts";
 import { abandonState, demoteTracks, isOverdue, type Operation } from "../plan/switchover.ts";
 import type { Happening } from "../report.ts";
-import { type Situation, seenFrom } from "../situation.ts";
+import { isAcker, type ReadView, type Situation, seenFrom } from "../situation.ts";
 
 /** A statement that stops a receiver takes some milliseconds. */
 const AT_ONCE_MS = 20;
@@ -57,13 +59,17 @@ function elected(situation: Situation, base: Base, election: Elected): Decision 
   const { observed, nowMs, state } = situation;
   const { candidate, confirmations, considered, why } = election;
   const message = `${candidate.member.podName} becomes the primary in epoch ${state.epoch}: ${why}.`;
-  const { ordinal, facts } = candidate;
-  // Opened by hand; what was written there is seen, and no more may come.
-  const close: Track = facts.readOnly ? [] : [{ kind: "Demote", ordinal }];
+  const { ordinal } = candidate;
+  const open = situation.members
+    .filter((view) => isAcker(situation.config, view))
+    .find((view) => !view.facts.readOnly);
+  if (open !== undefined) return closing(situation, base, open);
   // In a hand-over. A recorded primary that still received could acknowledge to whoever comes after it, unrecorded.
-  const stop: Track = isReceiving(candidate) ? [{ kind: "StopReceiving", ordinal }] : [];
+  const stop: Step = { kind: "StopReceiving", ordinal };
+  const receiving = isReceiving(candidate);
   const next = electedState(situation, election);
-  const established = seenFrom({ ...situation, state: next }, next.pending);
+  const stopped = receiving ? afterStep(observed, stop, situation.rules) : observed;
+  const established = seenFrom({ ...situation, state: next, observed: stopped }, next.pending);
   return compose(observed, nowMs, {
     ...base,
     why: message,
@@ -71,7 +77,34 @@ function elected(situation: Situation, base: Base, election: Elected): Decision 
     tracks: established === null ? [] : beginEstablishing(established),
     next: established === null ? null : openOnceHeld(established),
     happenings: [{ reason: "PrimaryElected", message, considered }],
-    before: [...close, ...stop, { kind: "Confirm", members: confirmations, timeoutMs: 0 }],
+    before: [...(receiving ? [stop] : []), { kind: "Confirm", members: confirmations, timeoutMs: 0 }],
+    lookAgainMs: 0,
+  });
+}
+
+/**
+ * Nobody but the old primary takes writes while nobody is elected: whoever does was opened by hand, or by a plan of this
+ * very epoch whose record was undone since. It is closed, and the next epoch is claimed, so that none is opened twice.
+ */
+function closing({ observed, nowMs, state }: Situation, base: Base, view: ReadView): Decision {
+  const { facts, ordinal, member } = view;
+  const why = `${member.podName} takes writes although nobody is elected, and is closed first`;
+  const { waiters } = facts.acks;
+  // What waits for acknowledgers that are no longer there ends with its process only.
+  if (facts.offline && waiters > 0) {
+    const tracks = [deposedSteps(view, waiters)];
+    return compose(observed, nowMs, { ...base, why, tracks, urgent: true, lookAgainMs: AT_ONCE_MS });
+  }
+  const epoch = state.epoch + 1;
+  return compose(observed, nowMs, {
+    ...base,
+    why,
+    before: waiters > 0 ? deposedSteps(view, waiters) : [{ kind: "Demote", ordinal }],
+    state: {
+      ...state,
+      epoch,
+      op: state.op === null ? null : { ...state.op, id: `${state.op.kind}-${epoch}` },
+    },
     lookAgainMs: 0,
   });
 }

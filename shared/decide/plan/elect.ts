@@ -16,7 +16,7 @@ import {
   type ReadView,
   type Situation,
 } from "../situation.ts";
-import { holderOfLost, primariesOf } from "./evidence.ts";
+import { holderOfLost, newestTerm, primariesOf } from "./evidence.ts";
 
 export interface Quorum {
   /** Ackers that receive from nobody. */
@@ -77,21 +77,42 @@ function received({ facts }: ReadView): Position {
 
 /**
  * Transactions that one voter alone has and that no primary ever began: written on a replica by hand. With one
- * voter there is nobody to compare with.
+ * voter there is nobody to compare with. And what is left of the primaries before this one.
  */
-function strays(situation: Situation, voters: readonly ReadView[]): ReadonlyMap<ReadView, Position> {
+function strays(
+  situation: Situation,
+  voters: readonly ReadView[],
+  reached: boolean,
+): ReadonlyMap<ReadView, Position> {
   const { positions } = situation.rules;
   const primaries = primariesOf(situation);
   const byHand = (view: ReadView) => [...primaries].reduce(positions.without, received(view));
+  const left = reached ? leftovers(situation, voters) : () => "";
   return new Map(
     voters.map((view) => {
       const others = voters.filter((other) => other !== view).map(byHand);
-      return [
-        view,
-        others.length === 0 ? "" : positions.subtract(byHand(view), others.reduce(positions.union)),
-      ];
+      const alone =
+        others.length === 0 ? "" : positions.subtract(byHand(view), others.reduce(positions.union));
+      return [view, positions.union(alone, left(view))];
     }),
   );
+}
+
+/**
+ * What a voter received from an earlier primary and the present one never had: it was away at that election, and the
+ * others proved then that nobody acknowledged it. Whoever has the term row of the present primary has received all
+ * that was before it, and with a quorum at least one such voter is there.
+ */
+function leftovers(
+  { rules: { positions }, config }: Situation,
+  voters: readonly ReadView[],
+): (view: ReadView) => Position {
+  const { serverUuid } = config.primary;
+  const newest = newestTerm(voters.flatMap(({ facts }) => facts.terms));
+  const having = voters.filter(({ facts }) => facts.terms.some(({ epoch }) => epoch === newest?.epoch));
+  if (newest?.serverUuid !== serverUuid) return () => "";
+  const before = having.map(received).reduce(positions.union, "");
+  return (view) => positions.without(positions.subtract(received(view), before), serverUuid);
 }
 
 /** Applied everything first, then the old primary itself (nothing of it has to be thrown away), then by ordinal. */
@@ -155,12 +176,16 @@ function ableAckers(situation: Situation, candidate: ReadView): Config["ackers"]
 }
 
 /** `target`: who shall be preferred among those who hold everything; null = nobody in particular. */
-export function elect(situation: Situation, { revoked, settled }: Quorum, target: number | null): Election {
+export function elect(
+  situation: Situation,
+  { revoked, settled, reached }: Quorum,
+  target: number | null,
+): Election {
   const { positions } = situation.rules;
   // Beside a settled primary nobody can receive anything that it does not hold, stopped or not.
   const ackers = situation.members.filter((view) => isAcker(situation.config, view));
   const voters = settled === null ? revoked : [settled, ...ackers];
-  const stray = strays(situation, voters);
+  const stray = strays(situation, voters, reached);
   const sound = voters.filter((view) => stray.get(view) === "");
   const whole = sound.filter((view) =>
     voters.every((other) =>

@@ -4,7 +4,7 @@
  */
 import { LABEL } from "../../annotations/keys.ts";
 import type { Termination } from "../../model/kube.ts";
-import type { Position } from "../../model/server.ts";
+import type { Position, ServerFacts, Term } from "../../model/server.ts";
 import { isAcker, type MemberView, type Situation, silence, sinceMs } from "../situation.ts";
 
 export type Evidence =
@@ -78,7 +78,8 @@ function endOf(situation: Situation): End | null {
 
 /**
  * An acker that has received what the primary no longer has. While the primary takes writes, or commits wait
- * on it, its newest commits are on the replicas first and prove nothing.
+ * on it, its newest commits are on the replicas first and prove nothing. What another primary began before its term
+ * row, it never had: an acker that was away at its election may have kept more than was acknowledged then.
  */
 export function holderOfLost(situation: Situation): MemberView | null {
   const { primary, members, config, rules, state } = situation;
@@ -87,9 +88,20 @@ export function holderOfLost(situation: Situation): MemberView | null {
   const holder = members.find(
     (view) =>
       isAcker(config, view) &&
-      begunByPrimaries(situation, rules.positions.subtract(view.facts.received, facts.received)) !== "",
+      lostOf(situation, facts, rules.positions.subtract(view.facts.received, facts.received)) !== "",
   );
   return holder ?? null;
+}
+
+/** What is lost of a log is its end, so with its own term row a server has all that came before it. */
+function lostOf(situation: Situation, { serverUuid, terms }: ServerFacts, surplus: Position): Position {
+  const { positions } = situation.rules;
+  if (newestTerm(terms)?.serverUuid !== serverUuid) return begunByPrimaries(situation, surplus);
+  return positions.subtract(surplus, positions.without(surplus, serverUuid));
+}
+
+export function newestTerm(terms: readonly Term[]): Term | undefined {
+  return terms.toSorted((a, b) => b.epoch - a.epoch)[0];
 }
 
 /** Servers that are or were the primary, as far as anybody here remembers. */

@@ -2,7 +2,8 @@
  * How a member gets its place: prepared, seeded, following, acknowledging. Used by adoption and by every
  * later pass, so that a member that lost its volume is treated like one that is new.
  *
- * INV-9: only a `blank` member is ever seeded, and the seeding verb looks again on its own session.
+ * INV-9: only a `blank` member is seeded without more ado, or one that `rejoin.ts` has found to hold nothing that
+ * would be lost; and the seeding verb looks again on its own session.
  * INV-3: a member is recorded as an acker before it acknowledges.
  */
 import type { ServerFacts } from "../../model/server.ts";
@@ -10,7 +11,7 @@ import type { Config } from "../../model/state.ts";
 import type { Step, Track } from "../../model/step.ts";
 import { isAcker, isLeaving, type MemberView, type Situation } from "../situation.ts";
 import { chooseDonor, type Donors, prepareSteps } from "./prepare.ts";
-import { deposedSteps, rebuildSteps } from "./rejoin.ts";
+import { deposedSteps, rebuildSteps, renewalSteps } from "./rejoin.ts";
 
 function announceSeeding({ member }: MemberView, { serverUuid }: ServerFacts, donor: MemberView): Step {
   const { podName, pod } = member;
@@ -85,6 +86,8 @@ export function placeMember(situation: Situation, view: MemberView, busy: Donors
       return deposedSteps(view, standing.waiters);
     case "errant":
       return rebuildSteps(situation, view, standing, busy);
+    case "outdated":
+      return renewalSteps(situation, view, standing, busy);
     case "following":
       return [
         ...prepareSteps(situation, view, facts, "replica"),

@@ -53,6 +53,8 @@ function note(view: MemberView): string {
       return "has transactions of its own";
     case "deposed":
       return "was the primary before and is put out of service";
+    case "outdated":
+      return "lacks transactions whose logs are gone";
     case "broken":
       return standing.error;
     case "blank":

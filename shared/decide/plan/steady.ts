@@ -101,6 +101,8 @@ function lostAcker(situation: Situation): Loss | null {
       return { acker, reason, why: `The volume of ${pod} was replaced` };
     } else if (member.standing.kind === "errant") {
       return { acker, reason, why: `${pod} has transactions of its own` };
+    } else if (member.standing.kind === "outdated") {
+      return { acker, reason, why: `${pod} lacks what is in no log of the primary's any more` };
     }
   }
   return null;

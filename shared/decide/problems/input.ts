@@ -3,8 +3,11 @@
  * nothing is established yet, nothing is done to any database (INV-8).
  */
 import { budgetProblem } from "../../annotations/budget.ts";
+import { quote } from "../../annotations/text.ts";
 import type { Problem } from "../../model/condition.ts";
+import { OBJECT_NAME } from "../../model/kube.ts";
 import type { Observed } from "../../model/observed.ts";
+import { MEMBERS_MAX } from "../../model/state.ts";
 
 function blocking(code: Problem["code"], message: string): Problem {
   return { code, message, blocks: true };
@@ -20,6 +23,14 @@ function storage({ set }: Observed): readonly Problem[] {
       ),
     );
   }
+  if (set.replicas > MEMBERS_MAX) {
+    problems.push(
+      blocking(
+        "ScaleRefused",
+        `${set.name} has replicas: ${set.replicas}, and there can be ${MEMBERS_MAX} members at most; set replicas to that or less.`,
+      ),
+    );
+  }
   if (set.claimTemplates.length === 0) {
     problems.push(
       blocking(
@@ -28,15 +39,23 @@ function storage({ set }: Observed): readonly Problem[] {
       ),
     );
   }
-  if (set.serviceName === "") {
+  const nameless = whyNameless(set.serviceName);
+  if (nameless !== null) {
     problems.push(
       blocking(
         "NoGoverningService",
-        `${set.name} has no serviceName, so its pods have no names; add a headless Service.`,
+        `${set.name} has ${nameless}, so its pods have no names; add a headless Service.`,
       ),
     );
   }
   return problems;
+}
+
+/** Older Kubernetes takes any text for it, and members are told to each other by it. */
+function whyNameless(serviceName: string): string | null {
+  if (serviceName === "") return "no serviceName";
+  const isName = serviceName.length <= 63 && OBJECT_NAME.test(serviceName) && !serviceName.includes(".");
+  return isName ? null : `the serviceName ${quote(serviceName)}, which no Service can have`;
 }
 
 function credentials({ credentials, accounts, wish, set }: Observed): readonly Problem[] {

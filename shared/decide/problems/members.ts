@@ -4,6 +4,7 @@
  */
 import type { Problem } from "../../model/condition.ts";
 import { evidence, isServed, wasCutOffForLong } from "../plan/evidence.ts";
+import { whyNotRenewed } from "../plan/rejoin.ts";
 import { isStalled } from "../plan/steady.ts";
 import { isAcker, type MemberView, type Situation, type Standing } from "../situation.ts";
 
@@ -91,12 +92,7 @@ function memberProblem(view: MemberView, situation: Situation): Problem | null {
         ...about,
       };
     case "blank":
-      if (standing.seedError === null) return null;
-      return {
-        code: "SeedFailed",
-        message: `Seeding ${member.podName} failed (${standing.seedError}); trying again.`,
-        ...about,
-      };
+      return seedProblem(view, standing.seedError);
     case "foreign":
       return { code: "ForeignData", message: foreignMessage(situation, view, standing), ...about };
     case "errant": {
@@ -108,6 +104,8 @@ function memberProblem(view: MemberView, situation: Situation): Problem | null {
       const message = `${member.podName} was the primary before and still ${waits}; it is put out of service.`;
       return { code: "ReplicaBroken", message, ...about };
     }
+    case "outdated":
+      return outdatedProblem(situation, view, standing);
     case "broken":
       return {
         code: "ReplicaBroken",
@@ -120,6 +118,28 @@ function memberProblem(view: MemberView, situation: Situation): Problem | null {
       return { code: "ReplicaLagging", message, ...about };
     }
   }
+}
+
+function seedProblem({ member, ordinal }: MemberView, error: string | null): Problem | null {
+  if (error === null) return null;
+  const message = `Seeding ${member.podName} failed (${error}); trying again.`;
+  return { code: "SeedFailed", message, ordinal, blocks: false };
+}
+
+function outdatedProblem(
+  situation: Situation,
+  view: MemberView,
+  { missing }: Extract<Standing, { kind: "outdated" }>,
+): Problem {
+  const { rules, primary } = situation;
+  const { member, ordinal, facts } = view;
+  const kept = whyNotRenewed(situation, view);
+  const failed = kept === null ? seedProblem(view, facts?.seeding.error ?? null) : null;
+  if (failed !== null) return failed;
+  const from = primary.member.podName;
+  const lacks = `${member.podName} lacks ${rules.positions.shorten(missing, 40)}, whose logs ${from} no longer has`;
+  const doing = kept ?? `${from} has all that it has, so it is made anew from a copy`;
+  return { code: "ReplicaOutdated", message: `${lacks}; ${doing}.`, ordinal, blocks: false };
 }
 
 function errantProblem(

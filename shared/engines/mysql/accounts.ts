@@ -78,22 +78,28 @@ function marker(attribute: string | null | undefined): Marker | null {
   }
 }
 
+/** As an account carries it on which all of this version was granted. */
+export function grantedAttribute(password: string): string {
+  return JSON.stringify({ ordinal: { grants: GRANTS_VERSION, password } });
+}
+
 /**
  * A password is 32 random characters, 190 bits, so its hash gives nothing away to somebody who may read
  * account attributes; it tells whether the account was made for another password.
  */
-async function fingerprint(password: string): Promise<string> {
+export async function fingerprint(password: string): Promise<string> {
   return (await sha256(new TextEncoder().encode(`ordinal:${password}`))).slice(0, 32);
 }
+
+export const ATTRIBUTES =
+  "SELECT USER AS name, ATTRIBUTE AS attribute FROM information_schema.user_attributes WHERE HOST = '%'";
 
 export async function prepareAccounts(
   server: Server,
   ordinals: readonly number[],
   accounts: Accounts,
 ): Promise<Outcome<null>> {
-  const found = await server.query(
-    "SELECT USER AS name, ATTRIBUTE AS attribute FROM information_schema.user_attributes WHERE HOST = '%'",
-  );
+  const found = await server.query(ATTRIBUTES);
   if (!found.ok) return found;
   const attributes = new Map(found.value.map(({ name, attribute }) => [name, attribute]));
   const wanted = [
@@ -117,7 +123,7 @@ function accountStatements(
   have: Marker | null,
 ): readonly string[] {
   const account = accountLiteral(credentials.username);
-  const attribute = JSON.stringify({ ordinal: mark });
+  const attribute = grantedAttribute(mark.password);
   const login = `${account} IDENTIFIED WITH caching_sha2_password BY`;
   const terms = "REQUIRE SSL PASSWORD EXPIRE NEVER";
   const grants = control

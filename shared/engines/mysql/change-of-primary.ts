@@ -6,7 +6,7 @@
  */
 import { fail, type Outcome, succeed } from "../../model/outcome.ts";
 import type { Row, Server } from "../../ports/server.ts";
-import { readRow, run, runAll } from "./run.ts";
+import { EXECUTED_ALL, readRow, run, runAll } from "./run.ts";
 
 /** A lock was waited for in vain: commits wait for acknowledgements, and the statement had no effect. */
 const LOCK_WAIT_TIMEOUT = 1205;
@@ -36,7 +36,7 @@ export function demote(server: Server): Promise<Outcome<null>> {
   return runAll(server, ["SET PERSIST_ONLY super_read_only = ON", CLOSE]);
 }
 
-const RECEIVED = `SELECT s.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,
+export const RECEIVED = `SELECT s.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,
  s.RECEIVED_TRANSACTION_SET AS received,
  GTID_SUBSET(s.RECEIVED_TRANSACTION_SET, @@GLOBAL.gtid_executed) AS applied,
  (SELECT COUNT(*) FROM performance_schema.replication_applier_status_by_worker w
@@ -77,12 +77,9 @@ export async function promote(server: Server, timeoutMs: number): Promise<Outcom
   if (closed !== "1") return fail("conflict", "this server takes writes already");
   const going = await goOnApplying(server, first.value);
   if (!going.ok) return going;
-  const waited = await readRow(
-    server,
-    "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?) AS late",
-    [received ?? "", timeoutMs / 1_000],
-    { timeoutMs: timeoutMs + MARGIN_MS },
-  );
+  const waited = await readRow(server, EXECUTED_ALL, [received ?? "", timeoutMs / 1_000], {
+    timeoutMs: timeoutMs + MARGIN_MS,
+  });
   if (!waited.ok) return waited;
   if (waited.value["late"] !== "0") return fail("transient", "not all that was received is executed yet");
   const ended = await endPartialTransaction(server);
@@ -112,12 +109,14 @@ async function endPartialTransaction(server: Server): Promise<Outcome<null>> {
 
 const NO_SUCH_THREAD = 1094;
 
+export const OFFLINE = "SELECT @@GLOBAL.offline_mode AS offline";
+
 /**
  * A graceful stop answers OK to every commit that waits, so it comes only when being offline has put out
  * whoever could be answered. Administrators' sessions stay, and do not count as applications.
  */
 export async function restart(server: Server): Promise<Outcome<null>> {
-  const state = await readRow(server, "SELECT @@GLOBAL.offline_mode AS offline");
+  const state = await readRow(server, OFFLINE);
   if (!state.ok) return state;
   if (state.value["offline"] !== "1") return fail("conflict", "this server lets applications in");
   // A stop ends the wait when one acknowledger is missing. With two it waits for ever (measured), and answers nobody.

@@ -14,6 +14,7 @@ import { acknowledge, awaitExecuted, executed, follow } from "./replication.ts";
 import { rules } from "./rules.ts";
 import { readRow, run } from "./run.ts";
 import { seed } from "./seed.ts";
+import { standIn } from "./stand-in.ts";
 import { keepTail, readTail } from "./tail.ts";
 
 /** A function that was frozen with the lock in its hands loses it when it has been idle this long. */
@@ -56,4 +57,5 @@ export const mysql: Engine = {
   keepTail,
   lock,
   unlock,
+  standIn,
 };

@@ -7,6 +7,7 @@ import { assert, fail, type Outcome, succeed } from "../../model/outcome.ts";
 import type { Accounts } from "../../ports/engine.ts";
 import type { Server } from "../../ports/server.ts";
 import { prepareAccounts } from "./accounts.ts";
+import { PLUGINS } from "./plugins.ts";
 import { readRow, run, runAll } from "./run.ts";
 import { tableStatements } from "./schema.ts";
 import { settingStatement } from "./settings.ts";
@@ -40,8 +41,17 @@ export function prepare(
   }
 }
 
+export const ANONYMOUS = `SELECT VARIABLE_VALUE AS n FROM performance_schema.global_status
+ WHERE VARIABLE_NAME = 'Ongoing_anonymous_transaction_count'`;
+
 /** How long statements are watched before those that GTIDs cannot replicate are refused. */
-const WATCH_SECONDS = 60;
+export const WATCH_SECONDS = 60;
+export const WATCHED = `SELECT TIMESTAMPDIFF(SECOND, i.SET_TIME, NOW(6)) AS watched,
+ @@GLOBAL.log_error_verbosity AS verbosity,
+ (SELECT COUNT(*) FROM performance_schema.error_log e
+  WHERE e.LOGGED >= NOW(6) - INTERVAL ${WATCH_SECONDS} SECOND
+  AND e.DATA LIKE '%violates GTID consistency%') AS violations
+ FROM performance_schema.variables_info i WHERE i.VARIABLE_NAME = 'enforce_gtid_consistency'`;
 
 async function advanceGtids(server: Server, stage: string): Promise<Outcome<null>> {
   switch (stage) {
@@ -56,11 +66,7 @@ async function advanceGtids(server: Server, stage: string): Promise<Outcome<null
     case "on-permissive":
       return runAll(server, ["SET PERSIST gtid_mode = ON_PERMISSIVE"]);
     case "on": {
-      const ongoing = await readRow(
-        server,
-        `SELECT VARIABLE_VALUE AS n FROM performance_schema.global_status
-         WHERE VARIABLE_NAME = 'Ongoing_anonymous_transaction_count'`,
-      );
+      const ongoing = await readRow(server, ANONYMOUS);
       if (!ongoing.ok) return ongoing;
       if (ongoing.value["n"] !== "0") {
         return fail("transient", "transactions without a GTID are still under way", { retryAfterMs: 1_000 });
@@ -77,14 +83,7 @@ async function advanceGtids(server: Server, stage: string): Promise<Outcome<null
  * time of watching do not count: whoever mended his statements gets through without another word.
  */
 async function watchedLongEnough(server: Server): Promise<Outcome<null>> {
-  const seen = await readRow(
-    server,
-    `SELECT TIMESTAMPDIFF(SECOND, i.SET_TIME, NOW(6)) AS watched, @@GLOBAL.log_error_verbosity AS verbosity,
-      (SELECT COUNT(*) FROM performance_schema.error_log e
-       WHERE e.LOGGED >= NOW(6) - INTERVAL ${WATCH_SECONDS} SECOND
-       AND e.DATA LIKE '%violates GTID consistency%') AS violations
-     FROM performance_schema.variables_info i WHERE i.VARIABLE_NAME = 'enforce_gtid_consistency'`,
-  );
+  const seen = await readRow(server, WATCHED);
   if (!seen.ok) return seen;
   if (Number(seen.value["verbosity"]) < 2) {
     return fail(
@@ -103,12 +102,8 @@ async function watchedLongEnough(server: Server): Promise<Outcome<null>> {
   return fail("transient", `statements are watched for another ${left} s`, { retryAfterMs: left * 1_000 });
 }
 
-/** Files of the plugins that may be asked for. */
-const PLUGIN_FILES: Readonly<Record<string, string>> = {
-  rpl_semi_sync_source: "semisync_source.so",
-  rpl_semi_sync_replica: "semisync_replica.so",
-  clone: "mysql_clone.so",
-};
+export const INSTALLED = "SELECT PLUGIN_NAME AS name FROM information_schema.plugins";
+export const CLOSED = "SELECT @@GLOBAL.super_read_only AS closed";
 
 /**
  * A plugin is entered in a system table, which super_read_only forbids. It is lifted for those milliseconds
@@ -116,9 +111,9 @@ const PLUGIN_FILES: Readonly<Record<string, string>> = {
  * run that is cut off here leaves super_read_only off, and the settings, which come next, set it again.
  */
 async function installPlugins(server: Server, names: readonly string[]): Promise<Outcome<null>> {
-  const present = await run(server, "SELECT PLUGIN_NAME AS name FROM information_schema.plugins");
+  const present = await run(server, INSTALLED);
   if (!present.ok) return present;
-  const state = await readRow(server, "SELECT @@GLOBAL.super_read_only AS closed");
+  const state = await readRow(server, CLOSED);
   if (!state.ok) return state;
   const there = new Set(present.value.map(({ name }) => name));
   const closed = state.value["closed"] === "1";
@@ -129,9 +124,9 @@ async function installPlugins(server: Server, names: readonly string[]): Promise
   const statements = names
     .filter((name) => !there.has(name))
     .map((name) => {
-      const file = PLUGIN_FILES[name];
-      assert(file !== undefined, `not a plugin of ours: ${name}`);
-      return `INSTALL PLUGIN ${name} SONAME '${file}'`;
+      const plugin = PLUGINS[name];
+      assert(plugin !== undefined, `not a plugin of ours: ${name}`);
+      return `INSTALL PLUGIN ${name} SONAME '${plugin.file}'`;
     });
   const installed = await runAll(server, statements);
   if (!closed) return installed;

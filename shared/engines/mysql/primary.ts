@@ -9,7 +9,7 @@ import type { Row, Server } from "../../ports/server.ts";
 import { readRow, run, runAll } from "./run.ts";
 import { accountLiteral, countLiteral } from "./text.ts";
 
-const ACKNOWLEDGEMENTS = `SELECT @@GLOBAL.rpl_semi_sync_source_enabled AS required,
+export const ACKNOWLEDGEMENTS = `SELECT @@GLOBAL.rpl_semi_sync_source_enabled AS required,
  @@GLOBAL.rpl_semi_sync_source_wait_for_replica_count AS count,
  @@GLOBAL.rpl_semi_sync_source_wait_point AS point,
  @@GLOBAL.rpl_semi_sync_source_wait_no_replica AS unattended,
@@ -45,12 +45,9 @@ export async function arm(server: Server, ackCount: number): Promise<Outcome<nul
       `${row["clients"]} acknowledging followers are connected; every write would wait`,
     );
   }
+  // One statement, since writes may wait for it; in this order, whole or not at all (Reference Manual, "SET Syntax").
   return runAll(server, [
-    "SET GLOBAL rpl_semi_sync_source_timeout = 4294967295",
-    "SET GLOBAL rpl_semi_sync_source_wait_no_replica = ON",
-    "SET GLOBAL rpl_semi_sync_source_wait_point = AFTER_SYNC",
-    `SET GLOBAL rpl_semi_sync_source_wait_for_replica_count = ${countLiteral(ackCount)}`,
-    "SET GLOBAL rpl_semi_sync_source_enabled = ON",
+    `SET GLOBAL rpl_semi_sync_source_timeout = 4294967295, GLOBAL rpl_semi_sync_source_wait_no_replica = ON, GLOBAL rpl_semi_sync_source_wait_point = AFTER_SYNC, GLOBAL rpl_semi_sync_source_wait_for_replica_count = ${countLiteral(ackCount)}, GLOBAL rpl_semi_sync_source_enabled = ON`,
   ]);
 }
 
@@ -136,6 +133,9 @@ export async function nudge(server: Server, timeoutMs: number): Promise<Outcome<
   return written.ok ? succeed(null) : written;
 }
 
+export const SESSIONS =
+  "SELECT PROCESSLIST_ID AS id FROM performance_schema.threads WHERE PROCESSLIST_USER = ?";
+
 /**
  * First nobody can come in with it, then whoever is in is put out; an acknowledger could come back else. It
  * concerns this server alone and is not logged: logged, it would wait for an acknowledgement, which nobody
@@ -151,11 +151,7 @@ export async function lockAccount(server: Server, account: string, locked: boole
   const logged = await run(server, "SET SESSION sql_log_bin = ON");
   if (!logged.ok) return logged;
   if (!changed.ok || !locked) return changed;
-  const sessions = await run(
-    server,
-    "SELECT PROCESSLIST_ID AS id FROM performance_schema.threads WHERE PROCESSLIST_USER = ?",
-    [account],
-  );
+  const sessions = await run(server, SESSIONS, [account]);
   if (!sessions.ok) return sessions;
   for (const { id } of sessions.value) {
     const killed = await run(server, "KILL ?", [Number(id)]);

@@ -7,10 +7,10 @@ import { fail, type Outcome, succeed } from "../../model/outcome.ts";
 import type { Position } from "../../model/server.ts";
 import type { Peer } from "../../ports/engine.ts";
 import type { Row, Server } from "../../ports/server.ts";
-import { readRow, runAll } from "./run.ts";
+import { EXECUTED_ALL, readRow, runAll } from "./run.ts";
 import { accountLiteral, hostLiteral, passwordLiteral, portLiteral } from "./text.ts";
 
-const CHANNEL = `SELECT c.HOST AS host, c.PORT AS port, c.USER AS account, c.AUTO_POSITION AS auto_position,
+export const CHANNEL = `SELECT c.HOST AS host, c.PORT AS port, c.USER AS account, c.AUTO_POSITION AS auto_position,
  c.SSL_ALLOWED AS tls, s.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,
  GTID_SUBSET(s.RECEIVED_TRANSACTION_SET, @@GLOBAL.gtid_executed) AS applied, d.DESIRED_DELAY AS delay
  FROM performance_schema.replication_connection_configuration c
@@ -96,18 +96,17 @@ function repoint(server: Server, source: Peer, channel: Row): Promise<Outcome<nu
   ]);
 }
 
+export const GIVEN = `SELECT @@GLOBAL.rpl_semi_sync_replica_enabled AS given,
+ (SELECT VARIABLE_VALUE FROM performance_schema.global_status
+  WHERE VARIABLE_NAME = 'Rpl_semi_sync_replica_status') AS active,
+ (SELECT VARIABLE_VALUE FROM performance_schema.persisted_variables
+  WHERE VARIABLE_NAME = 'rpl_semi_sync_replica_enabled') AS kept,
+ (SELECT SERVICE_STATE FROM performance_schema.replication_connection_status
+  WHERE CHANNEL_NAME = '') AS receiver`;
+
 /** A source learns only when a receiver connects whether it acknowledges. */
 export async function acknowledge(server: Server, on: boolean): Promise<Outcome<null>> {
-  const state = await readRow(
-    server,
-    `SELECT @@GLOBAL.rpl_semi_sync_replica_enabled AS given,
-      (SELECT VARIABLE_VALUE FROM performance_schema.global_status
-       WHERE VARIABLE_NAME = 'Rpl_semi_sync_replica_status') AS active,
-      (SELECT VARIABLE_VALUE FROM performance_schema.persisted_variables
-       WHERE VARIABLE_NAME = 'rpl_semi_sync_replica_enabled') AS kept,
-      (SELECT SERVICE_STATE FROM performance_schema.replication_connection_status
-       WHERE CHANNEL_NAME = '') AS receiver`,
-  );
+  const state = await readRow(server, GIVEN);
   if (!state.ok) return state;
   const { given, active, kept, receiver } = state.value;
   const wish = on ? "ON" : "OFF";
@@ -121,8 +120,10 @@ export async function acknowledge(server: Server, on: boolean): Promise<Outcome<
   ]);
 }
 
+export const EXECUTED = "SELECT @@GLOBAL.gtid_executed AS executed";
+
 export async function executed(server: Server): Promise<Outcome<Position>> {
-  const row = await readRow(server, "SELECT @@GLOBAL.gtid_executed AS executed");
+  const row = await readRow(server, EXECUTED);
   return row.ok ? succeed(row.value["executed"] ?? "") : row;
 }
 
@@ -134,8 +135,8 @@ export async function awaitExecuted(
   position: Position,
   timeoutMs: number,
 ): Promise<Outcome<null>> {
-  const sql = "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?) AS late";
-  const row = await readRow(server, sql, [position, timeoutMs / 1_000], { timeoutMs: timeoutMs + MARGIN_MS });
+  const limit = { timeoutMs: timeoutMs + MARGIN_MS };
+  const row = await readRow(server, EXECUTED_ALL, [position, timeoutMs / 1_000], limit);
   if (!row.ok) return row;
   if (row.value["late"] === "0") return succeed(null);
   return fail("transient", `not everything was executed within ${timeoutMs} ms`);

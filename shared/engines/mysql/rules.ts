@@ -6,6 +6,7 @@ import type { DesiredMember, EngineRules, Preparation } from "../../model/engine
 import type { ServerFacts } from "../../model/server.ts";
 import { accountNames, isGranted } from "./accounts.ts";
 import { gtidSets } from "./gtid.ts";
+import { PLUGINS } from "./plugins.ts";
 import { TABLE_NAMES } from "./schema.ts";
 import { missingSettings } from "./settings.ts";
 
@@ -115,16 +116,9 @@ function gtidStages({ settings }: ServerFacts): readonly Preparation[] {
   return stages;
 }
 
-/** Each plugin is known by a variable that it brings. */
-const PLUGINS = {
-  rpl_semi_sync_source: "rpl_semi_sync_source_enabled",
-  rpl_semi_sync_replica: "rpl_semi_sync_replica_enabled",
-  clone: "clone_valid_donor_list",
-} as const;
-
 function missingPlugins(facts: ServerFacts): readonly Preparation[] {
   const missing = Object.entries(PLUGINS)
-    .filter(([, variable]) => facts.settings[variable] === undefined)
+    .filter(([, { variable }]) => facts.settings[variable] === undefined)
     .map(([plugin]) => plugin);
   if (missing.length === 0) return [];
   const names = missing.join(", ");

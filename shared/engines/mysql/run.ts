@@ -34,6 +34,9 @@ export async function runAll(server: Server, statements: readonly string[]): Pro
   return succeed(null);
 }
 
+/** Waits until all of a position is executed; `0` when it is. */
+export const EXECUTED_ALL = "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?) AS late";
+
 /** The first row of an answer; an empty one when there is none. */
 export async function readRow(
   server: Server,

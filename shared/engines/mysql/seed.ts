@@ -18,12 +18,12 @@ const DONOR_ERROR = 3862;
 /** Another copy runs from this donor or into this server. */
 const TOO_MANY_CLONES = 3634;
 
-const EMPTINESS = `${SURVEY}
+export const EMPTINESS = `${SURVEY}
  UNION ALL SELECT 'o', SCHEMA_NAME FROM information_schema.schemata WHERE SCHEMA_NAME = 'ordinal'
  UNION ALL SELECT 'r', STATE FROM performance_schema.clone_status WHERE STATE = 'In Progress'`;
 
 /** Read-only and nobody waiting, so that what it has executed is all that it will ever have. */
-const COVERED = `SELECT GTID_SUBSET(@@GLOBAL.gtid_executed, ?) AS covered, @@GLOBAL.read_only AS closed,
+export const COVERED = `SELECT GTID_SUBSET(@@GLOBAL.gtid_executed, ?) AS covered, @@GLOBAL.read_only AS closed,
  (SELECT VARIABLE_VALUE FROM performance_schema.global_status
   WHERE VARIABLE_NAME = 'Rpl_semi_sync_source_wait_sessions') AS waiters`;
 

@@ -26,11 +26,10 @@ const STATEMENT_ROWS_MAX = 500;
 
 const CHARS_SHOWN = 120;
 
+export const OWN_POSITION = "SELECT @@GLOBAL.server_uuid AS uuid, @@GLOBAL.gtid_executed AS executed";
+
 export async function readTail(server: Server, beyond: Position): Promise<Outcome<Tail>> {
-  const read = await readRow(
-    server,
-    "SELECT @@GLOBAL.server_uuid AS uuid, @@GLOBAL.gtid_executed AS executed",
-  );
+  const read = await readRow(server, OWN_POSITION);
   if (!read.ok) return read;
   const executed = read.value["executed"] ?? "";
   const missing = gtidSets.subtract(executed, beyond);
@@ -122,14 +121,12 @@ function keyOf({ gtid, digest, part }: Pick<Part, "gtid" | "digest" | "part">): 
   return `${gtid} ${digest} ${part}`;
 }
 
+export const KEPT = `SELECT gtid, digest, part, SHA2(events, 256) AS held FROM ordinal.tail
+ WHERE epoch = ? AND server_uuid = ?`;
+
 /** What the table holds of this server in this epoch, by digest: the bytes themselves stay where they are. */
 async function kept(primary: Server, place: Place): Promise<Outcome<ReadonlyMap<string, string>>> {
-  const rows = await run(
-    primary,
-    `SELECT gtid, digest, part, SHA2(events, 256) AS held FROM ordinal.tail
-     WHERE epoch = ? AND server_uuid = ?`,
-    [place.epoch, place.serverUuid],
-  );
+  const rows = await run(primary, KEPT, [place.epoch, place.serverUuid]);
   if (!rows.ok) return rows;
   return succeed(
     new Map(
@@ -157,6 +154,9 @@ function inStatements(parts: readonly Part[]): readonly (readonly Part[])[] {
   return statements;
 }
 
+/** Of a row of `ordinal.tail` as it is inserted. */
+export const KEPT_COLUMNS = 8;
+
 /** A row that is there already stays as it is; whatever else is wrong is an error, as it would not be with IGNORE. */
 function insert(primary: Server, place: Place, parts: readonly Part[]): Promise<Outcome<unknown>> {
   const sql = `INSERT INTO ordinal.tail (epoch, server_uuid, gtid, digest, part, parts, place, events)
@@ -174,17 +174,15 @@ function insert(primary: Server, place: Place, parts: readonly Part[]): Promise<
   return run(primary, sql, values);
 }
 
+export const DECLARED = "SELECT gtids FROM ordinal.archive WHERE epoch = ? AND server_uuid = ?";
+
 /** The last act. A tail of this epoch that has grown since, by a commit that was still waiting, is widened. */
 async function declareKept(
   primary: Server,
   tail: Tail,
   as: { readonly epoch: number; readonly clusterUid: string; readonly at: string },
 ): Promise<Outcome<null>> {
-  const read = await readRow(
-    primary,
-    "SELECT gtids FROM ordinal.archive WHERE epoch = ? AND server_uuid = ?",
-    [as.epoch, tail.serverUuid],
-  );
+  const read = await readRow(primary, DECLARED, [as.epoch, tail.serverUuid]);
   if (!read.ok) return read;
   const have = read.value["gtids"] ?? "";
   if (gtidSets.contains(have, tail.gtids)) return succeed(null);

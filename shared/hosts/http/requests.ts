@@ -16,7 +16,8 @@ import {
 } from "../../annotations/requests.ts";
 import { oneLine, quote } from "../../annotations/text.ts";
 import type { StatefulSet } from "../../model/kube.ts";
-import type { ClusterRequest, Preview, RequestEntry } from "../../model/request.ts";
+import type { Plan, Preview } from "../../model/plan.ts";
+import type { ClusterRequest, RequestEntry } from "../../model/request.ts";
 import {
   end,
   type HttpAnswer,
@@ -46,7 +47,7 @@ function operationPath({ namespace, name }: StatefulSet, id: string): string {
   return `/clusters/${namespace}/${name}/operations/${id}`;
 }
 
-function operationAnswer(entry: RequestEntry, set: StatefulSet, plan: readonly string[] | null): HttpAnswer {
+function operationAnswer(entry: RequestEntry, set: StatefulSet, plan: Plan | null): HttpAnswer {
   const answer = answerOf(entry, set);
   const operation = operationPath(set, entry.id);
   const status = plan !== null || answer.status === "accepted" ? 202 : 200;
@@ -160,12 +161,12 @@ export async function recordWish(asked: Asked, request: ClusterRequest, tools: T
       if (!plan.ok) return plan.answer;
       preview = plan.value;
     }
-    if (asked.dryRun) return json(200, { plan: preview.steps });
+    if (asked.dryRun) return json(200, { plan: preview.plan });
     const { entry, ring } = drafted.value;
     const { uid, resourceVersion } = set;
     const annotations = changesOf(request, ring, set);
     const written = await kube.patch("StatefulSet", asked.ref, { uid, resourceVersion, annotations });
-    if (written.ok) return operationAnswer(entry, written.value, preview.steps);
+    if (written.ok) return operationAnswer(entry, written.value, preview.plan);
     if (written.failure.kind !== "conflict" && written.failure.kind !== "gone") {
       return unavailable(written.failure, tools.log);
     }

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { clusterSchema } from "../../cli/documents.ts";
 import { OBJECT_NAME } from "../../model/kube.ts";
+import { planSchema } from "../../model/plan.ts";
 import {
   OPERATION_ID,
   REQUEST_KINDS,
@@ -30,7 +31,6 @@ export interface Route {
 
 const status = z.enum(REQUEST_STATUSES);
 const message = z.string().nullable();
-const plan = z.array(z.string());
 
 export const recordedSchema = z.strictObject({
   id: z.string(),
@@ -39,9 +39,9 @@ export const recordedSchema = z.strictObject({
   /** Where to look. */
   operation: z.string(),
   /** Null when the operation was recorded by an earlier request. */
-  plan: plan.nullable(),
+  plan: planSchema.nullable(),
 });
-export const plannedSchema = z.strictObject({ plan });
+export const plannedSchema = z.strictObject({ plan: planSchema });
 export const operationSchema = z.strictObject({
   id: z.string(),
   kind: z.enum(REQUEST_KINDS),

@@ -1,5 +1,6 @@
 /** The real clock, chance and log lines of a process. Its only effects are timers and standard error. */
 import { randomInt } from "node:crypto";
+import { oneLine } from "../../annotations/text.ts";
 import type { Clock, Ids, Log, LogFields } from "../../ports/host.ts";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -35,8 +36,11 @@ export function createLog(
   format: LogFormat,
   write = (text: string): unknown => process.stderr.write(text),
 ): Log {
+  // JSON leaves whole what turns the direction of writing or drives a terminal; its escapes are JSON's own.
+  const put = (level: "info" | "warn", message: string, fields: LogFields): void =>
+    void write(`${oneLine(line(format, level, message, fields), Number.POSITIVE_INFINITY)}\n`);
   return {
-    info: (message, fields = {}) => void write(`${line(format, "info", message, fields)}\n`),
-    warn: (message, fields = {}) => void write(`${line(format, "warn", message, fields)}\n`),
+    info: (message, fields = {}) => put("info", message, fields),
+    warn: (message, fields = {}) => put("warn", message, fields),
   };
 }

@@ -240,7 +240,7 @@ function createDump(ends: Ends): Dump {
     semiSync,
     send(transaction) {
       if (had.has(transaction.gtid)) return;
-      const place = source.data.binlog.indexOf(transaction);
+      const place = source.data.firstPlace + source.data.binlog.indexOf(transaction);
       clock.after(NETWORK_MS, () =>
         routes.travel(source.name, replica.name, () =>
           replica.whenAwake(() => replica.whenRoom(() => receive(transaction, place))),
@@ -273,9 +273,9 @@ function netTimeoutMs(replica: SimServer): number {
   return Number(replica.variable("replica_net_timeout")) * 1_000;
 }
 
-/** CHANGE REPLICATION SOURCE with both threads stopped (facts L2). */
-export function dropRelayLog(server: SimServer): void {
-  server.network.witness.discarding(server, "relay log", null);
+/** CHANGE REPLICATION SOURCE with both threads stopped (facts L2), or a copy of `donor`. */
+export function dropRelayLog(server: SimServer, donor: SimServer | null): void {
+  server.network.witness.discarding(server, "relay log", donor);
   server.volume.relay = [];
   server.volume.received = new Gtids();
 }

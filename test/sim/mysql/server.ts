@@ -177,6 +177,7 @@ export class SimServer {
       this.volume.clone = { state: "Failed", error: "Query execution was interrupted (1317)" };
     }
     for (const transaction of data.binlog) this.execute(transaction);
+    data.filePlace = nextPlace(data);
     const globals = new Map(Object.entries(COMPILED));
     globals.set("server_uuid", this.volume.serverUuid);
     for (const plugin of data.plugins) installVariables(globals, plugin);
@@ -301,7 +302,7 @@ export class SimServer {
     const process = this.process;
     this.data.binlog.push(transaction);
     for (const dump of process.dumps) dump.send(transaction);
-    const place = this.data.binlog.length - 1;
+    const place = nextPlace(this.data) - 1;
     await semiSyncWait(this, place);
     // The thread died with its process; the next start finds the transaction in the log.
     if (this.#process !== process) throw new Lost(`${this.name} ended`);
@@ -315,11 +316,21 @@ export class SimServer {
   async rotate(): Promise<void> {
     const { process } = this;
     while (process.rotation !== null) await process.rotation;
-    if (process.ackWaiters.size === 0) return;
-    process.rotation = Promise.all([...process.ackWaiters].map(({ done }) => done)).then(() => {
-      process.rotation = null;
-    });
-    await process.rotation;
+    if (process.ackWaiters.size > 0) {
+      process.rotation = Promise.all([...process.ackWaiters].map(({ done }) => done)).then(() => {
+        process.rotation = null;
+      });
+      await process.rotation;
+    }
+    if (this.#process === process) this.data.filePlace = nextPlace(this.data);
+  }
+
+  /** Files of the binary log that are written to no more are deleted. */
+  purgeLogs(): void {
+    const { data } = this;
+    const gone = data.binlog.splice(0, data.filePlace - data.firstPlace);
+    for (const { gtid } of gone) data.purged.add(gtid);
+    data.firstPlace = data.filePlace;
   }
 
   execute({ gtid, effect }: Transaction): void {
@@ -377,6 +388,11 @@ const BLOCKED_POLL_MS = 250;
 
 export function onlyLost(error: unknown): void {
   if (!(error instanceof Lost)) throw error;
+}
+
+/** Of the transaction that is logged next, counted from the beginning of the first log. */
+function nextPlace({ firstPlace, binlog }: Data): number {
+  return firstPlace + binlog.length;
 }
 
 function installVariables(globals: Map<string, string>, plugin: string): void {

@@ -72,7 +72,12 @@ export interface Data {
   readonly archive: Map<string, ArchiveRow>;
   executed: Gtids;
   purged: Gtids;
+  /** What its logs still hold. */
   binlog: Transaction[];
+  /** How many transactions its logs no longer hold: the place of the first that they do. */
+  firstPlace: number;
+  /** At which place the file begins that is written to now. */
+  filePlace: number;
   /** MySQL keeps it in a table, so a copy brings its donor's. */
   channel: ChannelConfig | null;
 }
@@ -113,6 +118,8 @@ export function freshVolume(serverUuid: string, part: VolumePart): Volume {
     executed: new Gtids(),
     purged: new Gtids(),
     binlog: [],
+    firstPlace: 0,
+    filePlace: 0,
     channel: null,
   };
   for (let number = 1; number <= INITIAL_TRANSACTIONS + (part.rows ?? 0); number += 1) {
@@ -153,6 +160,8 @@ export function copyData(donor: Data): Data {
     executed: donor.executed.copy(),
     purged: donor.executed.copy(),
     binlog: [],
+    firstPlace: 0,
+    filePlace: 0,
     channel: donor.channel,
   };
 }
@@ -163,7 +172,13 @@ export function copyVolume(volume: Volume): Volume {
   return {
     ...volume,
     persisted: new Map(volume.persisted),
-    data: { ...copyData(data), purged: data.purged.copy(), binlog: [...data.binlog] },
+    data: {
+      ...copyData(data),
+      purged: data.purged.copy(),
+      binlog: [...data.binlog],
+      firstPlace: data.firstPlace,
+      filePlace: data.filePlace,
+    },
     relay: [...volume.relay],
     received: volume.received.copy(),
   };

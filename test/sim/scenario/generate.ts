@@ -41,6 +41,7 @@ function makers(draw: Draw, members: number): readonly (readonly [weight: number
     [3, () => ({ kind: "deletePod", target: primary(), graceMs: graceMs(), hook: draw.chance() < 0.5 })],
     [4, () => ({ kind: "nodeGone", target: primary(), forMs: draw.spread(5_000, 90_000) })],
     [1, () => ({ kind: "loseVolume", target: any() })],
+    [3, () => ({ kind: "purgeLogs", target: primary() })],
     [1, () => ({ kind: "diskFull", target: any(), forMs: shortly() })],
     [
       2,

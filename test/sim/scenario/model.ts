@@ -17,6 +17,7 @@ const fault = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("deletePod"), target, graceMs: ms, hook: z.boolean() }),
   z.strictObject({ kind: z.literal("nodeGone"), target, forMs: ms }),
   z.strictObject({ kind: z.literal("loseVolume"), target }),
+  z.strictObject({ kind: z.literal("purgeLogs"), target }),
   z.strictObject({ kind: z.literal("diskFull"), target, forMs: ms }),
   z.strictObject({ kind: z.literal("slowApplier"), target, applyMs: ms, forMs: ms }),
   z.strictObject({ kind: z.literal("applier"), target, error: z.enum(["blocked", "1062"]), forMs: ms }),

@@ -85,6 +85,11 @@ function serverFault(hands: Hands, fault: Extract<Fault, { target: Target }>, or
       lost.add(server.volume.serverUuid);
       kubelet.loseVolume(ordinal);
       return null;
+    case "purgeLogs":
+      // Begun while commits wait, a new file holds up the heartbeat that would free them: not modelled.
+      if (server.running && !server.stopped && server.process.ackWaiters.size === 0)
+        void server.rotate().then(() => server.purgeLogs());
+      return null;
     case "diskFull":
       server.diskFull = true;
       return () => {

@@ -10,7 +10,8 @@ import {
 import { decodeState, encodeState } from "../../../shared/annotations/state.ts";
 import { utf8Bytes } from "../../../shared/annotations/text.ts";
 import type { MemberRecord } from "../../../shared/model/member.ts";
-import { condition, entry, NASTY, state } from "./support.ts";
+import { MALFORMED } from "../../support/hostile.ts";
+import { condition, entry, state } from "./support.ts";
 
 describe("state", () => {
   test("is canonical: sorted keys, no spaces, the same text for the same value", () => {
@@ -80,7 +81,7 @@ describe("state", () => {
   });
 
   test("nasty texts are never valid, never newer", () => {
-    for (const raw of NASTY) expect(decodeState(raw, "uid-1").kind).toBe("invalid");
+    for (const raw of MALFORMED) expect(decodeState(raw, "uid-1").kind).toBe("invalid");
   });
 
   test("a state that is too large is a bug, not a cut", () => {
@@ -127,7 +128,7 @@ describe("history", () => {
   });
 
   test("garbage is no history, and a bad entry does not hide the good ones", () => {
-    for (const raw of [undefined, ...NASTY, "{}", '[{"__proto__":1}]'])
+    for (const raw of [undefined, ...MALFORMED, "{}", '[{"__proto__":1}]'])
       expect(decodeHistory(raw)).toEqual([]);
     const mixed = `[1,null,${JSON.stringify(entry())},{"at":"yesterday"}]`;
     expect(decodeHistory(mixed)).toEqual([entry()]);
@@ -162,7 +163,7 @@ describe("conditions", () => {
   });
 
   test("garbage is no condition", () => {
-    for (const raw of [undefined, ...NASTY, "{}", "[[]]"]) expect(decodeConditions(raw)).toEqual([]);
+    for (const raw of [undefined, ...MALFORMED, "{}", "[[]]"]) expect(decodeConditions(raw)).toEqual([]);
   });
 });
 
@@ -180,7 +181,7 @@ describe("member record", () => {
 
   test("is read back; garbage is none", () => {
     expect(decodeMemberRecord(raw)).toEqual(record);
-    for (const text of [undefined, ...NASTY, "{}"]) expect(decodeMemberRecord(text)).toBeNull();
+    for (const text of [undefined, ...MALFORMED, "{}"]) expect(decodeMemberRecord(text)).toBeNull();
   });
 
   test.each<[string, Partial<MemberRecord>, boolean]>([

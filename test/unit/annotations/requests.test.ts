@@ -15,7 +15,8 @@ import { utf8Bytes } from "../../../shared/annotations/text.ts";
 import type { StatefulSet } from "../../../shared/model/kube.ts";
 import type { RequestEntry } from "../../../shared/model/request.ts";
 import type { State } from "../../../shared/model/state.ts";
-import { condition, entry, NASTY, setWith, state } from "./support.ts";
+import { MALFORMED } from "../../support/hostile.ts";
+import { condition, entry, setWith, state } from "./support.ts";
 
 const AT = "2026-11-23T10:00:00.000Z";
 const BEFORE = "2026-11-23T09:59:59.999Z";
@@ -63,7 +64,7 @@ describe("the ring", () => {
       scale,
     ];
     expect(decodeRequests(JSON.stringify(odd))).toEqual([scale]);
-    for (const raw of NASTY) expect(decodeRequests(raw)).toEqual([]);
+    for (const raw of MALFORMED) expect(decodeRequests(raw)).toEqual([]);
   });
 });
 
@@ -201,7 +202,7 @@ describe("a switchover", () => {
 });
 
 test("an object on which nothing can be read leaves a request open, or superseded", () => {
-  for (const raw of NASTY) {
+  for (const raw of MALFORMED) {
     const broken = { [ANNOTATION.state]: raw, [ANNOTATION.history]: raw, [ANNOTATION.conditions]: raw };
     expect(answerOf(scale, setWith({ ...broken, [ANNOTATION.replicas]: "5" })).status).toBe("accepted");
     expect(answerOf(switchover, setWith(broken)).status).toBe("superseded");

@@ -69,36 +69,3 @@ export function entry(more: Partial<HistoryEntry> = {}): HistoryEntry {
 export function problem(code: Problem["code"], message: string, ordinal?: number): Problem {
   return { code, message, blocks: false, ...(ordinal === undefined ? {} : { ordinal }) };
 }
-
-/** Values that have broken parsers, terminals, shells and SQL before. */
-export const NASTY: readonly string[] = [
-  "",
-  " ",
-  "'",
-  '"',
-  "\\",
-  "; DROP TABLE users; --",
-  "$(reboot)",
-  "`reboot`",
-  "a\nb",
-  "a\r\nb",
-  "mysql\0",
-  "\u202Elqsym",
-  "\u200Bmysql",
-  "\uFEFF",
-  "\uD800",
-  "\u2028",
-  "\u001B[31mred",
-  "../../etc/passwd",
-  "{{ .Values }}",
-  "%s%n",
-  "١٠s",
-  "1E3s",
-  "0X10s",
-  "-1s",
-  "NaN",
-  "NULL",
-  "__proto__",
-  "😀".repeat(50),
-  "x".repeat(200 * 1024),
-];

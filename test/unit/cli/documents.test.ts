@@ -4,7 +4,12 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import type { z } from "zod";
 import { ADVICE } from "../../../shared/cli/advice.ts";
-import { clusterListSchema, clusterSchema, historySchema } from "../../../shared/cli/documents.ts";
+import {
+  clusterListSchema,
+  clusterSchema,
+  historySchema,
+  planDocumentSchema,
+} from "../../../shared/cli/documents.ts";
 import { ordinal } from "./support.ts";
 
 function page(name: string): string {
@@ -92,7 +97,9 @@ test("docs/cli.md describes every field, and no other", () => {
   const text = page("cli.md").split("\n## Schema\n")[1]?.split("\n## ")[0] ?? "";
   const described = [...text.matchAll(/^\| `(\w+)` +\|/gm)].map(([, name = ""]) => name);
   const known = new Set(
-    [clusterListSchema, clusterSchema, historySchema].flatMap((schema) => [...fields(schema)]),
+    [clusterListSchema, clusterSchema, historySchema, planDocumentSchema].flatMap((schema) => [
+      ...fields(schema),
+    ]),
   );
   expect(new Set(described)).toEqual(known);
 });

@@ -7,7 +7,7 @@ import type { StatefulSet } from "../../../shared/model/kube.ts";
 import { fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
 import type { Kube, Patch } from "../../../shared/ports/kube.ts";
 import { condition } from "../annotations/support.ts";
-import { healthy, NOW } from "./support.ts";
+import { healthy, NO_SERVERS, NOW } from "./support.ts";
 
 interface Told {
   readonly exitCode: number;
@@ -53,7 +53,7 @@ async function verb(args: readonly string[], world: World = (set) => set): Promi
         nowMs += ms;
       },
     },
-    connect: () => ({ kube: kube as unknown as Kube, namespace: "shop", close() {} }),
+    connect: () => ({ kube: kube as unknown as Kube, servers: NO_SERVERS, namespace: "shop", close() {} }),
   });
   return { exitCode, out, err, patches };
 }

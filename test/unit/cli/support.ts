@@ -9,6 +9,7 @@ import type { Pod, StatefulSet } from "../../../shared/model/kube.ts";
 import type { MemberRecord } from "../../../shared/model/member.ts";
 import { type Failure, fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
 import type { Kube, ListOptions } from "../../../shared/ports/kube.ts";
+import type { Servers } from "../../../shared/ports/server.ts";
 import { condition, entry, setWith, state } from "../annotations/support.ts";
 
 export const NOW = "2026-11-23T10:05:00.000Z";
@@ -194,6 +195,11 @@ export const WORLD: World = {
   pods: [...healthyPods, pod(unseen, 0, undefined, { labels: unseen.matchLabels }), ...adoptingPods],
 };
 
+/** For verbs that look at no server. */
+export const NO_SERVERS: Servers = {
+  connect: () => Promise.reject(new Error("this verb looks at no server")),
+};
+
 export interface Ran {
   readonly exitCode: number;
   readonly out: string;
@@ -220,7 +226,7 @@ export async function ordinal(line: string, world: World = WORLD, colour = false
       const close = () => {
         open -= 1;
       };
-      return { kube: fakeKube(world), namespace: "shop", close };
+      return { kube: fakeKube(world), servers: NO_SERVERS, namespace: "shop", close };
     },
   });
   if (open !== 0) throw new Error("a connection was left open");

@@ -184,14 +184,6 @@ describe("elected is", () => {
     ]);
   });
 
-  test("closed before that when somebody opened it by hand", () => {
-    const open = replica(2, { readOnly: false, received: written(100) }, stopped);
-    const { prelude } = deciding(before, claimed, silent(0), holding(1, written(99)), open);
-    const kinds = prelude.map(({ kind }) => kind).filter((kind) => kind !== "Event");
-    expect(kinds.slice(kinds.indexOf("Demote"))).toEqual(["Demote", "Confirm", "Record"]);
-    expect(prelude).toContainEqual({ kind: "Demote", ordinal: 2 });
-  });
-
   test("noted with the start of its process", () => {
     const decision = deciding(before, claimed, silent(0), cut(1, 2));
     expect(recordedBy(decision)?.primaryStartedAtMs).toBe(facts(1).startedAtMs);
@@ -289,7 +281,7 @@ describe("its ackers are", () => {
       [0, 2],
       [server(0, primaryFacts(3, { readOnly: true, executed: written(90) })), cut(1, 2)],
     ],
-    ["not a replica that takes writes", [], [silent(0), cut(1), replica(2, { readOnly: false }, stopped)]],
+    ["not an old primary that takes writes", [2], [server(0, primaryFacts(3)), cut(1, 2)]],
     [
       "not one that is being copied into",
       [],
@@ -307,7 +299,7 @@ describe("its ackers are", () => {
       [
         server(0, primaryFacts(3, { readOnly: true, executed: written(101) })),
         silent(1),
-        replica(2, { readOnly: false }, stopped),
+        replica(2, { version: "8.0.41" }, stopped),
       ],
     ],
     [
@@ -315,8 +307,8 @@ describe("its ackers are", () => {
       [1],
       [
         server(0, primaryFacts(3, { readOnly: true })),
-        replica(1, { readOnly: false }),
-        replica(2, { readOnly: false }, { sourceUuid: uuidOf(1) }),
+        replica(1, { version: "8.0.41" }),
+        replica(2, { version: "8.0.41" }, { sourceUuid: uuidOf(1) }),
       ],
     ],
     [
@@ -329,8 +321,8 @@ describe("its ackers are", () => {
       [],
       [
         server(0, primaryFacts(3, { readOnly: true })),
-        replica(1, { readOnly: false }, stopped),
-        server(2, replicaFacts(2, { readOnly: false, channel: null })),
+        replica(1, { version: "8.0.41" }, stopped),
+        server(2, replicaFacts(2, { version: "8.0.41", channel: null })),
       ],
     ],
   ];

@@ -55,8 +55,10 @@ const BAD: readonly (readonly [string, ProblemCode, Change])[] = [
   ["another engine", "EngineMismatch", server(2, facts(2, { flavor: "MariaDB" }))],
   ["settings that cannot be", "UnsupportedSettings", server(0, facts(0, { settings: { odd: "1" } }))],
   ["replicas: 0", "ReplicasZero", (before) => ({ ...set({ replicas: 0 })(before), members: [] })],
+  ["more replicas than can be recorded", "ScaleRefused", set({ replicas: 34 })],
   ["no volume claim", "NoPersistentVolume", set({ claimTemplates: [] })],
   ["no governing Service", "NoGoverningService", set({ serviceName: "" })],
+  ["a governing Service that cannot be", "NoGoverningService", set({ serviceName: "a.b" })],
   ["250 KiB of foreign annotations", "AnnotationsTooLarge", but({ annotationBytes: 256_000 })],
   ["a copied state", "StateForeign", annotated({ "ordinal.dev/state": copied })],
   ["a newer state", "StateTooNew", annotated({ "ordinal.dev/state": '{"v":2,"x":1}' })],
@@ -127,6 +129,8 @@ describe("an established cluster", () => {
   /** Without a wish, a state or members nothing can be decided; else it serves on, with a warning. */
   function expectedPhase(name: string, code: ProblemCode): string {
     if (code === "Paused") return code;
+    // The members that there are serve as before.
+    if (code === "ScaleRefused") return "Healthy";
     const blind = code.startsWith("State") || code === "ReplicasZero" || name === "an engine that is none";
     return blind ? "Blocked" : "Degraded";
   }

@@ -70,7 +70,6 @@ test("roles are published by labels and two Services of one epoch", () => {
 });
 
 describe("standing", () => {
-  const noLogs = { purged: "" };
   const STARVED = { receiver: "off", starved: true, receiverError: "Got fatal error 1236 (13114)" } as const;
   const table: readonly (readonly [string, string, ServerFacts])[] = [
     ["following", "following", replicaFacts(1)],
@@ -105,15 +104,6 @@ describe("standing", () => {
   test.each(table)("%s: %s", (_, kind, of) => {
     const situation = placed(3, server(1, of));
     expect(viewMembers(RULES, situation.members, config(3))[1]?.standing.kind).toBe(kind);
-  });
-
-  test("a follower that needs purged logs is broken", () => {
-    const primary = primaryFacts(3, { ...noLogs, purged: written(60) });
-    const situation = placed(3, server(0, primary), server(1, replicaFacts(1, { executed: written(50) })));
-    expect(viewMembers(RULES, situation.members, config(3))[1]?.standing).toMatchObject({
-      kind: "broken",
-      error: expect.stringContaining("51-60"),
-    });
   });
 
   const silences: readonly (readonly [string, Change, string])[] = [

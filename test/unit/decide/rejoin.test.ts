@@ -79,7 +79,7 @@ describe("a member with transactions of its own", () => {
       ]);
       expect(
         stepsOfKind(decision, "Event").find(({ reason }) => reason === "MemberRebuilding")?.message,
-      ).toBe(`mysql-2 is made anew; what only it had (${TAIL}) is archived.`);
+      ).toBe(`mysql-2 is made anew from mysql-1; what only it had (${TAIL}) is archived.`);
       expect(decision.problems.find(({ code }) => code === "ErrantTransactions")?.message).toContain(
         "they are archived and it is made anew",
       );

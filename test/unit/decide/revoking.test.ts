@@ -1,10 +1,13 @@
 /** An epoch is claimed: who is elected, who never is, and what people and the record are told of it. */
 import { describe, expect, test } from "vitest";
+import type { ServerFacts } from "../../../shared/model/server.ts";
+import type { Step } from "../../../shared/model/step.ts";
 import { settled, stepsOfKind } from "../../support/carry-out.ts";
 import {
   type Change,
   placed,
   primaryFacts,
+  replicaFacts,
   server,
   silent,
   spec,
@@ -35,15 +38,9 @@ describe("people are told that no writes are taken, until which epoch, and why",
 });
 
 describe("the elected", () => {
-  test("is looked at once more before it is recorded, and closed first when it is open", () => {
-    const gone = [state(revoking(3)), silent(0)];
-    const kinds = (...changes: readonly Change[]) =>
-      serverSteps({ ...deciding(before, ...gone, ...changes), tracks: [] }).map(({ kind }) => kind);
-    expect(kinds(cut(1, 2))).toEqual(["Confirm"]);
-    expect(kinds(replica(1, { readOnly: false }, { receiver: "off" }), cut(2))).toEqual([
-      "Demote",
-      "Confirm",
-    ]);
+  test("is looked at once more before it is recorded", () => {
+    const decision = deciding(before, state(revoking(3)), silent(0), cut(1, 2));
+    expect(serverSteps({ ...decision, tracks: [] }).map(({ kind }) => kind)).toEqual(["Confirm"]);
   });
 
   test("waits for nothing, and the others begin to follow it in the same breath", () => {
@@ -59,6 +56,34 @@ describe("the elected", () => {
   test("is recorded also when nobody knows any more what began it", () => {
     const decision = deciding(before, state(revoking(3, "failover", { op: null })), silent(0), cut(1, 2));
     expect(recordedBy(decision)).toMatchObject({ phase: "Establishing", op: null });
+  });
+});
+
+describe("an acknowledger that takes writes while nobody is elected", () => {
+  const opened = (more: Partial<ServerFacts>) =>
+    replica(1, { readOnly: false, ...more }, { receiver: "off" });
+  const waiting = { acks: { ...replicaFacts(1).acks, waiters: 1 } };
+  const deciding3 = (one: Change) => deciding(before, state(revoking(3)), silent(0), one, cut(2));
+
+  const table: readonly (readonly [
+    string,
+    Partial<ServerFacts>,
+    readonly Step["kind"][],
+    number | undefined,
+  ])[] = [
+    ["is closed, and the next epoch is claimed", {}, ["Demote"], 3],
+    ["is put out of service where commits wait", waiting, ["Fence"], 3],
+    ["is restarted where they still wait then", { ...waiting, offline: true }, ["Restart"], undefined],
+  ];
+  test.each(table)("%s", (_, more, kinds, epoch) => {
+    const decision = deciding3(opened(more));
+    expect(serverSteps(decision).map(({ kind }) => kind)).toEqual(kinds);
+    expect(recordedBy(decision)?.epoch).toBe(epoch);
+    expect(recordedBy(decision)?.pending ?? null).toBeNull();
+  });
+
+  test("is named by the operation of the epoch that is claimed", () => {
+    expect(recordedBy(deciding3(opened({})))?.op).toMatchObject({ id: "failover-3", kind: "failover" });
   });
 });
 

@@ -62,6 +62,11 @@ describe("of what was given to us", () => {
       set({ serviceName: "" }),
     ],
     [
+      "NoGoverningService",
+      'mysql has the serviceName "x\' OR 1", which no Service can have, so its pods have no names; add a headless Service.',
+      set({ serviceName: "x' OR 1" }),
+    ],
+    [
       "NameTaken",
       "Secret mysql-ordinal belongs to somebody else; rename it so that Ordinal can keep its accounts there.",
       but({ accounts: taken }),

@@ -37,7 +37,7 @@ test("the host's lines are put beside what clients saw", () => {
   const at = (ms: number) => new Date(ms).toISOString();
   const lines = [
     { at: at(900), message: "pass", tookMs: 5 },
-    { at: at(1_200), message: "step", step: "Record" },
+    { at: at(1_200), message: "step", step: "recording what was decided" },
     { at: at(1_500), message: "step", step: "opening member 1 for writes in epoch 2" },
     { at: at(1_700), message: "pass", tookMs: 600 },
   ];

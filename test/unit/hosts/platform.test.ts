@@ -7,6 +7,7 @@ import {
 } from "../../../shared/hosts/local/function-folder.ts";
 import { createLog, systemIds } from "../../../shared/hosts/local/platform.ts";
 import { startLocalHost } from "../../../shared/hosts/local/start.ts";
+import { HOSTILE, isPlainSentence } from "../../support/hostile.ts";
 import { EVENT_FUNCTIONS, REQUEST_FUNCTIONS } from "./functions.ts";
 
 function written(format: "json" | "text"): string[] {
@@ -34,6 +35,19 @@ test("JSON, one object a line, whose own fields cannot be replaced", () => {
   });
   expect(second).toMatchObject({ level: "warn", message: "pass" });
 });
+
+test.each(["text", "json"] as const)(
+  "nothing in a line of %s drives a terminal or breaks the line",
+  (format) => {
+    for (const { value } of HOSTILE) {
+      const lines: string[] = [];
+      createLog(format, (text) => lines.push(text)).warn(value, { why: value });
+      expect(lines).toHaveLength(1);
+      expect(isPlainSentence(lines[0]?.slice(0, -1) ?? "\n", Number.POSITIVE_INFINITY)).toBe(true);
+      if (format === "json") expect(JSON.parse(lines[0] ?? "")).toMatchObject({ message: value, why: value });
+    }
+  },
+);
 
 test("passwords and fractions", () => {
   expect(systemIds.password()).toMatch(/^[A-Za-z0-9]{32}$/);

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import { decodeRequests } from "../../../shared/annotations/requests.ts";
-import { CLUSTER, openPlace, type Place, type Reply, type Sending, tokenOf } from "./support.ts";
+import { CLUSTER, openPlace, PLAN, type Place, type Reply, type Sending, tokenOf } from "./support.ts";
 
 const STRUCTURED = { "content-type": "application/cloudevents+json; charset=utf-8" };
 const BATCHED = { "content-type": "application/cloudevents-batch+json" };
@@ -48,7 +48,7 @@ describe("a request", () => {
   test("in structured mode is recorded like any other", async () => {
     const place = openPlace();
     const reply = await post(place, event(TYPE, wish));
-    expect(reply).toMatchObject({ status: 202, body: { status: "accepted", plan: ["wait", "act"] } });
+    expect(reply).toMatchObject({ status: 202, body: { status: "accepted", plan: PLAN } });
     expect(place.annotation(ANNOTATION.replicas)).toBe("5");
     expect(place.reactions).toEqual([]);
   });

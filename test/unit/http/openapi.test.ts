@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { openApi } from "../../../shared/hosts/http/openapi.ts";
-import { ROUTES, type RouteName } from "../../../shared/hosts/http/routes.ts";
+import { ROUTES, type RouteName, recordedSchema } from "../../../shared/hosts/http/routes.ts";
 import { scaleWishSchema } from "../../../shared/model/request.ts";
 
 const names = Object.keys(ROUTES) as RouteName[];
@@ -91,4 +91,14 @@ test("docs/http.md has a row for each route, with its right and all its statuses
     const statuses = [...Object.keys(answers).map(Number), ...refusals].toSorted((a, b) => a - b).join(", ");
     expect(rows).toContain(`| \`${method} ${path}\` | ${needs} | ${statuses} |`);
   }
+});
+
+test("a plan is described down to its statements, and the example of docs/http.md is one", () => {
+  const answered = operations.find(({ operationId }) => operationId === "switchover")?.responses["202"];
+  const schema = JSON.stringify(answered?.content["application/json"]?.schema);
+  for (const field of ["stages", "statements", "sql", "changes", "fields", "hindered", "complete"])
+    expect(schema).toContain(`"${field}"`);
+  const page = readFileSync(new URL("../../../docs/http.md", import.meta.url), "utf8");
+  const examples = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map(([, text = ""]) => text);
+  expect(examples.map((text) => recordedSchema.safeParse(JSON.parse(text)).error)).toEqual([undefined]);
 });

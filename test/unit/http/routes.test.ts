@@ -5,7 +5,7 @@ import { clusterSchema } from "../../../shared/cli/documents.ts";
 import { problemSchema } from "../../../shared/hosts/http/answers.ts";
 import { operationSchema, plannedSchema, recordedSchema } from "../../../shared/hosts/http/routes.ts";
 import { fail, succeed } from "../../../shared/model/outcome.ts";
-import { CLUSTER, openPlace, type Place, type Reply, type Sending, tokenOf } from "./support.ts";
+import { CLUSTER, openPlace, PLAN, type Place, type Reply, type Sending, tokenOf } from "./support.ts";
 
 const SCALE = { replicas: 5 };
 const UNREACHABLE = {
@@ -32,7 +32,7 @@ describe("answers", () => {
       headers: { location: operation, "cache-control": "no-store" },
     });
     expect(operation).toBe(`${CLUSTER}/operations/${id}`);
-    expect(rest).toEqual({ status: "accepted", message: null, plan: ["wait", "act"] });
+    expect(rest).toEqual({ status: "accepted", message: null, plan: PLAN });
     expect(place.annotation(ANNOTATION.replicas)).toBe("5");
   });
 
@@ -61,7 +61,7 @@ describe("answers", () => {
     const before = place.set();
     const reply = await place.send("POST", `${CLUSTER}/${kind}?dryRun=true`, { body });
     expect(reply.status).toBe(200);
-    expect(plannedSchema.parse(reply.body)).toEqual({ plan: ["wait", "act"] });
+    expect(plannedSchema.parse(reply.body)).toEqual({ plan: PLAN });
     expect(place.set()).toBe(before);
     expect((await place.send("POST", `${CLUSTER}/${kind}?dryRun=false`, { body })).status).toBe(202);
   });
@@ -142,7 +142,7 @@ const REFUSALS: readonly (readonly [string, number, Refusal])[] = [
     {
       before: (place) => {
         const refused = { code: "ScaleRefused", message: "3 acknowledge: ask for 3 or more." };
-        place.preview = succeed({ steps: [], refused });
+        place.preview = succeed({ plan: { stages: [], complete: true }, refused, why: "" });
       },
       says: /3 acknowledge/,
     },
@@ -218,7 +218,11 @@ describe("refusals", () => {
 
   test("a refusal of the preview carries its code", async () => {
     const place = openPlace();
-    place.preview = succeed({ steps: [], refused: { code: "SwitchoverRefused", message: "It lags." } });
+    place.preview = succeed({
+      plan: { stages: [], complete: true },
+      refused: { code: "SwitchoverRefused", message: "It lags." },
+      why: "",
+    });
     const reply = await place.send("POST", `${CLUSTER}/switchover?dryRun=true`, { body: { to: "mysql-2" } });
     expect(reply).toMatchObject({ status: 422, body: { code: "SwitchoverRefused", detail: "It lags." } });
   });

@@ -7,7 +7,7 @@ import { createFront, type FrontOptions } from "../../../shared/hosts/http/front
 import type { RequestFunction } from "../../../shared/hosts/http/function.ts";
 import { createGuard } from "../../../shared/hosts/http/guard.ts";
 import { type Outcome, succeed } from "../../../shared/model/outcome.ts";
-import type { Preview } from "../../../shared/model/request.ts";
+import type { Plan, Preview } from "../../../shared/model/plan.ts";
 import type { LogFields } from "../../../shared/ports/host.ts";
 import type { Reviewer, User } from "../../../shared/ports/reviewer.ts";
 import { createSimKube, type SimKube } from "../../sim/kube/api-server.ts";
@@ -34,6 +34,25 @@ const RIGHTS: Readonly<Record<string, readonly string[]>> = {
   switcher: ["update"],
   reader: ["get"],
   nobody: [],
+};
+
+/** What is shown of a request before it is carried out. */
+export const PLAN: Plan = {
+  stages: [
+    {
+      why: "it was asked for",
+      steps: [
+        {
+          what: "ending writes on member 0",
+          where: ["mysql-0"],
+          statements: [{ server: "mysql-0", sql: "SET GLOBAL super_read_only = ON" }],
+          changes: [],
+          hindered: null,
+        },
+      ],
+    },
+  ],
+  complete: true,
 };
 
 export interface Reply {
@@ -136,7 +155,7 @@ export function openPlace(requests: readonly RequestFunction[] = REQUEST_FUNCTIO
     said: [],
     slept: [],
     nowMs: NOW_MS,
-    preview: succeed({ steps: ["wait", "act"], refused: null }),
+    preview: succeed({ plan: PLAN, refused: null, why: "it was asked for" }),
     previews: 0,
     tokenReview: null,
     accessReview: null,

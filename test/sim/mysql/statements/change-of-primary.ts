@@ -27,7 +27,7 @@ export const CHANGE_STATEMENTS: readonly Statement[] = [
         throw new Refused(3081, "This operation cannot be performed with running replication threads");
       server.data.channel = null;
       process.receiverFault = null;
-      dropRelayLog(server);
+      dropRelayLog(server, null);
     },
   },
   {

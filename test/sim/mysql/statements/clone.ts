@@ -49,10 +49,11 @@ async function clone(session: Session, account: string, host: string, password: 
   server.network.witness.discarding(server, "data", donor);
   // Its logs are gone before it ends, so whoever receives from it cannot go on (measured).
   for (const dump of [...recipient.dumps]) dump.end(cannotSend("could not find next log"));
-  dropRelayLog(server);
+  dropRelayLog(server, donor);
   if (server.cloneFailures > 0) {
     server.cloneFailures -= 1;
-    volume.data = { ...volume.data, executed: new Gtids(), purged: new Gtids(), binlog: [] };
+    const nothing = { executed: new Gtids(), purged: new Gtids(), binlog: [], firstPlace: 0, filePlace: 0 };
+    volume.data = { ...volume.data, ...nothing };
     volume.clone = { state: "Failed", error: "Recovery failed. Please Retry Clone. (3862)" };
   } else {
     volume.data = copyData(donor.data);

@@ -25,7 +25,7 @@ function change(session: Session, text: string): void {
     tls: tls === undefined ? (before?.tls ?? false) : tls === "1",
     sourceUuid: before?.host === host ? before.sourceUuid : "",
   };
-  if (!process.applier) dropRelayLog(server);
+  if (!process.applier) dropRelayLog(server, null);
 }
 
 export const REPLICATION_STATEMENTS: readonly Statement[] = [

@@ -29,6 +29,19 @@ async function setRunning(session: Session, name: string, value: string): Promis
   if (name.startsWith("rpl_semi_sync_source")) releaseWaiters(server);
 }
 
+/** Several of them may stand in one statement. */
+const ASSIGNMENT = /(GLOBAL|PERSIST|PERSIST_ONLY) (\w+) = (?:'([^']*)'|([^',]+))/g;
+
+async function assign(session: Session, [, scope, name = "", text, word]: RegExpExecArray): Promise<void> {
+  const value = text ?? word ?? "";
+  session.need("SYSTEM_VARIABLES_ADMIN");
+  if (name === "offline_mode") session.need("CONNECTION_ADMIN");
+  if (scope === "PERSIST_ONLY") session.need("PERSIST_RO_VARIABLES_ADMIN");
+  if (session.server.variable(name) === undefined) throw new Refused(1193, `Unknown variable '${name}'`);
+  if (scope !== "PERSIST_ONLY") await setRunning(session, name, value);
+  if (scope !== "GLOBAL") session.server.volume.persisted.set(name, value);
+}
+
 export const SETTING_STATEMENTS: readonly Statement[] = [
   {
     pattern: /^SET SESSION wait_timeout = (\d+)$/,
@@ -44,14 +57,9 @@ export const SETTING_STATEMENTS: readonly Statement[] = [
     },
   },
   {
-    pattern: /^SET (GLOBAL|PERSIST|PERSIST_ONLY) (\w+) = '?([^']*)'?$/,
-    run: async (session, [, scope, name = "", value = ""]) => {
-      session.need("SYSTEM_VARIABLES_ADMIN");
-      if (name === "offline_mode") session.need("CONNECTION_ADMIN");
-      if (scope === "PERSIST_ONLY") session.need("PERSIST_RO_VARIABLES_ADMIN");
-      if (session.server.variable(name) === undefined) throw new Refused(1193, `Unknown variable '${name}'`);
-      if (scope !== "PERSIST_ONLY") await setRunning(session, name, value);
-      if (scope !== "GLOBAL") session.server.volume.persisted.set(name, value);
+    pattern: /^SET ((?:GLOBAL|PERSIST|PERSIST_ONLY) .+)$/,
+    run: async (session, [, assignments = ""]) => {
+      for (const match of assignments.matchAll(ASSIGNMENT)) await assign(session, match);
     },
   },
   {
@@ -77,6 +85,13 @@ export const SETTING_STATEMENTS: readonly Statement[] = [
     run: async (session) => {
       session.need("RELOAD");
       await session.server.rotate();
+    },
+  },
+  {
+    pattern: /^PURGE BINARY LOGS BEFORE NOW\(\) \+ INTERVAL 1 DAY$/,
+    run: (session) => {
+      session.need("BINLOG_ADMIN");
+      session.server.purgeLogs();
     },
   },
 ];

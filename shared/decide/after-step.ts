@@ -1,38 +1,16 @@
 /**
- * What would follow from a snapshot if every step succeeded, for plans that are shown to people before anything is
- * done. Only ever shown: what is really done is decided afresh at each look.
+ * What a snapshot would be once a step was carried out, for plans that are shown to people before anything is done.
+ * Only ever a foresight: what is really done is decided afresh at each look.
  */
 import { decodeConditions, encodeConditions } from "../annotations/conditions.ts";
 import { ANNOTATION, LABEL } from "../annotations/keys.ts";
-import { type Decision, stepsOf } from "../model/decision.ts";
 import type { EngineRules } from "../model/engine.ts";
 import type { ObjectMeta } from "../model/kube.ts";
 import type { Member, Observed } from "../model/observed.ts";
 import type { Channel, ServerFacts } from "../model/server.ts";
 import type { RecordStep, Step } from "../model/step.ts";
-import { decide } from "./index.ts";
-
-const TURNS_MAX = 40;
 
 type Changes = Readonly<Record<string, string | null>>;
-
-/** Decisions one after the other, until nothing is left or what follows cannot be foreseen. */
-export function rehearse(start: Observed, rules: EngineRules, nowMs: number): readonly Decision[] {
-  const decisions: Decision[] = [];
-  let observed = start;
-  let last = "";
-  while (decisions.length < TURNS_MAX) {
-    const decision = decide(observed, rules, nowMs);
-    const steps = stepsOf(decision);
-    const text = JSON.stringify(decision.tracks);
-    // What is decided again at once has effects that only a server knows.
-    if (steps.length === 0 || (text === last && text !== "[]")) break;
-    decisions.push(decision);
-    observed = steps.reduce((so, step) => afterStep(so, step, rules), observed);
-    last = text;
-  }
-  return decisions;
-}
 
 function merged(
   before: Readonly<Record<string, string>>,
@@ -165,11 +143,13 @@ function afterServerStep(observed: Observed, step: Step, rules: EngineRules): Ob
         ...{ readOnly: true, offline: step.kind === "Fence", acks: { ...facts.acks, waiters: 0 } },
       }));
     case "StopReceiving":
-      return withClients(onFacts(observed, step.ordinal, stopped));
+      return withClients(onFacts(observed, step.ordinal, (facts) => cut(facts, { receiver: "off" })));
     case "LockAccount":
       return step.locked
         ? withClients(
-            onFacts(observed, step.ordinal, (facts) => stopped({ ...facts, executed: facts.received })),
+            onFacts(observed, step.ordinal, (facts) =>
+              cut({ ...facts, executed: facts.received }, { receiver: "connecting", lockedOut: true }),
+            ),
           )
         : observed;
     case "Promote":
@@ -182,6 +162,17 @@ function afterServerStep(observed: Observed, step: Step, rules: EngineRules): Ob
         ...facts,
         acks: { ...facts.acks, required: step.ackCount > 0, count: step.ackCount },
       }));
+    case "ArchiveTail": {
+      const tail = factsAt(observed, step.ordinal);
+      const epoch = observed.state.kind === "valid" ? observed.state.state.epoch : 0;
+      if (tail === null) return observed;
+      const kept = {
+        epoch,
+        serverUuid: tail.serverUuid,
+        gtids: rules.positions.subtract(tail.executed, step.beyond),
+      };
+      return onFacts(observed, step.primary, (facts) => ({ ...facts, archived: [...facts.archived, kept] }));
+    }
     case "Open":
       return onFacts(observed, step.ordinal, (facts) => ({
         ...facts,
@@ -211,10 +202,10 @@ function afterServerStep(observed: Observed, step: Step, rules: EngineRules): Ob
   }
 }
 
-function stopped(facts: ServerFacts): ServerFacts {
+function cut(facts: ServerFacts, how: Partial<Channel>): ServerFacts {
   const { channel, acks } = facts;
   if (channel === null) return facts;
-  return { ...facts, channel: { ...channel, receiver: "off" }, acks: { ...acks, active: false } };
+  return { ...facts, channel: { ...channel, ...how }, acks: { ...acks, active: false } };
 }
 
 function termOf(
