@@ -111,7 +111,7 @@ function stream(observed: Observed, ordinal: number, source: number, rules: Engi
     receiver: "on",
     applier: "on",
     account: rules.replicationAccount(ordinal),
-    ...{ autoPosition: true, tls: true, sourceLeft: null, lockedOut: false, starved: false },
+    ...{ autoPosition: true, tls: true, silentMs: 0, sourceLeft: null, lockedOut: false, starved: false },
     ...{ receiverError: null, applierError: null },
   };
 }
