@@ -117,7 +117,7 @@ export class SimServer {
   #diskFull = false;
   /** What waits for the process to go on, and what for space on the disk. */
   #whenAwake: (() => void)[] = [];
-  #whenRoom: (() => void)[] = [];
+  #whenRoom: { readonly act: () => void; readonly sinceMs: number }[] = [];
 
   constructor(name: string, volume: Volume, clock: SimClock, network: Network) {
     this.name = name;
@@ -163,12 +163,17 @@ export class SimServer {
 
   set diskFull(full: boolean) {
     this.#diskFull = full;
-    if (!full) for (const act of this.#whenRoom.splice(0)) act();
+    if (!full) for (const { act } of this.#whenRoom.splice(0)) act();
   }
 
   whenRoom(act: () => void): void {
-    if (this.#diskFull) this.#whenRoom.push(act);
+    if (this.#diskFull) this.#whenRoom.push({ act, sinceMs: this.clock.now() });
     else act();
+  }
+
+  /** Since when something waits for room; null when nothing does. */
+  get withoutRoomSinceMs(): number | null {
+    return this.#whenRoom[0]?.sinceMs ?? null;
   }
 
   start(): void {
