@@ -330,7 +330,7 @@ export function silent(ordinal: number, reason = "timeout"): Change {
 }
 
 /** A problem that has been known for this long, milliseconds. */
-export function known(type: ProblemCode, forMs: number): Change {
+export function known(type: ProblemCode | "Ready", forMs: number): Change {
   return (before) => {
     const others = before.conditions.filter((condition) => condition.type !== type);
     const lastTransitionAt = new Date(NOW_MS - forMs).toISOString();

@@ -179,12 +179,13 @@ function keeping(situation: Situation, known: readonly Problem[]): Decision {
     });
   }
   const awaited = problems.some((problem) => problem.code === "WaitingForMembers");
-  return compose(observed, nowMs, {
-    ...base,
-    why: summary(situation),
-    tracks,
-    lookAgainMs: awaited ? patience(observed, nowMs, "WaitingForMembers") : catchingUp ? CATCH_UP_MS : null,
-  });
+  const looks = [
+    ...(scale.kind === "later" ? [scale.lookAgainMs] : []),
+    ...(awaited ? [patience(observed, nowMs, "WaitingForMembers")] : []),
+    ...(catchingUp ? [CATCH_UP_MS] : []),
+  ];
+  const lookAgainMs = looks.length === 0 ? null : Math.min(...looks);
+  return compose(observed, nowMs, { ...base, why: summary(situation), tracks, lookAgainMs });
 }
 
 /** Known and not to be acted on yet; replicas are kept in their places meanwhile. */
