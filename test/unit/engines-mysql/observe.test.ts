@@ -30,7 +30,13 @@ const CHANNEL = {
   ...{ sourceUuid: OTHER, receiver: "ON", receiverNumber: 0, receiverError: "", applier: "ON" },
   ...{ received: `${OTHER}:9`, silentMs: null, sourceLeft: null, applierError: null, applyingSince: null },
 };
-const SECOND: Row = { executed: `${OTHER}:1-8`, purged: `${OTHER}:1-2`, waiting: "5", fullDisk: "7", followers: "1" };
+const SECOND: Row = {
+  executed: `${OTHER}:1-8`,
+  purged: `${OTHER}:1-2`,
+  waiting: "5",
+  fullDisk: "7",
+  followers: "1",
+};
 
 interface Saying {
   readonly flags?: Readonly<Record<string, string>>;
