@@ -21,7 +21,7 @@ function layer(folder, ...mayReach) {
 
 const layers = [
   layer("model", npm("zod")),
-  layer("annotations", own("model"), npm("zod")),
+  layer("annotations", own("model", "schedule"), npm("zod")),
   layer("schedule", own("model"), npm("croner")),
   layer("decide", own("model", "annotations", "schedule")),
   layer("ports", own("model"), streams),

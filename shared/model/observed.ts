@@ -3,6 +3,7 @@
  * be replayed from a file.
  */
 
+import type { BackupMemory } from "./backup.ts";
 import type { ClusterRef } from "./cluster.ts";
 import type { Condition, Problem } from "./condition.ts";
 import type { PersistentVolumeClaim, Pod, Service, StatefulSet } from "./kube.ts";
@@ -16,6 +17,13 @@ export type StateObservation =
   | { readonly kind: "foreign"; readonly clusterUid: string }
   | { readonly kind: "newer"; readonly version: number }
   | { readonly kind: "invalid"; readonly reason: string };
+
+export type BackupsObservation =
+  | { readonly kind: "none" }
+  | { readonly kind: "valid"; readonly memory: BackupMemory }
+  | { readonly kind: "newer"; readonly version: number }
+  /** Broken, or another cluster's. */
+  | { readonly kind: "invalid" };
 
 /** What the user's annotations say. `spec` is null while Ordinal is not asked to manage this set. */
 export interface Wish {
