@@ -48,6 +48,23 @@ const reason = z.string().max(160);
 const count = z.number().int().min(0).max(1_000_000);
 const attempt = z.number().int().min(1).max(ATTEMPTS_MAX);
 
+/** How a new backup or its proof is told to the Job that makes it. */
+export type JobTask =
+  | {
+      readonly kind: "backup";
+      readonly store: string;
+      readonly slot: string;
+      readonly attempt: number;
+      readonly method: BackupMethod;
+      readonly databases: readonly string[] | null;
+      readonly asked: "schedule" | "request";
+      /** Ordinal of the member that is copied. */
+      readonly source: number;
+      readonly retention: Retention | null;
+      readonly timeZone: string;
+    }
+  | { readonly kind: "proof"; readonly store: string; readonly slot: string };
+
 /** A backup that was begun: by it the name of its Job is known. */
 const runningSchema = z.strictObject({
   slot: instant,
@@ -69,7 +86,7 @@ const retrySchema = z.strictObject({
   reason,
 });
 
-const lossSchema = z.strictObject({ slot: instant, at: instant, reason });
+const lossSchema = z.strictObject({ slot: instant, attempt, at: instant, reason });
 
 export const backupMemorySchema = z.strictObject({
   v: z.literal(BACKUPS_VERSION),

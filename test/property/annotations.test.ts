@@ -147,7 +147,7 @@ test("budget: a write never makes the object too large unless the state alone do
   fc.assert(
     fc.property(state, fc.array(condition), fc.array(entry), room, (one, conditions, history, free) => {
       const existing = { other: "o".repeat(ANNOTATIONS_BYTES_MAX - 5 - free) };
-      const written = shrink(existing, { state: one, conditions, history, phase: "Healthy" });
+      const written = shrink(existing, { state: one, conditions, history, phase: "Healthy", backups: null });
       const raw = encodeState(one);
       expect(written[ANNOTATION.state]).toBe(raw);
       const least = { ...written, [ANNOTATION.conditions]: "[]", [ANNOTATION.history]: "[]" };
@@ -159,7 +159,12 @@ test("budget: a write never makes the object too large unless the state alone do
 });
 
 const method = fc.constantFrom(...BACKUP_METHODS);
-const loss = fc.record({ slot: instant, at: instant, reason: text(200) });
+const loss = fc.record({
+  slot: instant,
+  attempt: fc.integer({ min: 1, max: ATTEMPTS_MAX }),
+  at: instant,
+  reason: text(200),
+});
 const asked = fc.constantFrom("schedule" as const, "request" as const);
 const attempt = { slot: instant, attempt: fc.integer({ min: 1, max: ATTEMPTS_MAX }), method, asked };
 const printable = fc.string({

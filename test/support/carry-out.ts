@@ -18,6 +18,7 @@ const ON_OBJECTS: ReadonlySet<Step["kind"]> = new Set([
   "LabelPod",
   "AnnotateClaim",
   "EnsureService",
+  "StartJob",
 ]);
 
 export function isOfKind<K extends Step["kind"]>(

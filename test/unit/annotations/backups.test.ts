@@ -55,7 +55,12 @@ test.each([
 });
 
 test("a reason is cut and kept to one line", () => {
-  const failed = { slot: memory.handled, at: memory.handled, reason: `disk\nfull ${"x".repeat(300)}` };
+  const failed = {
+    slot: memory.handled,
+    attempt: 1,
+    at: memory.handled,
+    reason: `disk\nfull ${"x".repeat(300)}`,
+  };
   const read = decodeBackups(raw({ ...memory, failed }), "uid-1");
   const reason = read.kind === "valid" ? read.memory.failed?.reason : undefined;
   expect(reason).toHaveLength(160);
