@@ -34,7 +34,10 @@ const layers = [
     name: "backup-imports",
     severity: "error",
     from: { path: "^shared/backup/" },
-    to: { pathNot: [...own("backup", "model", "ports", "annotations", "schedule"), ...npm("zod")], ...nodeToo },
+    to: {
+      pathNot: [...own("backup", "model", "ports", "annotations", "schedule"), ...npm("zod")],
+      ...nodeToo,
+    },
   },
   {
     name: "engines-imports",

@@ -184,7 +184,8 @@ export function passOver(memory: BackupMemory, schedule: Schedule, throughMs: nu
   if (missed === 0) return { memory: { ...memory, handled }, happenings: [] };
   const many =
     missed >= COUNT_MAX ? `${COUNT_MAX} or more slots` : missed === 1 ? "1 slot" : `${missed} slots`;
-  const message = `${many} of ${schedule.cron} (${schedule.timeZone}) passed without a backup being begun, the last one until ${handled}.`;
+  const { cron, timeZone } = schedule;
+  const message = `${many} of ${cron} (${timeZone}) passed without a backup being begun; it goes on after ${handled}.`;
   return {
     memory: { ...memory, handled, missed: Math.min(1_000_000, memory.missed + missed) },
     happenings: [{ reason: "SlotsMissed", message, key: `SlotsMissed|${handled}` }],
