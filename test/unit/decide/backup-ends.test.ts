@@ -184,6 +184,20 @@ describe("an attempt that failed", () => {
     });
   });
 
+  test("is given up for the next slot also within its deadline", () => {
+    const schedule = { cron: "0 * * * *", timeZone: "UTC" };
+    const hourly = remembering(
+      memory({ schedule, handled: TONIGHT, retry: { ...retry, notBefore: "2026-11-24T03:00:30Z" } }),
+    );
+    const decision = deciding("2026-11-24T03:00:30Z", asking({ schedule }), hourly);
+    expect(recorded(decision)).toMatchObject({
+      retry: null,
+      failures: 1,
+      failed: { slot: TONIGHT, attempt: 1 },
+    });
+    expect(jobs(decision).map(({ name }) => name)).toEqual(["mysql-backup-20261124030000-1"]);
+  });
+
   test("failures in a row are counted, and the schedule goes on", () => {
     const failed = { slot: TONIGHT, attempt: 5, at: TONIGHT, reason: "disk full" };
     const before = { ...running({ slot: TOMORROW, attempt: 5 }), handled: TOMORROW, failed, failures: 2 };

@@ -10,6 +10,7 @@ import {
   onPod,
   placed,
   RULES,
+  replicaFacts,
   spec,
   state,
   steadyState,
@@ -161,6 +162,16 @@ describe("who is copied", () => {
     expect(sentence(held, "BackupHeldBack")).toBe(
       `The backup of ${TONIGHT} waits: no replica is ready, following and at most 10 s behind.`,
     );
+  });
+
+  test("none that leaves, although nobody waits for it and it cannot be taken away yet", () => {
+    const all = steadyState(3);
+    const established = all.established && { ...all.established, ackers: all.established.ackers.slice(0, 1) };
+    const fewer = spec({ backup: BACKUP, replicas: 2 });
+    const idle = replica(1, { acks: { ...replicaFacts(1).acks, active: false } });
+    const decision = deciding(TONIGHT, fewer, state({ ...all, established }), idle);
+    expect(codes(decision)).toContain("ScaleRefused");
+    expect(jobs(decision)[0]?.task).toMatchObject({ source: 1 });
   });
 
   test("the primary only where it is alone", () => {
