@@ -77,6 +77,15 @@ export interface Service extends ObjectMeta {
   readonly selector: Readonly<Record<string, string>>;
 }
 
+export interface Job extends ObjectMeta {
+  /** `active` until Kubernetes says how it ended. */
+  readonly result: "active" | "succeeded" | "failed";
+  /** Milliseconds since 1970; null while it is active. */
+  readonly endedAtMs: number | null;
+  /** Why it failed, in Kubernetes' words; null when it did not. */
+  readonly failure: string | null;
+}
+
 export interface KubeEvent extends ObjectMeta {
   readonly reason: string;
   readonly note: string;
@@ -88,6 +97,7 @@ export interface KubeKinds {
   readonly PersistentVolumeClaim: PersistentVolumeClaim;
   readonly Secret: Secret;
   readonly Service: Service;
+  readonly Job: Job;
   readonly Event: KubeEvent;
 }
 

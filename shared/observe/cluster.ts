@@ -3,8 +3,16 @@
  * Services. Reads only, and every read is a quorum read.
  */
 import { accountsSecretName } from "../access/index.ts";
+import { backupJobName, proofJobName } from "../model/job-name.ts";
 import type { PersistentVolumeClaim, Pod, Secret, Service, StatefulSet } from "../model/kube.ts";
-import type { Member, SecretObservation, ServiceObservation } from "../model/observed.ts";
+import type {
+  BackupsObservation,
+  JobObservation,
+  Member,
+  Observed,
+  SecretObservation,
+  ServiceObservation,
+} from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import { MEMBERS_SEEN_MAX, type State } from "../model/state.ts";
 import type { Kube } from "../ports/kube.ts";
@@ -84,6 +92,35 @@ export function observeAccountsSecret(secret: Secret | null, set: StatefulSet): 
 export function observeService(service: Service | null, set: StatefulSet): ServiceObservation {
   if (service === null) return { kind: "missing" };
   return service.ownerUid === set.uid ? { kind: "found", service } : { kind: "taken" };
+}
+
+/** A failure says something of that Job only: nothing else of a look waits for it. */
+async function readJob(
+  kube: Kube,
+  { namespace, uid }: StatefulSet,
+  name: string | null,
+): Promise<JobObservation> {
+  if (name === null) return { kind: "absent" };
+  const read = await kube.read("Job", { namespace, name });
+  if (read.ok) return read.value.ownerUid === uid ? { kind: "found", job: read.value } : { kind: "taken" };
+  return read.failure.kind === "gone"
+    ? { kind: "absent" }
+    : { kind: "unreadable", reason: read.failure.message };
+}
+
+/** The Jobs of what is remembered to be under way; without anything under way it costs nothing. */
+export async function readJobs(
+  kube: Kube,
+  set: StatefulSet,
+  backups: BackupsObservation,
+): Promise<Observed["jobs"]> {
+  const memory = backups.kind === "valid" ? backups.memory : null;
+  const { running, proving } = memory ?? { running: null, proving: null };
+  const [backup, proof] = await Promise.all([
+    readJob(kube, set, running && backupJobName(set.name, running)),
+    readJob(kube, set, proving && proofJobName(set.name, proving)),
+  ]);
+  return { backup, proof };
 }
 
 function ordinalOf(set: StatefulSet, podName: string): number | null {

@@ -264,6 +264,8 @@ function untouched(replicas: number): Observed {
     credentials: { kind: "found", uid: "uid-root", keys: ["password"] },
     accounts: { kind: "missing" },
     services: { primary: { kind: "missing" }, replicas: { kind: "missing" } },
+    backups: { kind: "none" },
+    jobs: { backup: { kind: "absent" }, proof: { kind: "absent" } },
     members: Array.from({ length: replicas }, (_, ordinal) => ({
       ordinal,
       podName: `mysql-${ordinal}`,

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type {
   ContainerStatus,
+  Job,
   Kind,
   KubeEvent,
   KubeKinds,
@@ -204,6 +205,39 @@ const serviceSchema: z.ZodType<Service> = z
   .object({ metadata: metaSchema, spec: z.object({ selector: texts }) })
   .transform(({ metadata, spec }) => ({ ...metaOf(metadata), selector: spec.selector }));
 
+const jobConditionSchema = z.object({
+  type: z.string(),
+  status: z.string(),
+  reason: z.string().default(""),
+  message: z.string().default(""),
+  lastTransitionTime: z.string().nullish(),
+});
+
+/** It has ended when one of two conditions says so; conditions that announce its end do not count. */
+function endOf(
+  conditions: readonly z.output<typeof jobConditionSchema>[],
+): Pick<Job, "result" | "endedAtMs" | "failure"> {
+  const ended = (wanted: string) =>
+    conditions.find(({ type, status }) => type === wanted && status === "True");
+  const [failed, complete] = [ended("Failed"), ended("Complete")];
+  const condition = failed ?? complete;
+  if (condition === undefined) return { result: "active", endedAtMs: null, failure: null };
+  const endedAtMs = Date.parse(condition.lastTransitionTime ?? "");
+  return {
+    result: failed === undefined ? "succeeded" : "failed",
+    endedAtMs: Number.isNaN(endedAtMs) ? null : endedAtMs,
+    failure:
+      failed === undefined ? null : [failed.reason, failed.message].filter((text) => text !== "").join(": "),
+  };
+}
+
+const jobSchema: z.ZodType<Job> = z
+  .object({
+    metadata: metaSchema,
+    status: z.object({ conditions: listOf(jobConditionSchema) }).default({ conditions: [] }),
+  })
+  .transform(({ metadata, status }) => ({ ...metaOf(metadata), ...endOf(status.conditions) }));
+
 const eventSchema: z.ZodType<KubeEvent> = z
   .object({ metadata: metaSchema, reason: z.string().default(""), note: z.string().default("") })
   .transform(({ metadata, reason, note }) => ({ ...metaOf(metadata), reason, note }));
@@ -220,6 +254,7 @@ export const KINDS: { readonly [K in Kind]: KindEntry<K> } = {
   PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims", schema: claimSchema },
   Secret: { apiVersion: "v1", plural: "secrets", schema: secretSchema },
   Service: { apiVersion: "v1", plural: "services", schema: serviceSchema },
+  Job: { apiVersion: "batch/v1", plural: "jobs", schema: jobSchema },
   Event: { apiVersion: "events.k8s.io/v1", plural: "events", schema: eventSchema },
 };
 

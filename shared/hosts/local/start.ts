@@ -116,6 +116,7 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
     ids,
     log,
     component,
+    jobs: null,
     budgetMs: options.budgetMs ?? BUDGET_MS,
   };
   const { onEvent, onPass } = options;

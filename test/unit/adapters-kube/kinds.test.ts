@@ -13,6 +13,7 @@ test.each([
   ["PersistentVolumeClaim", { namespace: "a" }, "/api/v1/namespaces/a/persistentvolumeclaims"],
   ["Secret", { namespace: "a", name: "../b?" }, "/api/v1/namespaces/a/secrets/..%2Fb%3F"],
   ["Service", { namespace: "a" }, "/api/v1/namespaces/a/services"],
+  ["Job", { namespace: "a", name: "b" }, "/apis/batch/v1/namespaces/a/jobs/b"],
   ["Event", { namespace: "a" }, "/apis/events.k8s.io/v1/namespaces/a/events"],
 ] as const)("path of %s %j", (kind, where, path) => {
   expect(pathOf(kind, where)).toBe(path);
@@ -115,6 +116,43 @@ test("who wrote the replica count of a StatefulSet last is told by the owners of
   expect(by(others)).toBe("kubectl");
   for (const odd of [undefined, null, [], [{}], [owner("x", 1, null)], [owner("x", 1, { "f:spec": 3 })]])
     expect(by(odd)).toBeNull();
+});
+
+describe("how a Job ended", () => {
+  const active = { result: "active", endedAtMs: null, failure: null };
+  const lastTransitionTime = "2026-11-23T03:04:00Z";
+  const endedAtMs = Date.parse(lastTransitionTime);
+  const complete = { type: "Complete", status: "True", lastTransitionTime };
+  const failed = {
+    type: "Failed",
+    status: "True",
+    reason: "DeadlineExceeded",
+    message: "too long",
+    lastTransitionTime,
+  };
+  test.each([
+    ["nothing is said", undefined, active],
+    ["no conditions", { active: 1, conditions: null }, active],
+    ["its end is only near", { conditions: [{ ...failed, type: "FailureTarget" }] }, active],
+    ["it is suspended", { conditions: [{ type: "Suspended", status: "True" }] }, active],
+    ["a condition that does not hold", { conditions: [{ ...complete, status: "False" }] }, active],
+    ["complete", { succeeded: 1, conditions: [complete] }, { result: "succeeded", endedAtMs, failure: null }],
+    [
+      "failed",
+      { conditions: [failed] },
+      { result: "failed", endedAtMs, failure: "DeadlineExceeded: too long" },
+    ],
+    [
+      "failed, and not told when or why",
+      { conditions: [{ type: "Failed", status: "True" }] },
+      { result: "failed", endedAtMs: null, failure: "" },
+    ],
+  ])("%s", (_, status, expected) => {
+    expect(KINDS.Job.schema.parse({ metadata, ...(status !== undefined && { status }) })).toEqual({
+      ...meta,
+      ...expected,
+    });
+  });
 });
 
 test("a StatefulSet in which everything optional is missing", () => {

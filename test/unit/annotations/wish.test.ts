@@ -42,6 +42,7 @@ describe("what was asked for", () => {
         switchoverTo: null,
         approvedEpoch: null,
         lossAcceptedEpoch: null,
+        backup: null,
       },
       problems: [],
       servicesOnRelease: "keep",

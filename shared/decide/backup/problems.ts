@@ -1,0 +1,46 @@
+/** What is wrong with the backups of a cluster, from what is remembered of them. None of it stops anything else. */
+import type { BackupMemory, BackupSpec } from "../../model/backup.ts";
+import type { Problem, ProblemCode } from "../../model/condition.ts";
+import { backupJobName, proofJobName } from "../../model/job-name.ts";
+
+function problem(code: ProblemCode, message: string): Problem {
+  return { code, message, blocks: false };
+}
+
+/** So that the name of the Job is never cut off. */
+const REASON_MAX = 60;
+
+function shortened(reason: string): string {
+  return reason.length <= REASON_MAX ? reason : `${reason.slice(0, REASON_MAX - 1)}…`;
+}
+
+export function heldBack(slot: string, why: string): Problem {
+  return problem("BackupHeldBack", `The backup of ${slot} waits: ${why}.`);
+}
+
+/** `name` is that of the cluster. */
+export function backupProblems(name: string, memory: BackupMemory, spec: BackupSpec): readonly Problem[] {
+  const { failed, failures, missed, last, proven, unproven } = memory;
+  const problems: Problem[] = [];
+  if (failed !== null) {
+    const row = failures > 1 ? `, ${failures} in a row` : "";
+    const job = backupJobName(name, failed);
+    const message = `The backup of ${failed.slot} failed${row}: ${shortened(failed.reason)}; see the log of Job ${job}.`;
+    problems.push(problem("BackupFailed", message));
+  }
+  if (missed > 0) {
+    const good = last === null ? "there is none yet" : `the last one is of ${last.slot}`;
+    const message = `Slots passed without a backup: ${missed}; ${good}. Ask for one with ordinal.dev/backup-now: true.`;
+    problems.push(problem("BackupOverdue", message));
+  }
+  if (unproven !== null) {
+    const job = proofJobName(name, unproven);
+    const message = `Restoring the backup of ${unproven.slot} failed: ${shortened(unproven.reason)}; see the log of Job ${job}.`;
+    problems.push(problem("ProofFailed", message));
+  }
+  if (last !== null && proven === null && unproven === null && spec.proof !== "never") {
+    const message = `No backup of ${name} was restored yet to see whether it can be; the next good one is.`;
+    problems.push(problem("NeverProven", message));
+  }
+  return problems;
+}

@@ -1,0 +1,98 @@
+/** Backups by the shipped passes on a simulated API server: from the slot to the proof, and that nothing else waits for them. */
+import { expect, test } from "vitest";
+import { LABEL } from "../../shared/annotations/keys.ts";
+import { fail } from "../../shared/model/outcome.ts";
+import { eventReasons } from "./end-state.ts";
+import { REF } from "./ref.ts";
+import { WORKFLOWS } from "./workflows.ts";
+import type { World } from "./world.ts";
+
+const DAY_MS = 86_400_000;
+
+async function due(): Promise<World> {
+  const workflow = WORKFLOWS.find(({ name }) => name === "a backup that is due");
+  if (workflow === undefined) throw new Error("there is no such workflow");
+  return workflow.due(1);
+}
+
+async function jobNames(world: World): Promise<readonly string[]> {
+  const jobs = await world.sim.kube.list("Job", REF);
+  return jobs.ok ? jobs.value.map(({ name }) => name) : [];
+}
+
+function end(world: World, name: string, type: "Complete" | "Failed"): void {
+  const lastTransitionTime = new Date(world.clock.now()).toISOString();
+  const condition = { type, status: "True", reason: "AsATest", message: "as a test", lastTransitionTime };
+  world.sim.put("Job", { ...REF, name }, { status: { conditions: [condition] } });
+}
+
+const midnight = (world: World) => new Date(Math.floor(world.clock.now() / DAY_MS) * DAY_MS).toISOString();
+const stampOf = (world: World) => midnight(world).slice(0, 19).replaceAll(/\D/g, "");
+const slotOf = (world: World) => midnight(world).replace(".000Z", "Z");
+
+test("a slot becomes a Job of the set, then a backup, then a proof, and the next slot comes", async () => {
+  const world = await due();
+  await world.settle();
+  const backup = `mysql-backup-${stampOf(world)}-1`;
+  expect(await jobNames(world)).toEqual([backup]);
+  const job = await world.sim.kube.read("Job", { ...REF, name: backup });
+  const set = await world.sim.kube.read("StatefulSet", REF);
+  expect(job.ok && set.ok && job.value.ownerUid === set.value.uid).toBe(true);
+  expect(job.ok && job.value.labels[LABEL.managed]).toBe("true");
+
+  const slot = slotOf(world);
+  end(world, backup, "Complete");
+  await world.settle();
+  expect(world.annotation("ordinal.dev/last-backup")).toBe(slot);
+  const proof = `mysql-proof-${stampOf(world)}`;
+  expect(await jobNames(world)).toEqual([backup, proof]);
+  end(world, proof, "Complete");
+  await world.settle();
+  expect(world.annotation("ordinal.dev/last-proven")).toBe(slot);
+  expect(world.annotation("ordinal.dev/phase")).toBe("Healthy");
+  expect(await eventReasons(world)).toEqual(
+    expect.arrayContaining(["BackupStarted", "BackupCompleted", "BackupProven"]),
+  );
+
+  for (let hour = 0; hour < 24; hour += 1) await world.clock.pass(DAY_MS / 24);
+  await world.settle();
+  expect(await jobNames(world)).toEqual([backup, `mysql-backup-${stampOf(world)}-1`, proof].sort());
+});
+
+test("a failed attempt is made again after a minute, by another Job", async () => {
+  const world = await due();
+  await world.settle();
+  end(world, `mysql-backup-${stampOf(world)}-1`, "Failed");
+  await world.settle();
+  expect(await jobNames(world)).toHaveLength(1);
+  await world.clock.pass(61_000);
+  await world.settle();
+  expect(await jobNames(world)).toEqual([1, 2].map((attempt) => `mysql-backup-${stampOf(world)}-${attempt}`));
+});
+
+test("a request is answered once", async () => {
+  const world = await due();
+  await world.settle();
+  end(world, `mysql-backup-${stampOf(world)}-1`, "Complete");
+  world.annotate({ "ordinal.dev/backup-now": "logical", "ordinal.dev/backup-proof": "never" });
+  await world.settle();
+  expect(world.annotation("ordinal.dev/backup-now")).toBeUndefined();
+  expect(await jobNames(world)).toHaveLength(2);
+  await world.settle();
+  expect(await jobNames(world)).toHaveLength(2);
+});
+
+test("where Jobs cannot be read a dead primary is failed over all the same, and no second Job is made", async () => {
+  const world = await due();
+  await world.settle();
+  const forbidden = fail("refused", "403: jobs.batch is forbidden");
+  world.sim.setFaults(({ kind }) => (kind === "Job" && !forbidden.ok ? { before: forbidden.failure } : {}));
+  world.kubelet.kill(0);
+  await world.settle();
+  await world.clock.pass(60_000);
+  await world.settle();
+  world.sim.setFaults(() => ({}));
+  expect(world.annotation("ordinal.dev/phase")).toBe("Healthy");
+  expect(await eventReasons(world)).toContain("FailoverCompleted");
+  expect(await jobNames(world)).toHaveLength(1);
+});
