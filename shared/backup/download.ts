@@ -69,7 +69,7 @@ async function opened(
     return { ok: false, failure: { ...outcome.failure, kind: "refused" as const } };
   });
   if (stream.size === expected.size) return stream;
-  await stream.bytes[Symbol.asyncIterator]().return?.();
+  stream.cancel();
   throw differs(`it has ${stream.size} bytes in place of ${expected.size}`);
 }
 

@@ -3,9 +3,9 @@
  * reader at the pace of that reader, and throws `BrokenStream` when it cannot go on.
  */
 import { createHash, type Hash } from "node:crypto";
-import { pipeline, Readable, type Transform } from "node:stream";
+import type { Transform } from "node:stream";
 import { BrokenStream } from "../model/broken-stream.ts";
-import { type Outcome, succeed } from "../model/outcome.ts";
+import { assert, type Outcome, succeed } from "../model/outcome.ts";
 
 export type Bytes = AsyncIterable<Uint8Array>;
 
@@ -41,46 +41,63 @@ export async function* tallied(source: Bytes, tally: Tally, onBytes?: (count: nu
   }
 }
 
-/** In pieces of exactly `size` bytes, but for the last. A piece that was given is not written to again. */
-export async function* inPieces(source: Bytes, size: number): Bytes {
-  let piece = Buffer.alloc(0);
+/**
+ * In pieces of exactly `size` bytes, but for the last. Their memory is used again: a piece is good until `ahead`
+ * more of them were asked for. Fresh memory for each would have to be collected as fast as the stream runs.
+ */
+export async function* inPieces(source: Bytes, size: number, ahead = 0): Bytes {
+  const buffers = Array.from({ length: ahead + 1 }, () => Buffer.allocUnsafeSlow(size));
+  let turn = 0;
   let filled = 0;
   for await (const chunk of source) {
     for (let at = 0; at < chunk.length; ) {
-      if (filled === 0 && chunk.length - at >= size) {
-        yield chunk.subarray(at, at + size);
-        at += size;
-        continue;
-      }
-      if (filled === 0) piece = Buffer.allocUnsafeSlow(size);
+      const buffer = buffers[turn];
+      assert(buffer !== undefined, "turns stay among the buffers");
       const taken = chunk.subarray(at, at + size - filled);
-      piece.set(taken, filled);
+      buffer.set(taken, filled);
       filled += taken.length;
       at += taken.length;
       if (filled < size) continue;
       filled = 0;
-      yield piece;
+      turn = (turn + 1) % buffers.length;
+      yield buffer;
     }
   }
-  if (filled > 0) yield piece.subarray(0, filled);
+  if (filled > 0) yield buffers[turn]?.subarray(0, filled) ?? new Uint8Array(0);
 }
 
-/** Through one of Node's own streams, which works beside us. `explain` makes a failure of what it throws. */
+/**
+ * Through one of Node's own streams, which works beside us. It is done with a piece before it gets the next, so
+ * that the memory of pieces may be used again. `explain` makes a failure of what it throws.
+ */
 export async function* through(
   source: Bytes,
   transform: Transform,
   explain: (error: unknown) => BrokenStream,
 ): Bytes {
-  const feed = Readable.from(source, { objectMode: false, highWaterMark: 1024 * 1024 });
-  // Its error comes out of the transform as well, which is where it is heard.
-  pipeline(feed, transform, () => undefined);
+  const feeding = feed(source, transform).catch((error: unknown) => {
+    // Comes out of the transform, which is where it is heard.
+    transform.destroy(error instanceof Error ? error : new Error(String(error)));
+  });
   try {
     yield* transform as AsyncIterable<Uint8Array>;
   } catch (error) {
     throw error instanceof BrokenStream ? error : explain(error);
   } finally {
     transform.destroy();
+    await feeding;
   }
+}
+
+async function feed(source: Bytes, transform: Transform): Promise<void> {
+  const closed = new Promise<void>((resolve) => transform.once("close", resolve));
+  for await (const chunk of source) {
+    const taken = new Promise<void>((resolve) => transform.write(chunk, () => resolve()));
+    await Promise.race([taken, closed]);
+    // Whoever reads has gone away; leaving the loop lets the source go too.
+    if (transform.destroyed) return;
+  }
+  transform.end();
 }
 
 /** For formats that say how much comes next. */

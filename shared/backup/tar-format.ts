@@ -168,9 +168,10 @@ function octal(text: string): number {
 
 function numberOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!/^\d{1,15}(?:\.\d+)?$/.test(text)) throw unusable("a number in the archive is none");
-  return Math.floor(value);
+  const value = Math.floor(Number(text));
+  const isNumber = /^\d{1,16}(?:\.\d{1,9})?$/.test(text) && Number.isSafeInteger(value);
+  if (!isNumber) throw unusable("a number in the archive is none");
+  return value;
 }
 
 const COMPONENT_BYTES_MAX = 255;

@@ -47,7 +47,7 @@ export async function uploadObject(
     await verify(store, key, { size: stored.size, digest }, patience);
   } catch (error) {
     await lanes.settle();
-    if (upload !== null) await discard(store, upload, patience);
+    await discard(store, key, upload, patience);
     throw error;
   }
 }
@@ -170,12 +170,20 @@ async function verify(
   const found = await patiently(patience, () => store.head(key));
   const isSame = found.size === sent.size && (found.digest ?? sent.digest) === sent.digest;
   if (isSame) return;
-  await store.remove(key);
   const message = `The store kept something else of ${key} than was sent: ${found.size} of ${sent.size} bytes.`;
   throw new BrokenStream({ kind: "transient", message });
 }
 
-/** As well as it can be done now; what is left is found by `abortUploads` later. */
-async function discard(store: ObjectStore, upload: Upload, patience: Patience): Promise<void> {
-  await outcomeOf(() => patiently(patience, () => store.abort(upload)));
+/**
+ * As well as it can be done now; what is left is found by `abortUploads` later. A call whose answer was lost may
+ * have made the object, and nobody else writes this key.
+ */
+async function discard(
+  store: ObjectStore,
+  key: string,
+  upload: Upload | null,
+  patience: Patience,
+): Promise<void> {
+  if (upload !== null) await outcomeOf(() => patiently(patience, () => store.abort(upload)));
+  await store.remove(key);
 }

@@ -42,13 +42,18 @@ export interface ListPage {
   readonly next: string | null;
 }
 
-/** The rest of an object. Iterating throws `BrokenStream` when it cannot be read to its end. */
+/**
+ * The rest of an object. Iterating throws `BrokenStream` when it cannot be read to its end, which also happens to
+ * a reader that stands still for minutes.
+ */
 export interface ObjectStream {
   /** Of the whole object, however little of it was asked for. */
   readonly size: number;
   /** Names this version of the object. */
   readonly version: string;
   readonly bytes: AsyncIterable<Uint8Array>;
+  /** For whoever does not want to begin with the bytes after all. */
+  cancel(): void;
 }
 
 export interface Upload {

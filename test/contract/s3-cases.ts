@@ -110,6 +110,7 @@ export function storeContract(open: () => Promise<StoreSubject>): void {
         expect(chunk.length).toBeGreaterThan(0);
         break;
       }
+      value(await store.open("left")).cancel();
     }
   });
 

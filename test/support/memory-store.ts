@@ -138,6 +138,7 @@ export function createMemoryStore(options: MemoryOptions = {}): MemoryStore {
         size: found.size,
         version: found.version,
         bytes: streamOf(found.bytes.subarray(from), fault),
+        cancel: () => undefined,
       });
     },
     list: (wish) => call("list", wish.prefix, () => succeed(page(wish))),

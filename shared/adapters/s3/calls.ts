@@ -1,7 +1,7 @@
 /**
  * One call to a store: loads the SDK with the first, ends every call within its limit, and gives values for what
- * the network and the store do. Also the two things that the SDK would do at a price: the hash that a body is
- * signed with is the one that we have already, and a stream that falls silent is given up.
+ * the network and the store do. Also what the SDK would do a second time: the hash that a body is signed with is the
+ * one that we have already.
  */
 import type { Readable } from "node:stream";
 import { BrokenStream } from "../../model/broken-stream.ts";
@@ -68,29 +68,17 @@ export function signWith<C extends { readonly middlewareStack: unknown }>(comman
   return command;
 }
 
-/** Only the time that the far side takes counts, never that of whoever reads. */
-export async function* untilSilent(
-  { store, limits }: Calls,
+/** A body that breaks off or falls silent (the SDK gives up on it then) breaks with a failure. */
+export async function* bodyOf(
+  { store }: Calls,
   subject: Subject,
   body: Readable,
 ): AsyncGenerator<Uint8Array> {
-  let timer: NodeJS.Timeout | undefined;
-  const watch = () => {
-    timer = setTimeout(() => {
-      body.destroy(Object.assign(new Error("silent"), { name: "TimeoutError" }));
-    }, limits.silenceMs);
-  };
   try {
-    watch();
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
-      clearTimeout(timer);
-      yield chunk;
-      watch();
-    }
+    yield* body as AsyncIterable<Uint8Array>;
   } catch (error) {
     throw new BrokenStream(failureOf(store, subject, error), { cause: error });
   } finally {
-    clearTimeout(timer);
     body.destroy();
   }
 }

@@ -60,6 +60,7 @@ const BY_CODE: Readonly<Record<string, Meaning>> = {
   NotFound: gone,
   NoSuchUpload: gone,
   InvalidAccessKeyId: wrongKey,
+  XAdminUserNotFound: wrongKey,
   SignatureDoesNotMatch: wrongKey,
   InvalidToken: expired,
   ExpiredToken: expired,
@@ -91,6 +92,8 @@ const BY_CODE: Readonly<Record<string, Meaning>> = {
 const BY_NETWORK_CODE: Readonly<Record<string, Meaning>> = {
   ECONNREFUSED: transient("nobody listens there"),
   ENOTFOUND: transient("its name is not known"),
+  ECONNRESET: transient("the connection broke off"),
+  EPIPE: transient("the connection broke off"),
   EPROTO: refused(() => "it does not speak TLS; correct endpoint in the Secret"),
   CERT_HAS_EXPIRED: refused(() => "its certificate has expired; renew it there"),
   ERR_TLS_CERT_ALTNAME_INVALID: refused(() => "its certificate is for another name; correct endpoint"),
@@ -137,7 +140,7 @@ function meaningOf(error: unknown, said: z.infer<typeof errorSchema>, status: nu
 
 /** An answer whose code is none of the known ones, or that has none: a HEAD, or the page of a proxy. */
 function byStatus(status: number, code: string): Meaning {
-  if (status === 404) return gone;
+  // That something is missing is believed only from a store that says what: much is decided by it.
   if (status === 412) return BY_CODE["PreconditionFailed"] ?? gone;
   if (status === 301 || status === 307) return wrongRegion;
   if (status === 403) {

@@ -7,7 +7,9 @@ import { type Outcome, succeed } from "../../model/outcome.ts";
 import type { ListPage, ListWish, OpenUpload } from "../../ports/object-store.ts";
 import type { Calls } from "./calls.ts";
 
+/** The bucket's name is in every answer of a store, and in nothing that a proxy may answer in its place. */
 const pageSchema = z.object({
+  Name: z.string(),
   Contents: z.array(z.object({ Key: z.string(), Size: z.number(), LastModified: z.date() })).default([]),
   CommonPrefixes: z.array(z.object({ Prefix: z.string() })).default([]),
   IsTruncated: z.boolean().default(false),
@@ -15,6 +17,7 @@ const pageSchema = z.object({
 });
 
 const uploadsSchema = z.object({
+  Bucket: z.string(),
   Uploads: z.array(z.object({ Key: z.string(), UploadId: z.string(), Initiated: z.date() })).default([]),
   IsTruncated: z.boolean().default(false),
   NextKeyMarker: z.string().optional(),

@@ -7,8 +7,8 @@ import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { fail, type Outcome, succeed } from "../../model/outcome.ts";
 import type { AddressJudge, Store } from "../../model/store.ts";
-import type { ObjectStore, ObjectStream, UploadedPart } from "../../ports/object-store.ts";
-import { type Calls, createCalls, signWith, untilSilent } from "./calls.ts";
+import type { ObjectFacts, ObjectStore, ObjectStream, UploadedPart } from "../../ports/object-store.ts";
+import { bodyOf, type Calls, createCalls, signWith } from "./calls.ts";
 import { defaultLimits, type S3Limits } from "./client.ts";
 import { type Subject, sentence } from "./failures.ts";
 import { listPage, openUploads } from "./listing.ts";
@@ -62,10 +62,11 @@ async function put(calls: Calls, key: string, bytes: Uint8Array, ifAbsent: boole
   return found.ok && Buffer.compare(found.value, bytes) === 0 ? succeed(null) : written;
 }
 
-function head(calls: Calls, key: string) {
+async function head(calls: Calls, key: string): Promise<Outcome<ObjectFacts>> {
   const { store, limits } = calls;
-  return calls.run({ verb: "look at", key }, limits.smallCallMs, async ({ sdk, client }, options) => {
-    const found = await client.send(
+  const subject: Subject = { verb: "look at", key };
+  const found = await calls.run(subject, limits.smallCallMs, async ({ sdk, client }, options) => {
+    const answer = await client.send(
       new sdk.HeadObjectCommand({
         Bucket: store.bucket,
         Key: key,
@@ -73,8 +74,14 @@ function head(calls: Calls, key: string) {
       }),
       options,
     );
-    return { size: found.ContentLength ?? 0, digest: found.ChecksumSHA256 ?? null };
+    return { size: answer.ContentLength ?? 0, digest: answer.ChecksumSHA256 ?? null };
   });
+  if (found.ok || found.failure.code === undefined || found.failure.code >= 500) return found;
+  // An answer to HEAD has no body: a missing bucket and a wrong key look like a missing object. A GET says which.
+  const said = await open(calls, key, 0, undefined);
+  if (!said.ok) return said;
+  said.value.cancel();
+  return fail("transient", sentence(store, subject, "it appeared just now"));
 }
 
 async function read(calls: Calls, key: string, bytesMax: number): Promise<Outcome<Uint8Array>> {
@@ -120,10 +127,12 @@ function open(
     );
     // Of a range, the length is of the range alone; the whole stands behind the slash.
     const whole = /\/(\d+)$/.exec(found.ContentRange ?? "")?.[1];
+    const body = found.Body as Readable;
     return {
       size: Number(whole ?? found.ContentLength ?? 0),
       version: found.ETag ?? "",
-      bytes: untilSilent(calls, subject, found.Body as Readable),
+      bytes: bodyOf(calls, subject, body),
+      cancel: () => void body.destroy(),
     };
   });
 }
