@@ -54,17 +54,16 @@ export async function* decrypted(source: Bytes, identity: Identity): Bytes {
   try {
     const fileKey = openHeader(await readHeader(reader), identity);
     const key = derive(fileKey, await reader.exactly(NONCE_BYTES), "payload");
-    let chunk = await reader.exactly(CHUNK_BYTES + TAG_BYTES);
-    for (let place = 0; ; place += 1) {
-      const following = await reader.exactly(CHUNK_BYTES + TAG_BYTES);
-      const isLast = following.length === 0;
-      const opened = openChunk(key, place, isLast, chunk);
-      // A file that only looks longer than it is: the writer puts an empty chunk into an empty file alone.
-      if (opened.length === 0 && place > 0) throw damaged();
-      yield opened;
-      if (isLast) return;
-      chunk = following;
+    let place = 0;
+    let before: Uint8Array | null = null;
+    for await (const piece of inPieces(reader.next(Number.POSITIVE_INFINITY), CHUNK_BYTES + TAG_BYTES, 1)) {
+      if (before !== null) yield openChunk(key, place++, false, before);
+      before = piece;
     }
+    const last = openChunk(key, place, true, before ?? new Uint8Array(0));
+    // A file that only looks longer than it is: an empty chunk stands in an empty file alone.
+    if (last.length === 0 && place > 0) throw damaged();
+    yield last;
   } finally {
     await reader.close();
   }

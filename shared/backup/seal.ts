@@ -30,14 +30,14 @@ export interface SealShape extends UploadShape {
 }
 
 /**
- * The smallest parts that stores take, so that four buffers of 5 MiB are all that is held. What cannot be
+ * The smallest parts that stores take, so that three buffers of 5 MiB are all that is held. What cannot be
  * compressed grows by less than a hundredth, so that a slice needs 830 parts at most; a store that copies the
  * parts to put an object together does so in seconds.
  */
 const defaultShape: SealShape = {
   sliceBytes: 4 * 1024 ** 3,
   partBytes: 5 * 1024 ** 2,
-  parallel: 3,
+  parallel: 2,
 };
 
 export interface SealWish {

@@ -8,8 +8,11 @@ import { root } from "../../infra/dev/tool.ts";
 import { run } from "../../infra/local/process.ts";
 import type { BackupRunReport, BackupRunWish } from "../support/backup-run/main.ts";
 import { type S3Server, startS3Server, whyNoS3Server } from "../support/s3-server.ts";
+import { newIdentityText } from "../support/streams.ts";
 
 const MEBIBYTES_MAX = 128;
+/** Those of a backup's Job: what streams leave behind is collected soon, and not when there is a lot of it. */
+const nodeFlags = ["--max-semi-space-size=1"];
 const sizes = process.env["ORDINAL_NIGHTLY"] === "1" ? [512, 6_144] : [192];
 const reason = process.platform === "linux" ? whyNoS3Server() : "memory is read from Linux";
 
@@ -29,6 +32,7 @@ describe.skipIf(reason !== null)(`memory${reason === null ? "" : ` (skipped: ${r
       platform: "node",
       format: "esm",
       banner: { js: require },
+      minify: true,
       logLevel: "error",
     });
   });
@@ -37,18 +41,28 @@ describe.skipIf(reason !== null)(`memory${reason === null ? "" : ` (skipped: ${r
     await server.close();
   });
 
+  async function runOnce(wish: BackupRunWish): Promise<BackupRunReport> {
+    const printed = await run(process.execPath, [...nodeFlags, program], { input: JSON.stringify(wish) });
+    const report = JSON.parse(printed) as BackupRunReport;
+    const { seconds, cpuSeconds, peakMebibytes } = report;
+    const speed = (wish.mebibytes / seconds).toFixed(0);
+    const cpu = ((cpuSeconds * 1024) / wish.mebibytes).toFixed(1);
+    const what = wish.objects === null ? "written" : "read";
+    console.log(`${wish.mebibytes} MiB ${what}: ${speed} MiB/s, ${cpu} CPU s/GiB, peak ${peakMebibytes} MiB`);
+    return report;
+  }
+
   test.each(sizes)(
     "%i MiB are written and read back within the limit",
     { timeout: 900_000 },
     async (mebibytes) => {
       const store = { ...server.store, endpoint: server.store.endpoint.origin };
-      const wish: BackupRunWish = { store, folder: `memory-${mebibytes}`, mebibytes };
-      const printed = await run(process.execPath, [program], { input: JSON.stringify(wish) });
-      const report = JSON.parse(printed) as BackupRunReport;
-      console.log(mebibytes, JSON.stringify(report));
-      expect(report.objects).toBe(Math.ceil(mebibytes / 4096));
-      expect(report.sealing.peakMebibytes).toBeLessThanOrEqual(MEBIBYTES_MAX);
-      expect(report.opening.peakMebibytes).toBeLessThanOrEqual(MEBIBYTES_MAX);
+      const base = { store, folder: `memory-${mebibytes}`, mebibytes, ageIdentity: newIdentityText() };
+      const written = await runOnce({ ...base, objects: null });
+      const opened = await runOnce({ ...base, objects: written.objects });
+      expect(written.objects).toHaveLength(Math.ceil(mebibytes / 4096));
+      expect(written.peakMebibytes).toBeLessThanOrEqual(MEBIBYTES_MAX);
+      expect(opened.peakMebibytes).toBeLessThanOrEqual(MEBIBYTES_MAX);
     },
   );
 });

@@ -49,6 +49,9 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     stdio: "ignore",
     env: { ...process.env, ROOT_ACCESS_KEY: key.accessKeyId, ROOT_SECRET_KEY: key.secretAccessKey },
   });
+  const kill = () => void child.kill("SIGKILL");
+  // A test run that is ended early must not leave it behind.
+  process.once("exit", kill);
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const listens = await eventually(() => isListening("127.0.0.1", port), 20_000, 50);
   if (!listens) throw new Error("the S3 server did not come up");
@@ -69,7 +72,8 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       allowInternal: true,
     },
     async close() {
-      child.kill("SIGKILL");
+      process.off("exit", kill);
+      kill();
       await ended;
       if (existsSync(folder)) rmSync(folder, { recursive: true });
     },

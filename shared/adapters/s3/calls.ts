@@ -3,7 +3,7 @@
  * the network and the store do. Also what the SDK would do a second time: the hash that a body is signed with is the
  * one that we have already.
  */
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { BrokenStream } from "../../model/broken-stream.ts";
 import { fail, type Outcome, succeed } from "../../model/outcome.ts";
 import type { AddressJudge, Store } from "../../model/store.ts";
@@ -47,25 +47,58 @@ export function createCalls(store: Store, judge: AddressJudge, limits: S3Limits)
   };
 }
 
+interface Args {
+  readonly request: unknown;
+}
+type Next = (args: Args) => Promise<never>;
+
 interface Stack {
-  add(
-    middleware: (next: (args: { request: unknown }) => Promise<never>) => typeof next,
-    options: { step: "build" },
-  ): void;
+  add(middleware: (next: Next) => Next, options: { step: "build" | "deserialize" }): void;
 }
 
-/** The hash (hex) that the request is signed with, so that the SDK does not compute it a second time. */
-export function signWith<C extends { readonly middlewareStack: unknown }>(command: C, digest: string): C {
+interface HttpRequest {
+  readonly headers: Record<string, string>;
+  body: unknown;
+}
+
+const WRITE_BYTES = 64 * 1024;
+
+/**
+ * Prepares a command that writes bytes. `digest` (hex) is what the request is signed with, so that the SDK does
+ * not compute it a second time. Each try gets the bytes piece by piece: TLS would encrypt them all at once
+ * otherwise, and hold a second copy of every part that is under way.
+ */
+export function writing<C extends { readonly middlewareStack: unknown }>(
+  command: C,
+  {
+    bytes,
+    digest,
+    onTry,
+  }: { readonly bytes: Uint8Array; readonly digest: string; readonly onTry?: () => void },
+): C {
   const stack = command.middlewareStack as Stack;
+  const onRequest = (change: (request: HttpRequest) => void) => (next: Next) => (args: Args) => {
+    change(args.request as HttpRequest);
+    return next(args);
+  };
   stack.add(
-    (next) => (args) => {
-      const { headers } = args.request as { headers: Record<string, string> };
+    onRequest(({ headers }) => {
       headers["x-amz-content-sha256"] = digest;
-      return next(args);
-    },
+    }),
     { step: "build" },
   );
+  stack.add(
+    onRequest((request) => {
+      onTry?.();
+      request.body = Readable.from(piecesOf(bytes), { objectMode: false });
+    }),
+    { step: "deserialize" },
+  );
   return command;
+}
+
+function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += WRITE_BYTES) yield bytes.subarray(at, at + WRITE_BYTES);
 }
 
 /** A body that breaks off or falls silent (the SDK gives up on it then) breaks with a failure. */

@@ -8,7 +8,7 @@ import type { Readable } from "node:stream";
 import { fail, type Outcome, succeed } from "../../model/outcome.ts";
 import type { AddressJudge, Store } from "../../model/store.ts";
 import type { ObjectFacts, ObjectStore, ObjectStream, UploadedPart } from "../../ports/object-store.ts";
-import { bodyOf, type Calls, createCalls, signWith } from "./calls.ts";
+import { bodyOf, type Calls, createCalls, writing } from "./calls.ts";
 import { defaultLimits, type S3Limits } from "./client.ts";
 import { type Subject, sentence } from "./failures.ts";
 import { listPage, openUploads } from "./listing.ts";
@@ -45,14 +45,10 @@ async function put(calls: Calls, key: string, bytes: Uint8Array, ifAbsent: boole
       ...(ifAbsent && { IfNoneMatch: "*" }),
       ...(store.checksum === "sha256" && { ChecksumSHA256: digest.toString("base64") }),
     });
-    command.middlewareStack.add(
-      (next) => (args) => {
-        tries += 1;
-        return next(args);
-      },
-      { step: "deserialize" },
-    );
-    await loaded.client.send(signWith(command, digest.toString("hex")), options);
+    const onTry = () => {
+      tries += 1;
+    };
+    await loaded.client.send(writing(command, { bytes, digest: digest.toString("hex"), onTry }), options);
     return null;
   });
   const mayBeOurs = !written.ok && written.failure.kind === "conflict" && tries > 1;
@@ -180,7 +176,7 @@ function multipart(calls: Calls): Pick<ObjectStore, "begin" | "part" | "complete
             Body: bytes,
             ...(keepsDigests && { ChecksumSHA256: digest }),
           });
-          const sent = await client.send(signWith(command, hash.toString("hex")), options);
+          const sent = await client.send(writing(command, { bytes, digest: hash.toString("hex") }), options);
           return { number, tag: sent.ETag ?? "", digest };
         },
       ),
