@@ -58,11 +58,15 @@ export async function sealStream(source: Bytes, wish: SealWish): Promise<Outcome
   const { sliceBytes } = { ...defaultShape, ...wish.shape };
   const sealed: SealedObject[] = [];
   const outcome = await outcomeOf(async () => {
-    do {
-      sealed.push(await sealSlice(reader.next(sliceBytes), wish, sealed.length + 1));
-    } while (!(await reader.hasEnded()));
-    return sealed;
-  }).finally(() => reader.close());
+    try {
+      do {
+        sealed.push(await sealSlice(reader.next(sliceBytes), wish, sealed.length + 1));
+      } while (!(await reader.hasEnded()));
+      return sealed;
+    } finally {
+      await reader.close();
+    }
+  });
   if (!outcome.ok) for (const { key } of sealed) await wish.store.remove(key);
   return outcome;
 }

@@ -72,9 +72,6 @@ export function parseStore(
   const allowInternal = fields.allowInternal === "true";
   const endpoint = endpointOf(fields);
   if (endpoint === null) return wrong(name, misfit("endpoint"));
-  if (endpoint.protocol === "http:" && !allowInternal) {
-    return wrong(name, "must have an endpoint that begins with https, or allowInternal: true");
-  }
   const reason = judge(endpoint, allowInternal);
   if (reason !== null) return wrong(name, `must have another endpoint: ${reason}`);
   const age = ageKeysOf(fields);

@@ -69,7 +69,7 @@ interface Lanes {
 
 function createLanes(store: ObjectStore, { partBytes, parallel }: UploadShape, patience: Patience): Lanes {
   const buffers: Buffer[] = [];
-  const sending: (Promise<void> | undefined)[] = [];
+  const sending: Promise<void>[] = [];
   const parts: UploadedPart[] = [];
   let broken: unknown;
   let lane = 0;

@@ -6,7 +6,7 @@ import { constants, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { type Bytes, inPieces, through, unusable } from "./flow.ts";
 
 const PIECE_BYTES = 256 * 1024;
-/** See docs/adr/0019-what-a-backup-is-made-of.md for the figures. */
+/** See docs/adr/0021-slices-of-a-backup.md for the figures. */
 const LEVEL = 3;
 
 export function compressed(source: Bytes): Bytes {

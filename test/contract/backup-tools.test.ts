@@ -11,7 +11,7 @@ import { sealStream } from "../../shared/backup/seal.ts";
 import { packFolder } from "../../shared/backup/tar.ts";
 import { createMemoryStore } from "../support/memory-store.ts";
 import { collect, newIdentity, patienceOf, streamOf } from "../support/streams.ts";
-import { value } from "./s3-cases.ts";
+import { value } from "./store-cases.ts";
 
 const missing = ["age", "age-keygen", "zstd", "tar"].filter((name) => findProgram(name) === undefined);
 const skipped = missing.length === 0 ? "" : ` (skipped: ${missing.join(", ")} not installed)`;

@@ -13,7 +13,7 @@ import type { ObjectStore } from "../../shared/ports/object-store.ts";
 import { errorBody, type FaultProxy, openFaultProxy } from "../support/fault-proxy.ts";
 import { type S3Server, startS3Server, whyNoS3Server } from "../support/s3-server.ts";
 import { collect, newIdentity, patienceOf, streamOf } from "../support/streams.ts";
-import { collected, kind, value } from "./s3-cases.ts";
+import { collected, kind, value } from "./store-cases.ts";
 
 const reason = whyNoS3Server();
 const shape = { sliceBytes: 12 * 1024 ** 2, partBytes: 5 * 1024 ** 2, parallel: 2 };

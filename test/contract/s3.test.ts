@@ -3,7 +3,7 @@ import { describe } from "vitest";
 import { createS3Store } from "../../shared/adapters/s3/store.ts";
 import { createMemoryStore } from "../support/memory-store.ts";
 import { startS3Server, whyNoS3Server } from "../support/s3-server.ts";
-import { storeContract } from "./s3-cases.ts";
+import { storeContract } from "./store-cases.ts";
 
 describe("store in memory", () =>
   storeContract(async () => ({ store: createMemoryStore({ pageSize: 4 }), close: async () => undefined })));

@@ -1,4 +1,5 @@
 /** The Secret of a store: what is taken, and that what is not taken is named without being shown. */
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parseStore } from "../../../shared/backup/store.ts";
 import type { EndpointJudge } from "../../../shared/model/store.ts";
@@ -72,7 +73,6 @@ test.each([
   ["a URL with a query", { ...base, endpoint: "https://s3.example.com/?a=b" }, "must have in endpoint"],
   ["a URL with a password", { ...base, endpoint: "https://a:b@s3.example.com" }, "must have in endpoint"],
   ["another scheme", { ...base, endpoint: "file:///etc/passwd" }, "must have in endpoint"],
-  ["no TLS", { ...base, endpoint: "http://s3.example.com" }, "begins with https, or allowInternal: true"],
   ["something else than PEM", { ...base, caBundle: "MIIB" }, "must have in caBundle certificates in PEM"],
   ["a line break in the key", { ...base, secretAccessKey: "a\nb" }, "must have in secretAccessKey"],
   ["a recipient that is none", { ...base, ageRecipient: "age1abc" }, "must have in ageRecipient"],
@@ -111,6 +111,15 @@ test("no message holds a value", () => {
     expect(message).not.toContain("s3cr3t");
   }
   expect(messageOf({ ...base, "s3cr3t value of a key": "x" })).not.toContain("s3cr3t");
+});
+
+test("backup-stores.md has one row for each field", () => {
+  const known = /known are (.*)\.$/.exec(messageOf({ ...base, bukket: "x" }))?.[1]?.split(", ") ?? [];
+  const page = readFileSync(new URL("../../../docs/backup-stores.md", import.meta.url), "utf8");
+  const [, table = ""] = page.split("\n## The Secret\n");
+  const rows = [...(table.split("\n## ")[0] ?? "").matchAll(/^\| `(\w+)` /gm)].map(([, field]) => field);
+  expect(known.length).toBeGreaterThan(10);
+  expect(rows).toEqual(known);
 });
 
 test("the judge of endpoints is asked, with what the store allows", () => {
