@@ -39,13 +39,14 @@ export async function* encrypted(source: Bytes, recipients: readonly Uint8Array[
   const nonce = randomBytes(NONCE_BYTES);
   yield Buffer.concat([header(fileKey, recipients), nonce]);
   const key = derive(fileKey, nonce, "payload");
+  const sealed = Buffer.allocUnsafeSlow(CHUNK_BYTES + TAG_BYTES);
   let place = 0;
   let before: Uint8Array | null = null;
   for await (const piece of inPieces(source, CHUNK_BYTES, 1)) {
-    if (before !== null) yield sealChunk(key, place++, false, before);
+    if (before !== null) yield sealInto(sealed, key, chunkNonce(place++, false), before);
     before = piece;
   }
-  yield sealChunk(key, place, true, before ?? Buffer.alloc(0));
+  yield sealInto(sealed, key, chunkNonce(place, true), before ?? Buffer.alloc(0));
 }
 
 /** Throws `BrokenStream` when it is not such a file, not for this identity, changed or cut off. */
@@ -79,15 +80,13 @@ function chunkNonce(place: number, isLast: boolean): Buffer {
   return nonce;
 }
 
-function sealChunk(key: Uint8Array, place: number, isLast: boolean, plain: Uint8Array): Buffer {
-  return sealWith(key, chunkNonce(place, isLast), plain);
-}
-
-function sealWith(key: Uint8Array, nonce: Uint8Array, plain: Uint8Array): Buffer {
+/** Into memory that is used again for the next chunk, by whoever is done with this one. */
+function sealInto(target: Buffer, key: Uint8Array, nonce: Uint8Array, plain: Uint8Array): Uint8Array {
   const cipher = createCipheriv(CIPHER, key, nonce, TAG);
-  const sealed = cipher.update(plain);
+  target.set(cipher.update(plain));
   cipher.final();
-  return Buffer.concat([sealed, cipher.getAuthTag()]);
+  target.set(cipher.getAuthTag(), plain.length);
+  return target.subarray(0, plain.length + TAG_BYTES);
 }
 
 function openChunk(key: Uint8Array, place: number, isLast: boolean, sealed: Uint8Array): Buffer {
@@ -121,7 +120,10 @@ function header(fileKey: Uint8Array, recipients: readonly Uint8Array[]): Buffer 
     const { privateKey } = generateKeyPairSync("x25519");
     const share = publicBytes(privateKey);
     const key = wrapKey(privateKey, recipient, share, recipient);
-    return [`-> X25519 ${unpadded(share)}`, unpadded(sealWith(key, Buffer.alloc(12), fileKey))];
+    return [
+      `-> X25519 ${unpadded(share)}`,
+      unpadded(sealInto(Buffer.alloc(FILE_KEY_BYTES + TAG_BYTES), key, Buffer.alloc(12), fileKey)),
+    ];
   });
   const signed = `${[VERSION_LINE, ...stanzas].join("\n")}\n---`;
   return Buffer.from(`${signed} ${unpadded(headerMac(fileKey, signed))}\n`);

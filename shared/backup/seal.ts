@@ -14,7 +14,7 @@ import type { Identity } from "./age-keys.ts";
 import { type Content, storedBytes } from "./download.ts";
 import { type Bytes, createByteReader, newTally, outcomeOf, type Tally, tallied, unusable } from "./flow.ts";
 import type { Patience } from "./patience.ts";
-import { type UploadShape, uploadObject } from "./upload.ts";
+import { createPartBuffers, type PartBuffers, uploadObject } from "./upload.ts";
 import { compressed, decompressed } from "./zstd.ts";
 
 export interface SealedObject {
@@ -24,9 +24,13 @@ export interface SealedObject {
   readonly stored: Content;
 }
 
-export interface SealShape extends UploadShape {
+export interface SealShape {
   /** Of the stream that goes into one object. */
   readonly sliceBytes: number;
+  /** Every part but the last of an object has this size. */
+  readonly partBytes: number;
+  /** Parts under way while one more is filled. */
+  readonly parallel: number;
 }
 
 /**
@@ -55,12 +59,13 @@ export interface SealWish {
 /** Its objects in their order, at least one. After a failure none of them stays, as far as the store lets it be. */
 export async function sealStream(source: Bytes, wish: SealWish): Promise<Outcome<readonly SealedObject[]>> {
   const reader = createByteReader(source);
-  const { sliceBytes } = { ...defaultShape, ...wish.shape };
+  const { sliceBytes, partBytes, parallel } = { ...defaultShape, ...wish.shape };
+  const buffers = createPartBuffers(partBytes, parallel);
   const sealed: SealedObject[] = [];
   const outcome = await outcomeOf(async () => {
     try {
       do {
-        sealed.push(await sealSlice(reader.next(sliceBytes), wish, sealed.length + 1));
+        sealed.push(await sealSlice(reader.next(sliceBytes), wish, { number: sealed.length + 1, buffers }));
       } while (!(await reader.hasEnded()));
       return sealed;
     } finally {
@@ -71,13 +76,17 @@ export async function sealStream(source: Bytes, wish: SealWish): Promise<Outcome
   return outcome;
 }
 
-async function sealSlice(slice: Bytes, wish: SealWish, number: number): Promise<SealedObject> {
+async function sealSlice(
+  slice: Bytes,
+  wish: SealWish,
+  { number, buffers }: { readonly number: number; readonly buffers: PartBuffers },
+): Promise<SealedObject> {
   const { store, recipients, patience, onPlain } = wish;
   const key = wish.keyOf(number);
   const [plain, stored] = [newTally(), newTally()];
   const small = compressed(tallied(slice, plain, onPlain));
   const sealed = recipients.length === 0 ? small : encrypted(small, recipients);
-  await uploadObject(store, key, sealed, { patience, stored, shape: { ...defaultShape, ...wish.shape } });
+  await uploadObject(store, key, sealed, { patience, stored, buffers });
   return { key, plain: contentOf(plain), stored: contentOf(stored) };
 }
 

@@ -10,11 +10,15 @@ import type { ObjectStore, Upload, UploadedPart } from "../ports/object-store.ts
 import { type Bytes, outcomeOf, type Tally, tallied } from "./flow.ts";
 import { type Patience, patiently } from "./patience.ts";
 
-export interface UploadShape {
-  /** At least 5 MiB, except in tests. */
-  readonly partBytes: number;
-  /** Parts under way; one more is being filled. */
-  readonly parallel: number;
+/**
+ * Where parts are filled and sent from, one after the other. Made once and used for object after object: fresh
+ * memory for each would be there beside that of the one before, until it is collected.
+ */
+export type PartBuffers = readonly Buffer[];
+
+/** `partBytes` at least 5 MiB, except in tests; `parallel` parts are under way while one more is filled. */
+export function createPartBuffers(partBytes: number, parallel: number): PartBuffers {
+  return Array.from({ length: parallel + 1 }, () => Buffer.allocUnsafeSlow(partBytes));
 }
 
 /** No store takes more. */
@@ -25,10 +29,10 @@ export async function uploadObject(
   store: ObjectStore,
   key: string,
   source: Bytes,
-  options: { readonly shape: UploadShape; readonly patience: Patience; readonly stored: Tally },
+  options: { readonly buffers: PartBuffers; readonly patience: Patience; readonly stored: Tally },
 ): Promise<void> {
-  const { shape, patience, stored } = options;
-  const lanes = createLanes(store, shape, patience);
+  const { buffers, patience, stored } = options;
+  const lanes = createLanes(store, buffers, patience);
   let upload: Upload | null = null;
   try {
     for await (const chunk of tallied(source, stored)) {
@@ -67,8 +71,7 @@ interface Lanes {
   settle(): Promise<void>;
 }
 
-function createLanes(store: ObjectStore, { partBytes, parallel }: UploadShape, patience: Patience): Lanes {
-  const buffers: Buffer[] = [];
+function createLanes(store: ObjectStore, buffers: PartBuffers, patience: Patience): Lanes {
   const sending: Promise<void>[] = [];
   const parts: UploadedPart[] = [];
   let broken: unknown;
@@ -77,8 +80,8 @@ function createLanes(store: ObjectStore, { partBytes, parallel }: UploadShape, p
   let number = 0;
 
   function bufferOfLane(): Buffer {
-    const buffer = buffers[lane] ?? Buffer.allocUnsafeSlow(partBytes);
-    buffers[lane] = buffer;
+    const buffer = buffers[lane];
+    assert(buffer !== undefined, "there are as many lanes as buffers");
     return buffer;
   }
   const rest = () => bufferOfLane().subarray(0, filled);
@@ -95,7 +98,7 @@ function createLanes(store: ObjectStore, { partBytes, parallel }: UploadShape, p
         broken ??= error;
       },
     );
-    lane = (lane + 1) % (parallel + 1);
+    lane = (lane + 1) % buffers.length;
     filled = 0;
   }
 
@@ -105,10 +108,11 @@ function createLanes(store: ObjectStore, { partBytes, parallel }: UploadShape, p
 
   return {
     rest,
-    isFull: () => filled === partBytes,
+    isFull: () => filled === bufferOfLane().length,
     fill(bytes) {
-      const taken = bytes.subarray(0, partBytes - filled);
-      bufferOfLane().set(taken, filled);
+      const buffer = bufferOfLane();
+      const taken = bytes.subarray(0, buffer.length - filled);
+      buffer.set(taken, filled);
       filled += taken.length;
       return taken.length;
     },

@@ -6,14 +6,13 @@ import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { root } from "../../infra/dev/tool.ts";
 import { run } from "../../infra/local/process.ts";
+import { NODE_ENVIRONMENT, NODE_FLAGS } from "../../shared/backup/memory.ts";
 import type { BackupRunReport, BackupRunWish } from "../support/backup-run/main.ts";
 import { type S3Server, startS3Server, whyNoS3Server } from "../support/s3-server.ts";
 import { newIdentityText } from "../support/streams.ts";
 
 const MEBIBYTES_MAX = 128;
-/** Those of a backup's Job: what streams leave behind is collected soon, and not when there is a lot of it. */
-const nodeFlags = ["--max-semi-space-size=1"];
-const sizes = process.env["ORDINAL_NIGHTLY"] === "1" ? [512, 6_144] : [192];
+const sizes = process.env["ORDINAL_NIGHTLY"] === "1" ? [512, 4_608] : [192];
 const reason = process.platform === "linux" ? whyNoS3Server() : "memory is read from Linux";
 
 describe.skipIf(reason !== null)(`memory${reason === null ? "" : ` (skipped: ${reason})`}`, () => {
@@ -42,7 +41,10 @@ describe.skipIf(reason !== null)(`memory${reason === null ? "" : ` (skipped: ${r
   });
 
   async function runOnce(wish: BackupRunWish): Promise<BackupRunReport> {
-    const printed = await run(process.execPath, [...nodeFlags, program], { input: JSON.stringify(wish) });
+    const printed = await run(process.execPath, [...NODE_FLAGS, program], {
+      input: JSON.stringify(wish),
+      env: NODE_ENVIRONMENT,
+    });
     const report = JSON.parse(printed) as BackupRunReport;
     const { seconds, cpuSeconds, peakMebibytes } = report;
     const speed = (wish.mebibytes / seconds).toFixed(0);

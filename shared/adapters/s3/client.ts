@@ -7,7 +7,6 @@ import { lookup } from "node:dns";
 import { Agent as PlainAgent } from "node:http";
 import { Agent as TlsAgent } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
-import { rootCertificates } from "node:tls";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { AddressJudge, Store } from "../../model/store.ts";
 import { AddressRefused } from "./failures.ts";
@@ -64,7 +63,7 @@ export async function loadClient(store: Store, judge: AddressJudge, limits: S3Li
       connectionTimeout: limits.connectMs,
       socketTimeout: limits.silenceMs,
       httpAgent: new PlainAgent(agent),
-      httpsAgent: new TlsAgent({ ...agent, ...(store.caBundle !== null && { ca: trusted(store.caBundle) }) }),
+      httpsAgent: new TlsAgent({ ...agent, ...(store.caBundle !== null && { ca: store.caBundle }) }),
     },
     ...(store.key.kind === "static" && {
       credentials: {
@@ -80,11 +79,6 @@ export async function loadClient(store: Store, judge: AddressJudge, limits: S3Li
 export function literalRefusal({ endpoint, allowInternal }: Store, judge: AddressJudge): string | null {
   const host = endpoint.hostname.replace(/^\[(.*)\]$/, "$1");
   return isIP(host) === 0 ? null : judge(host, allowInternal);
-}
-
-/** A private authority is trusted beside the public ones: the store may move to a public certificate. */
-function trusted(caBundle: string): string[] {
-  return [...rootCertificates, caBundle];
 }
 
 /**

@@ -35,7 +35,7 @@ const PIECE_BYTES = 64 * 1024;
 /** Half of it random and half of it the same, so that it shrinks to a half, as tables do. */
 async function* generated(mebibytes: number): Bytes {
   // Longer than what zstd looks back, so that what comes again is new to it.
-  const pool = randomBytes(4 * MIB);
+  const pool = randomBytes(3 * MIB);
   for (let offset = 0; offset < pool.length; offset += PIECE_BYTES)
     pool.fill(7, offset, offset + PIECE_BYTES / 2);
   for (let at = 0; at < mebibytes * MIB; at += PIECE_BYTES) {
