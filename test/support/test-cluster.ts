@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { root } from "../../infra/dev/tool.ts";
 import { down, up } from "../../infra/local/index.ts";
+import { ensurePackages } from "../../infra/local/packages.ts";
 import { whyNoServers } from "../runner/tiers.ts";
 
 /** Of this checkout: tests of another one on the same machine must not take its cluster away. */
@@ -22,9 +23,17 @@ const apiServerVariable = "ORDINAL_TEST_API_SERVER_PID";
 /** Where the S3 server is and how to log in to it, as JSON. */
 export const s3Variable = "ORDINAL_TEST_S3";
 
+/** What a person would read a backup with, and what makes a certificate. */
+const programsOfTests = [
+  ["age", "age"],
+  ["zstd", "zstd"],
+  ["openssl", "openssl"],
+] as const;
+
 /** Returns what undoes it. Where real servers cannot run nothing is set, and the tests say why they skip. */
 export async function openTestCluster(): Promise<() => Promise<void>> {
   if (process.env[variables.kubeconfig] !== undefined || whyNoServers() !== undefined) return async () => {};
+  await ensurePackages(programsOfTests);
   const cluster = await up({ name: clusterName });
   for (const [field, variable] of Object.entries(variables)) {
     process.env[variable] = cluster[field as keyof typeof variables];
