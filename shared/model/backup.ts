@@ -60,6 +60,8 @@ export type JobTask =
       readonly asked: "schedule" | "request";
       /** Ordinal of the member that is copied. */
       readonly source: number;
+      /** The authority that is pinned for that member, PEM; null = none is yet. */
+      readonly authority: string | null;
       readonly retention: Retention | null;
       readonly timeZone: string;
     }
