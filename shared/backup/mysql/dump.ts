@@ -9,7 +9,7 @@ import { assert } from "../../model/outcome.ts";
 import type { Copy, Restored, Source } from "../copies.ts";
 import { type Bytes, unusable } from "../flow.ts";
 import { feed, outputOf } from "../program.ts";
-import { emptyScratch, initialise, type Scratch, socketOf, withServer } from "./scratch.ts";
+import { authorityFile, emptyScratch, initialise, type Scratch, socketOf, withServer } from "./scratch.ts";
 import { countRows, damageOf } from "./tables.ts";
 
 const END_MARK = "-- Dump completed";
@@ -30,19 +30,15 @@ const DUMP: readonly string[] = [
 const value = (text: string) => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 
 /** For our eyes only, and never in arguments, which everybody on the machine can read. */
-async function optionFile({ folder }: Scratch, source: Source): Promise<string> {
-  const { host, port, username, password, authority } = source;
+async function optionFile(scratch: Scratch, source: Source): Promise<string> {
+  const { host, port, username, password } = source;
   const control = /[\0-\x1f\x7f]/;
   if (control.test(username + password)) throw unusable("the account's name or password holds a control character");
   const lines = [`host=${value(host)}`, `port=${port}`, "protocol=tcp"];
   lines.push(`user=${value(username)}`, `password=${value(password)}`);
-  lines.push(`ssl-mode=${authority === null ? "REQUIRED" : "VERIFY_CA"}`);
-  if (authority !== null) {
-    const ca = join(folder, "authority.pem");
-    await writeFile(ca, authority);
-    lines.push(`ssl-ca=${value(ca)}`);
-  }
-  const file = join(folder, "client.cnf");
+  const authority = await authorityFile(scratch, source);
+  lines.push(...(authority === null ? ["ssl-mode=REQUIRED"] : ["ssl-mode=VERIFY_CA", `ssl-ca=${value(authority)}`]));
+  const file = join(scratch.folder, "client.cnf");
   await writeFile(file, ["[client]", ...lines, ""].join("\n"), { mode: 0o600 });
   return file;
 }

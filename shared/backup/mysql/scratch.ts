@@ -2,11 +2,13 @@
  * A server that is thrown away: the cluster's own mysqld over a folder of ours, reached by a socket in that folder and by
  * nobody else, which logs nothing, replicates nothing and runs no events.
  */
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { X509Certificate } from "node:crypto";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BrokenStream, orBreak } from "../../model/broken-stream.ts";
 import type { Server, Servers } from "../../ports/server.ts";
+import type { Source } from "../copies.ts";
 import { launch, type Program, runToEnd } from "../program.ts";
 
 export interface Scratch {
@@ -68,6 +70,17 @@ export async function emptyScratch({ folder }: Scratch): Promise<void> {
     if (name !== "lost+found") await rm(join(folder, name), { recursive: true });
   }
   for (const name of ["data", "tmp"]) await mkdir(join(folder, name), { mode: 0o700 });
+}
+
+/**
+ * The pinned authority as a file; null without one. A certificate that is no authority cannot be checked as one by other
+ * programs; the source was recognised by it on a connection of ours a moment before.
+ */
+export async function authorityFile({ folder }: Scratch, { authority }: Source): Promise<string | null> {
+  if (authority === null || !new X509Certificate(authority).ca) return null;
+  const file = join(folder, "authority.pem");
+  await writeFile(file, authority);
+  return file;
 }
 
 /** An empty server whose root has no password; it stands in a folder that nobody else can enter. */

@@ -3,7 +3,6 @@
  * ended in an orderly way. What a copy of a volume must not hold goes before anybody reads it: the identity of the
  * server, and the replica's password for its source.
  */
-import { X509Certificate } from "node:crypto";
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BrokenStream, orBreak } from "../../model/broken-stream.ts";
@@ -11,7 +10,16 @@ import type { Row, Server } from "../../ports/server.ts";
 import type { Copy, Restored, Source, TableCounts } from "../copies.ts";
 import { type Bytes, unusable } from "../flow.ts";
 import { packFolder, unpackInto } from "../tar.ts";
-import { dataFolder, emptyScratch, initialise, LONG_MS, type Scratch, type Shape, withServer } from "./scratch.ts";
+import {
+  authorityFile,
+  dataFolder,
+  emptyScratch,
+  initialise,
+  LONG_MS,
+  type Scratch,
+  type Shape,
+  withServer,
+} from "./scratch.ts";
 import { countRows, damageOf, onlyInnodb } from "./tables.ts";
 
 /** Nobody is asked who he is: whose account could be used is not known, and nobody else can reach it. */
@@ -96,12 +104,9 @@ async function askDonor({ servers }: Scratch, source: Source): Promise<Donor> {
   }
 }
 
-/** A certificate that is no authority cannot be checked as one; the donor was recognised by it a moment before. */
-async function authorityOptions({ folder }: Scratch, { authority }: Source): Promise<readonly string[]> {
-  if (authority === null || !new X509Certificate(authority).ca) return [];
-  const file = join(folder, "authority.pem");
-  await writeFile(file, authority);
-  return [`--loose-clone-ssl-ca=${file}`];
+async function authorityOptions(scratch: Scratch, source: Source): Promise<readonly string[]> {
+  const file = await authorityFile(scratch, source);
+  return file === null ? [] : [`--loose-clone-ssl-ca=${file}`];
 }
 
 async function clone(server: Server, { host, port, username, password }: Source): Promise<void> {
