@@ -37,12 +37,12 @@ const TOKEN_CHARS = 8;
 export async function makeBackup(work: Work, task: BackupTask, source: Source): Promise<Outcome<string>> {
   const slotMs = Date.parse(task.slot);
   const token = work.ids.password().slice(0, TOKEN_CHARS);
-  const made = await outcomeOf(() => attempt({ work, task, slotMs, token }, source));
+  const made = await outcomeOf(() => carryOut({ work, task, slotMs, token }, source));
   if (made.ok) await prune(work, task);
   return made;
 }
 
-async function attempt(attempt: Attempt, source: Source): Promise<string> {
+async function carryOut(attempt: Attempt, source: Source): Promise<string> {
   const { work, task, slotMs } = attempt;
   const { store, copies } = work;
   const patience = patienceOf(work);

@@ -168,6 +168,7 @@ test("a StatefulSet in which everything optional is missing", () => {
     matchLabels: { app: "db" },
     serviceName: "",
     claimTemplates: [],
+    pods: { runAsUser: null, storage: null, placement: {} },
     containers: [{ name: "m", image: "", ports: [] }],
   });
 });
