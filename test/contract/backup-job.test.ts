@@ -42,6 +42,8 @@ const SCHEMA: readonly string[] = [
   "CREATE PROCEDURE shop.tidy() DELETE FROM shop.log WHERE what = 'never'",
   "CREATE EVENT shop.nightly ON SCHEDULE EVERY 1 DAY DO CALL shop.tidy()",
   ROWS,
+  // As a replica has it.
+  "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_USER = 'ordinal_repl_0', SOURCE_PASSWORD = 'x'",
 ];
 
 interface Ran {

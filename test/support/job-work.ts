@@ -1,5 +1,6 @@
 /** The work of a Job on a bucket in memory, with a server that is a handful of bytes. */
 import { randomBytes } from "node:crypto";
+import type { Catalogue } from "../../shared/backup/catalogue.ts";
 import type { Copies, Copy, Restored, TableCounts } from "../../shared/backup/copies.ts";
 import type { Bytes } from "../../shared/backup/flow.ts";
 import { readCatalogue } from "../../shared/backup/holdings.ts";
@@ -57,14 +58,17 @@ export function fakeServer(changed: Partial<Restored> = {}, bytes = 40_000): Fak
   return server;
 }
 
-let tokens = 0;
+let tokens = 10_000_000;
 
 export function workOn(store: ObjectStore, more: Partial<Work> = {}): Work {
   return {
     ...{ cluster: CLUSTER, settings: SETTINGS, store, copies: fakeServer() },
     clock: { now: () => Date.parse(SLOT) + 60_000, sleep: () => Promise.resolve() },
     ids: {
-      password: () => `t${String((tokens += 1)).padStart(31, "0")}`.split("").reverse().join(""),
+      password() {
+        tokens += 1;
+        return `${tokens}`.padEnd(32, "x");
+      },
       fraction: () => 0,
     },
     log: { info() {}, warn() {} },
@@ -76,8 +80,17 @@ export function workOn(store: ObjectStore, more: Partial<Work> = {}): Work {
 
 export const PLACE: Place = placeOf(workOn({} as ObjectStore));
 
-/** What anybody who looks into the bucket has to find, whatever went wrong before. */
-export async function bucketOf(store: ObjectStore) {
+export interface Bucket {
+  readonly catalogue: Catalogue;
+  /** Backups of which everything is there. */
+  readonly whole: number;
+  /** Backups of which something is not: there must never be one. */
+  readonly broken: number;
+  /** Begun, and neither completed nor aborted. */
+  readonly uploads: number;
+}
+
+export async function bucketOf(store: ObjectStore): Promise<Bucket> {
   const catalogue = await readCatalogue(store, PLACE);
   const uploads = await store.uploads(backupsFolder(PLACE));
   return {

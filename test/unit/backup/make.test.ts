@@ -103,7 +103,10 @@ describe("wherever it fails", () => {
     expect(calls).toBeGreaterThan(15);
     for (let nth = 0; nth < calls; nth += 1) {
       let call = 0;
-      const fault = () => (call++ === nth ? { when, failure: broken } : null);
+      const fault = () => {
+        call += 1;
+        return call === nth + 1 ? { when, failure: broken } : null;
+      };
       const store = memoryStore({ fault, now });
       const made = await make(workOn(store));
       const { whole, broken: unsound } = await bucketOf(store);
@@ -119,7 +122,10 @@ describe("wherever it fails", () => {
   test("a store that is away for some calls is waited for", async () => {
     let [call, isAway] = [0, true];
     const failure: Failure = { kind: "transient", message: "busy" };
-    const fault = () => (isAway && call++ % 3 === 1 ? ({ when: "before", failure } as const) : null);
+    const fault = () => {
+      call += 1;
+      return isAway && call % 3 === 1 ? ({ when: "before", failure } as const) : null;
+    };
     const store = memoryStore({ fault, now });
     expect((await make(workOn(store))).ok).toBe(true);
     isAway = false;
@@ -135,18 +141,23 @@ describe("wherever it fails", () => {
   });
 });
 
-/** From its call `last` on nothing that this process does happens any more. */
-function killedAfter(store: ObjectStore, last: number): ObjectStore {
+/** After so many calls nothing that this process does happens any more; resolves then, or when it was done before. */
+async function killed(store: ObjectStore, last: number, more: Partial<Work> = {}): Promise<void> {
   let calls = 0;
   const never = new Promise<never>(() => undefined);
-  return new Proxy(store, {
-    get(target, name: keyof ObjectStore) {
-      const own = target[name] as (...args: unknown[]) => unknown;
-      return (...args: unknown[]) => {
-        calls += 1;
-        return calls > last ? never : own(...args);
-      };
-    },
+  await new Promise<void>((resolve) => {
+    const dying = new Proxy(store, {
+      get(target, name: keyof ObjectStore) {
+        const own = target[name] as (...args: unknown[]) => unknown;
+        return (...args: unknown[]) => {
+          calls += 1;
+          if (calls <= last) return own(...args);
+          resolve();
+          return never;
+        };
+      },
+    });
+    void make(workOn(dying, more)).then(() => resolve());
   });
 }
 
@@ -154,8 +165,7 @@ test("killed after any call, there is no manifest without its objects, and the n
   const calls = await callsOfOne();
   for (let last = 0; last < calls; last += 1) {
     const store = memoryStore({ now });
-    const killed = make(workOn(killedAfter(store, last)));
-    await Promise.race([killed, new Promise((resolve) => setTimeout(resolve, 30))]);
+    await killed(store, last);
     const seen = await bucketOf(store);
     expect(seen.broken, `killed after call ${last}`).toBe(0);
     expect((await make(workOn(store), { ...BACKUP_TASK, attempt: 2 })).ok).toBe(true);
@@ -168,8 +178,7 @@ test("what a killed attempt has left goes when it is two days old, and not befor
   let nowMs = now();
   const clock = { now: () => nowMs, sleep: () => Promise.resolve() };
   const store = memoryStore({ now: () => nowMs });
-  const killed = make(workOn(killedAfter(store, 14), { clock }));
-  await Promise.race([killed, new Promise((resolve) => setTimeout(resolve, 30))]);
+  await killed(store, 14, { clock });
   const left = [...store.objects.keys()];
   expect(left.length).toBeGreaterThan(0);
   const dayMs = 24 * 3_600_000;
@@ -210,7 +219,13 @@ test("a pod that is told to end takes back what it has stored", async () => {
 
 test("its log tells how far it is, now and then", async () => {
   let nowMs = 0;
-  const clock = { now: () => (nowMs += 400), sleep: () => Promise.resolve() };
+  const clock = {
+    now() {
+      nowMs += 400;
+      return nowMs;
+    },
+    sleep: () => Promise.resolve(),
+  };
   const lines: object[] = [];
   const log = { warn() {}, info: (message: string, fields = {}) => void lines.push({ message, ...fields }) };
   const copies = fakeServer({}, 400_000);
