@@ -12,13 +12,13 @@ import { makeBackup } from "../../backup/make.ts";
 import { createMysqlCopies } from "../../backup/mysql/index.ts";
 import { proveBackup } from "../../backup/prove.ts";
 import { parseStore } from "../../backup/store.ts";
-import { stopOnSignals } from "./stopping.ts";
 import type { Work } from "../../backup/work.ts";
 import { mysql } from "../../engines/mysql/index.ts";
 import { type JobOrder, jobOrderSchema } from "../../model/job-order.ts";
 import { fail, type Outcome } from "../../model/outcome.ts";
 import { createLog, systemClock, systemIds } from "../local/platform.ts";
 import { FOLDERS, ORDER_VARIABLE, RESULT_VARIABLE } from "./places.ts";
+import { stopOnSignals } from "./stopping.ts";
 
 /** Kubernetes keeps 4096 bytes. */
 const LAST_WORDS_MAX = 1_000;
