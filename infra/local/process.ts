@@ -46,7 +46,7 @@ export function tellFailure(command: string, error: unknown): number {
     error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
   if (!isWrongUse && !(error instanceof LocalError)) throw error;
   process.stderr.write(`${command}: ${error.message}\n`);
-  return isWrongUse ? 2 : error.exitCode;
+  return error instanceof LocalError ? error.exitCode : 2;
 }
 
 export function attempt(

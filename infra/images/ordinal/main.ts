@@ -4,11 +4,11 @@
  * No Docker, no root and no registry is needed. Standard output carries the answer, with `--json` as one object.
  */
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "../../dev/tool.ts";
 import { writeArchive } from "../../local/image.ts";
-import { run, tellFailure } from "../../local/process.ts";
+import { LocalError, run, tellFailure } from "../../local/process.ts";
 import { reportStages } from "../../local/progress.ts";
 import { buildImage, localName } from "./image.ts";
 import { buildRuntime } from "./runtime.ts";
@@ -40,6 +40,9 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return void process.stdout.write(usage);
+  if (!/^[a-z0-9][a-z0-9._:/-]*:[\w.-]+$/.test(values.name)) {
+    throw new LocalError(`"${values.name}" is no name of an image; say it with its tag, as ${localName}`, 2);
+  }
   const dist = join(root, "dist");
   mkdirSync(dist, { recursive: true });
   const scratch = mkdtempSync(join(dist, ".image-"));
@@ -58,6 +61,7 @@ async function main(): Promise<void> {
       print(values.json, { folder: values.folder });
       return;
     }
+    mkdirSync(dirname(values.output), { recursive: true });
     await reportStages("archive", () => writeArchive(values.output, image));
     const bill = values.output.replace(/(?:\.tar)?$/, ".cdx.json");
     writeFileSync(bill, sbom);

@@ -145,7 +145,7 @@ async function packageOf(file: string): Promise<string> {
   if (file === authorities) return "ca-certificates";
   // A package may have its files under /usr where the machine has one folder by two names.
   const found = await attempt("dpkg-query", ["--search", `*/${basename(dirname(file))}/${basename(file)}`]);
-  const owner = /^(\S+): /.exec(found.stdout)?.[1];
+  const owner = /^(\S+): /m.exec(found.stdout)?.[1];
   if (owner !== undefined) return owner;
   throw new LocalError(`${file} is of no Debian package, so nobody could tell which version of it is in the image`, 2);
 }

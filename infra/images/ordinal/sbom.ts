@@ -31,13 +31,16 @@ const lockSchema = z.object({
 /** What package-lock.json says of these of its keys. Throws on one that it does not know: it is not pinned. */
 export function npmParts(keys: readonly string[]): readonly Part[] {
   const lock = lockSchema.parse(JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")));
-  return keys.map((key) => {
+  return keys.map((key): Part => {
     const locked = lock.packages[key];
     if (locked === undefined) throw new Error(`${key} is bundled and is not in package-lock.json`);
     const { version, integrity, license } = locked;
     const name = key.slice(key.lastIndexOf("node_modules/") + "node_modules/".length);
     return {
-      ...{ kind: "library", name, version, purl: npmPurl(name, version) },
+      kind: "library",
+      name,
+      version,
+      purl: npmPurl(name, version),
       ...(license === undefined ? {} : { license }),
       ...(integrity === undefined ? {} : { integrity }),
     };
