@@ -13,6 +13,7 @@ import { root } from "../../dev/tool.ts";
 /** A program in one file, `/ordinal/<name>.mjs`, and the module that it is bundled from. */
 const singleFiles: Readonly<Record<string, string>> = {
   copy: "infra/images/ordinal/copy.ts",
+  job: "shared/hosts/job/main.ts",
 };
 
 const host = "shared/hosts/local/main.ts";
