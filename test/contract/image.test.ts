@@ -97,6 +97,7 @@ describe.skipIf(reason !== null)(`the image${reason === null ? "" : ` (skipped: 
       "host/functions/*/index.mjs",
       "host/host.mjs",
       "ordinal/copy.mjs",
+      "ordinal/job.mjs",
       "ordinal/ld.so",
       "ordinal/lib/*",
       "ordinal/node",

@@ -61,8 +61,9 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
   beforeAll(async () => {
     scene = await openScene("e2e-backup");
     await scene.kubectl("apply", `--filename=${JOBS}`);
-    const literals = Object.entries(values).map(([key, value]) => `--from-literal=${key}=${value}`);
-    await scene.kubectl("create", "secret", "generic", "backups", ...literals);
+    const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "backups" }, stringData: values };
+    const create = ["--namespace", scene.ref.namespace, "create", "--filename=-"];
+    await scene.cluster.kubectl(create, JSON.stringify(secret));
     await scene.until("three plain servers", allReady);
     await scene.host({ jobImage: image ?? "", lookEveryMs: 2_000 });
     await scene.annotate(...ADOPT);
