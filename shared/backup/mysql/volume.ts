@@ -5,6 +5,7 @@
  */
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { BrokenStream, orBreak } from "../../model/broken-stream.ts";
 import type { Server } from "../../ports/server.ts";
 import type { Copy, Restored, Source, TableCounts } from "../copies.ts";
@@ -14,6 +15,7 @@ import {
   authorityFile,
   dataFolder,
   emptyScratch,
+  enter,
   initialise,
   LONG_MS,
   type Scratch,
@@ -90,6 +92,21 @@ async function authorityOptions(scratch: Scratch, source: Source): Promise<reado
   return file === null ? [] : [`--loose-clone-ssl-ca=${file}`];
 }
 
+const PROGRESS = `SELECT SUM(DATA) AS done, SUM(ESTIMATE) AS expected FROM performance_schema.clone_progress`;
+const TELL_MS = 5_000;
+
+/** Until the server or the session is gone; nothing depends on it. */
+async function tellProgress(scratch: Scratch): Promise<void> {
+  const server = await enter(scratch);
+  if (!server.ok) return;
+  for (;;) {
+    await sleep(TELL_MS, undefined, { ref: false });
+    const rows = await server.value.query(PROGRESS, [], { timeoutMs: TELL_MS });
+    if (!rows.ok) return;
+    scratch.onCopying(Number(rows.value[0]?.["done"] ?? 0), Number(rows.value[0]?.["expected"] ?? 0));
+  }
+}
+
 async function clone(server: Server, { host, port, username, password }: Source): Promise<void> {
   const copied = await server.query(
     "CLONE INSTANCE FROM ?@?:? IDENTIFIED BY ? REQUIRE SSL",
@@ -137,6 +154,7 @@ export async function copyVolume<T>(
   const trust = await authorityOptions(scratch, source);
   const options = ["--plugin-load-add=clone=mysql_clone.so", donors, ...trust];
   await withServer(scratch, { shape, options }, async (server, ended) => {
+    void tellProgress(scratch);
     await clone(server, source);
     await ended;
   });

@@ -35,8 +35,13 @@ async function work(order: JobOrder, log: Work["log"], signal: AbortSignal): Pro
   if (!settings.ok) return settings;
   const servers = createServers({ pool: false });
   const store = createS3Store(settings.value);
-  const scratch = { folder: folderOf("scratch"), servers, path: process.env["PATH"] ?? "" };
-  const copies = createMysqlCopies(scratch, mysql.rules.positions);
+  const copies = createMysqlCopies(
+    {
+      ...{ folder: folderOf("scratch"), servers, path: process.env["PATH"] ?? "" },
+      onCopying: (bytes, bytesExpected) => log.info("copying", { bytes, bytesExpected }),
+    },
+    mysql.rules.positions,
+  );
   const { cluster, source, task } = order;
   const common = { cluster, settings: settings.value, store, copies, log, signal };
   const ours: Work = { ...common, clock: systemClock, ids: systemIds };
