@@ -29,8 +29,10 @@ export const REFUSALS: Readonly<Record<RequestKind, readonly string[]>> = {
 
 /** The newest entries that fit. */
 export function encodeRequests(entries: readonly RequestEntry[]): string {
-  const bounded = entries.slice(-LIMITS.entriesMax).map((entry) => ({ ...entry, by: oneLine(entry.by, 64) }));
-  return encodeRing(bounded, LIMITS);
+  return encodeRing(
+    entries.map((entry) => ({ ...entry, by: oneLine(entry.by, 64) })),
+    LIMITS,
+  );
 }
 
 /** Never throws. */

@@ -4,11 +4,11 @@
  */
 import { ANNOTATION } from "../annotations/keys.ts";
 import { answerOf, wishAnnotation } from "../annotations/requests.ts";
+import type { Changes } from "../model/changes.ts";
 import type { ClusterRef } from "../model/cluster.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { ClusterRequest, RequestAnswer, RequestEntry } from "../model/request.ts";
 import type { Clock } from "../ports/host.ts";
-import type { Changes } from "../ports/kube.ts";
 import { readCluster } from "./read.ts";
 import { type Answer, type Ask, failed, notACluster } from "./verbs.ts";
 

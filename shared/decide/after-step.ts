@@ -1,10 +1,11 @@
 /**
- * What a snapshot would be once a step was carried out, for plans that are shown to people before anything is done.
- * Only ever a foresight: what is really done is decided afresh at each look.
+ * What a snapshot would be once a step was carried out: for plans that are shown to people, and for what follows a
+ * step in the same plan. A foresight only: every step looks again at what it rests on, and the next look at everything.
  */
 import { decodeConditions, encodeConditions } from "../annotations/conditions.ts";
 import { ANNOTATION, LABEL } from "../annotations/keys.ts";
 import type { BackupMemory } from "../model/backup.ts";
+import { type Changes, withChanges } from "../model/changes.ts";
 import type { EngineRules } from "../model/engine.ts";
 import type { ObjectMeta } from "../model/kube.ts";
 import type { JobObservation, Member, Observed } from "../model/observed.ts";
@@ -12,23 +13,11 @@ import type { Channel, ServerFacts } from "../model/server.ts";
 import type { Spec } from "../model/spec.ts";
 import type { RecordStep, Step } from "../model/step.ts";
 
-type Changes = Readonly<Record<string, string | null>>;
-
-function merged(
-  before: Readonly<Record<string, string>>,
-  changes: Changes,
-): Readonly<Record<string, string>> {
-  const all = { ...before, ...changes };
-  return Object.fromEntries(
-    Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null),
-  );
-}
-
 function changed<T extends ObjectMeta>(before: T, labels: Changes, annotations: Changes): T {
   return {
     ...before,
-    labels: merged(before.labels, labels),
-    annotations: merged(before.annotations, annotations),
+    labels: withChanges(before.labels, labels),
+    annotations: withChanges(before.annotations, annotations),
   };
 }
 
@@ -139,7 +128,7 @@ function stream(observed: Observed, ordinal: number, source: number, rules: Engi
     receiver: "on",
     applier: "on",
     account: rules.replicationAccount(ordinal),
-    ...{ autoPosition: true, tls: true, sourceLeft: null, lockedOut: false, starved: false },
+    ...{ autoPosition: true, tls: true, silentMs: 0, sourceLeft: null, lockedOut: false, starved: false },
     ...{ receiverError: null, applierError: null },
   };
 }

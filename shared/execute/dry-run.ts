@@ -6,6 +6,7 @@
 import type { Contact } from "../access/index.ts";
 import { encodeHistory } from "../annotations/history.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
+import { withChanges } from "../model/changes.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Kind, StatefulSet } from "../model/kube.ts";
 import type { Member, Observed } from "../model/observed.ts";
@@ -82,14 +83,6 @@ function fieldsOf(patch: Patch): Fields {
   ]);
 }
 
-function merged(
-  before: Readonly<Record<string, string>>,
-  changes: Patch["labels"] = {},
-): Readonly<Record<string, string>> {
-  const all = Object.entries({ ...before, ...changes });
-  return Object.fromEntries(all.filter((entry): entry is [string, string] => entry[1] !== null));
-}
-
 /** As an API server would answer to whoever has all rights and no competitor. */
 function notingKube(world: World): Kube {
   const secret = (): Outcome<never> => {
@@ -117,8 +110,8 @@ function notingKube(world: World): Kube {
     if (Object.keys(fields).length > 0) note("patch", "StatefulSet", set.name, fields);
     const changed: StatefulSet = {
       ...set,
-      labels: merged(set.labels, labels),
-      annotations: merged(set.annotations, annotations),
+      labels: withChanges(set.labels, labels),
+      annotations: withChanges(set.annotations, annotations),
       replicas: replicas ?? set.replicas,
     };
     world.observed = { ...world.observed, set: changed };

@@ -16,6 +16,8 @@ export interface Channel {
   readonly account: string;
   readonly autoPosition: boolean;
   readonly tls: boolean;
+  /** Connected, and without a sign of life from the source for this long, milliseconds; 0 = it hears from it, or nothing is known. */
+  readonly silentMs: number;
   /**
    * How the source ended the last stream: `orderly` when it said so, as a server that is being stopped does, `cut`
    * when the connection just broke; null while it is connected, or when nothing is known.

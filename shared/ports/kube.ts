@@ -3,11 +3,10 @@
  * no resourceVersion=0); every change of an existing object carries its uid, and a compare-and-swap also
  * its resourceVersion.
  */
+
+import type { Changes } from "../model/changes.ts";
 import type { Kind, KubeKinds, ObjectRef } from "../model/kube.ts";
 import type { Outcome } from "../model/outcome.ts";
-
-/** Keys to set, or to take away with null. Keys that are not named stay as they are. */
-export type Changes = Readonly<Record<string, string | null>>;
 
 export interface Patch {
   readonly uid: string;

@@ -139,9 +139,9 @@ async function runOnce(place: BenchPlace, trial: Trial, name: FaultName): Promis
 
 function tellRun(run: Run): string {
   const { timeline, rejoinMs, acked, lost, dual } = run;
-  const { detectionMs, decisionMs, promotionMs, firstMs, oursMs } = timeline;
+  const { detectionMs, decisionMs, promotionMs, firstMs, openedMs, oursMs } = timeline;
   const times = { detectionMs, decisionMs, promotionMs, direct: firstMs.direct, service: firstMs.service };
-  return `${JSON.stringify({ ...times, oursMs, rejoinMs, acked, lost, dual })}; load ${loadavg()[0]?.toFixed(1)}`;
+  return `${JSON.stringify({ ...times, openedMs, oursMs, rejoinMs, acked, lost, dual })}; load ${loadavg()[0]?.toFixed(1)}`;
 }
 
 const present = (values: readonly (number | null)[]) => values.filter((one) => one !== null);
@@ -171,6 +171,7 @@ export function summarize(runs: readonly Run[], fields: Readonly<Record<string, 
       undoneFirst: runs.filter((run) => !run.recoveredByItself).length,
       directMs: spread(({ firstMs }) => firstMs.direct),
       serviceMs: spread(({ firstMs }) => firstMs.service),
+      openedMs: spread((timeline) => timeline.openedMs),
       oursMs: spread((timeline) => timeline.oursMs),
       detectionMs: spread((timeline) => timeline.detectionMs),
       decisionMs: spread((timeline) => timeline.decisionMs),

@@ -4,7 +4,7 @@
  */
 import { loadavg } from "node:os";
 import { longestPause, spreadOf } from "../support/figures.ts";
-import { type Books, checkBooks, dualAcks } from "../support/traffic.ts";
+import { added, checkBooks, dualAcks } from "../support/traffic.ts";
 import type { Ack } from "../support/workload.ts";
 import type { Bench } from "./place.ts";
 import { brokenBooks, say } from "./report.ts";
@@ -41,15 +41,10 @@ interface Run {
   readonly dual: number;
 }
 
-function added(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
-  const sum: Record<string, number> = {};
-  for (const one of all)
-    for (const [kind, count] of Object.entries(one)) sum[kind] = (sum[kind] ?? 0) + count;
-  return sum;
-}
-
-function errorsOf({ direct, service }: Books): Record<string, number> {
-  return added([direct.failures, service.failures]);
+/** Those since the annotation: a Service that was only just made leads nowhere until its rules are written. */
+function since(before: Readonly<Record<string, number>>, now: Readonly<Record<string, number>>) {
+  const more = Object.entries(now).map(([kind, count]) => [kind, count - (before[kind] ?? 0)] as const);
+  return Object.fromEntries(more.filter(([, count]) => count > 0));
 }
 
 async function runOnce(trial: Trial, index: number): Promise<Run> {
@@ -57,12 +52,14 @@ async function runOnce(trial: Trial, index: number): Promise<Run> {
   const target = replicas[index % replicas.length];
   const traffic = await beginTraffic(trial);
   try {
+    const before = traffic.failures();
     const startedAtMs = Date.now();
     await switchOver(trial, target?.name ?? "");
     await traffic.waitAcks({ sinceMs: Date.now(), count: 40, timeoutMs: 60_000 });
     await waitWhole(trial);
     const wholeMs = Date.now() - startedAtMs;
     const books = await traffic.stop();
+    const errors = since(before, traffic.failures());
     const verdict = await checkBooks(books, addressOf(trial, await primaryPod(trial)));
     const { direct, service } = traffic.acks;
     const pauseOf = (acks: readonly Ack[]) =>
@@ -74,7 +71,7 @@ async function runOnce(trial: Trial, index: number): Promise<Run> {
       directMs: pauseOf(direct),
       serviceMs: pauseOf(service),
       wholeMs,
-      errors: errorsOf(books),
+      errors,
       ...{ acked: verdict.acked, lost: verdict.lost.length, ghosts: verdict.ghosts.length },
       dual: dualAcks(traffic.acks),
     };

@@ -16,7 +16,9 @@ export interface Timeline {
   readonly promotionMs: number | null;
   /** To the first write on each path that was acknowledged by the new primary. */
   readonly firstMs: Readonly<Record<Path, number | null>>;
-  /** From the start of that pass to the first direct write. */
+  /** From the start of that pass to the first acknowledged commit of the new primary: the row of its term. */
+  readonly openedMs: number | null;
+  /** From the start of that pass to the first direct write of a client. */
   readonly oursMs: number | null;
 }
 
@@ -49,6 +51,9 @@ export function timelineOf(
   const woken = pass === undefined ? null : Math.max(faultAtMs, Date.parse(pass.at) - (pass.tookMs ?? 0));
   const step = (text: string) =>
     atOf(after.find((line) => line.message === "step" && line.step?.startsWith(text) === true));
+  const opened = step("opening member");
+  const sinceWoken = (atMs: number | null) =>
+    woken === null || atMs === null ? null : Math.max(0, Math.round(atMs - woken));
   const first = {
     direct: firstAfter(acks.direct, faultAtMs, before),
     service: firstAfter(acks.service, faultAtMs, before),
@@ -56,9 +61,9 @@ export function timelineOf(
   return {
     detectionMs: since(woken),
     decisionMs: since(step("recording")),
-    promotionMs: since(step("opening member")),
+    promotionMs: since(opened),
     firstMs: { direct: since(first.direct), service: since(first.service) },
-    oursMs: woken === null || first.direct === null ? null : Math.max(0, Math.round(first.direct - woken)),
+    ...{ openedMs: sinceWoken(opened), oursMs: sinceWoken(first.direct) },
   };
 }
 

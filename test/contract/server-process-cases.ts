@@ -112,6 +112,8 @@ function silenceCases(story: Story, run: Run): void {
     async () => {
       const before = await story.facts(PRIMARY);
       await story.subject.signal(PRIMARY, "SIGSTOP");
+      const isSilent = ({ channel }: ServerFacts) => channel?.receiver === "on" && channel.silentMs >= 2_000;
+      for (const ordinal of REPLICAS) await story.until(ordinal, isSilent);
       const isAway = ({ channel }: ServerFacts) => channel?.receiver === "connecting";
       const away = await Promise.all(REPLICAS.map((ordinal) => story.until(ordinal, isAway)));
       // Nothing is logged of a stream that only fell silent.

@@ -103,7 +103,8 @@ describe.skipIf(none)(`others who write replicas${none ? ` (skipped: ${noCluster
 
   test("without it a scale down that takes the primary away loses nothing", async () => {
     await scene.cluster.kubectl(["delete", "--kustomize", POLICY]);
-    await scene.annotate("ordinal.dev/switchover-to=mysql-2");
+    // It is stopped in good order and will not be back: the wait for it is what is left to shorten.
+    await scene.annotate("ordinal.dev/switchover-to=mysql-2", "ordinal.dev/graceful-wait=5s");
     await scene.until("mysql-2 to be the primary", (world) => primaryOf(world) === 2);
     await settled(3);
     const workload = await writer();
@@ -113,6 +114,9 @@ describe.skipIf(none)(`others who write replicas${none ? ` (skipped: ${noCluster
     };
     await written(50);
     await scene.until("nobody to stand in the way", () => scale(2).then(() => true));
+    const takenAtMs = Date.now();
+    await scene.until("it to be noticed", ({ phase }) => phase !== "Healthy");
+    expect(Date.now() - takenAtMs).toBeLessThan(10_000);
     await scene.until("another primary", (seen) => primaryOf(seen) < 2);
     const world = await settled(2);
     await written(50);

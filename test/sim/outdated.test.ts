@@ -1,26 +1,11 @@
 /** Members that were away until the logs of what they lack were gone: checked first, then made anew from a copy. */
 import { expect, test } from "vitest";
 import { decodeConditions } from "../../shared/annotations/conditions.ts";
-import { type Client, SELDOM_MS, startClient } from "./client.ts";
+import type { Client } from "./client.ts";
 import { endState, eventReasons, recordedState } from "./end-state.ts";
 import type { Plan } from "./instance.ts";
-import { createWorld, type World } from "./world.ts";
-
-async function established(replicas: number): Promise<{ world: World; client: Client }> {
-  const orders = { tables: ["shop.orders"], rows: 10 };
-  const world = createWorld({ members: [orders, ...Array(replicas - 1).fill({})] });
-  await world.settle();
-  const client = startClient(world, "service", SELDOM_MS);
-  await world.clock.pass(500);
-  return { world, client };
-}
-
-async function wish(world: World, replicas: number): Promise<void> {
-  world.annotate({ "ordinal.dev/replicas": String(replicas) });
-  await world.settle();
-  await world.clock.pass(12_000);
-  await world.settle();
-}
+import { established, wish } from "./resizing.ts";
+import type { World } from "./world.ts";
 
 /** Looks every second, for as long as there may be something to wait for. */
 function looking(world: World, seconds: number, plan: Plan = {}): Promise<void> {

@@ -1,29 +1,10 @@
 /** More and fewer members under load, as asked and as somebody else does it: nothing lost, nothing stalled. */
 import { describe, expect, test } from "vitest";
-import { type Client, SELDOM_MS, startClient } from "./client.ts";
+import type { Client } from "./client.ts";
 import { endState, eventReasons, recordedState } from "./end-state.ts";
 import { REF } from "./ref.ts";
-import { createWorld, type World } from "./world.ts";
-
-async function established(replicas: number): Promise<{ world: World; client: Client }> {
-  const orders = { tables: ["shop.orders"], rows: 10 };
-  const world = createWorld({ members: [orders, ...Array(replicas - 1).fill({})] });
-  await world.settle();
-  const client = startClient(world, "service", SELDOM_MS);
-  await world.clock.pass(500);
-  return { world, client };
-}
-
-async function wish(world: World, replicas: number): Promise<void> {
-  world.annotate({ "ordinal.dev/replicas": String(replicas) });
-  await rest(world);
-}
-
-async function rest(world: World): Promise<void> {
-  await world.settle();
-  await world.clock.pass(12_000);
-  await world.settle();
-}
+import { established, rest, wish } from "./resizing.ts";
+import type { World } from "./world.ts";
 
 function claimOf(ordinal: number): string {
   return `storage-mysql-${ordinal}`;

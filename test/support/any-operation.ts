@@ -117,6 +117,7 @@ function ourFacts(at: number, sources: readonly number[]): fc.Arbitrary<ServerFa
       source: fc.constantFrom(...sources),
       attached: mostly,
       receiver: fc.constantFrom("on", "on", "off", "connecting"),
+      silentMs: fc.constantFrom(0, 0, 1_999, 2_000),
       sourceLeft: fc.constantFrom(null, "cut", "orderly"),
       starved: seldom,
       applierError: seldom,
@@ -140,6 +141,7 @@ function ourFacts(at: number, sources: readonly number[]): fc.Arbitrary<ServerFa
       const channel = channelTo(source, {
         account: RULES.replicationAccount(at),
         receiver: random.receiver,
+        silentMs: random.receiver === "on" ? random.silentMs : 0,
         sourceLeft: random.receiver === "on" ? null : random.sourceLeft,
         starved: random.receiver === "off" && random.starved,
         applierError: random.applierError ? "1032" : null,

@@ -99,6 +99,7 @@ export function channelTo(source: number, more: Partial<Channel> = {}): Channel 
     account: RULES.replicationAccount(1),
     autoPosition: true,
     tls: true,
+    silentMs: 0,
     sourceLeft: null,
     lockedOut: false,
     starved: false,

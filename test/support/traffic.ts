@@ -34,6 +34,8 @@ export interface Traffic {
   readonly acks: Readonly<Record<Path, readonly Ack[]>>;
   /** Until each path has had `count` acknowledgements after `sinceMs` from whom `accept` accepts. */
   waitAcks(wish: AckWish): Promise<void>;
+  /** What was not acknowledged and what was not connected so far, by its code. */
+  failures(): Readonly<Record<string, number>>;
   /** Closes the books; again gives the same. */
   stop(): Promise<Books>;
 }
@@ -49,6 +51,14 @@ export function labelledPrimary<P extends Pick<PodSeen, "labels">>(pods: readonl
   const epoch = ({ labels }: P) => Number(labels["ordinal.dev/epoch"] ?? 0);
   const primaries = pods.filter(({ labels }) => labels["ordinal.dev/role"] === "primary");
   return primaries.toSorted((a, b) => epoch(b) - epoch(a))[0] ?? null;
+}
+
+/** Sums, by key. */
+export function added(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const one of all)
+    for (const [kind, count] of Object.entries(one)) sum[kind] = (sum[kind] ?? 0) + count;
+  return sum;
 }
 
 const SILENT: Log = { info() {}, warn() {} };
@@ -99,6 +109,7 @@ export async function startTraffic(cluster: Cluster, ref: SetRef, login: Login):
         return seen.every((one) => one >= count) ? { ok: true, value: null } : { ok: false, saw };
       });
     },
+    failures: () => added([direct.progress().failures, service.progress().failures]),
     async stop() {
       const [first, second] = await Promise.all([direct.stop(), service.stop()]);
       primary.close();

@@ -50,8 +50,8 @@ export interface Ledger {
 }
 
 export interface Workload {
-  /** How many values were acknowledged, refused or left unknown so far. */
-  progress(): { readonly acked: number; readonly failed: number };
+  /** How many values were acknowledged, refused or left unknown so far, and the codes of failures. */
+  progress(): Pick<Ledger, "failures"> & { readonly acked: number; readonly failed: number };
   /** Lets the statements under way end, and closes the books. Calling it again gives the same. */
   stop(): Promise<Ledger>;
 }
@@ -216,7 +216,10 @@ export function startWorkload(options: WorkloadOptions): Workload {
   const shift: Shift = { options, books, startedAt: performance.now(), over };
   const ended = Promise.all(Array.from({ length: options.writers }, (_, writer) => work(shift, writer)));
   return {
-    progress: () => ({ acked: books.acked.length, failed: failedWrites(books) }),
+    progress: () => ({
+      ...{ acked: books.acked.length, failed: failedWrites(books) },
+      failures: { ...books.failures },
+    }),
     async stop() {
       const stoppedAt = performance.now();
       ending.abort();

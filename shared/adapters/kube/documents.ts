@@ -2,9 +2,11 @@
  * The JSON that is sent: new objects whole, changes as patches of our own keys, removals with the uid.
  * It must never send a field that the caller did not name, for the object has other writers.
  */
+
+import type { Changes } from "../../model/changes.ts";
 import type { Kind } from "../../model/kube.ts";
 import { assert } from "../../model/outcome.ts";
-import type { Changes, Manifest, Patch } from "../../ports/kube.ts";
+import type { Manifest, Patch } from "../../ports/kube.ts";
 import { KINDS } from "./kinds.ts";
 
 export interface Document {

@@ -90,8 +90,8 @@ function closing({ observed, nowMs, state }: Situation, base: Base, view: ReadVi
   const { facts, ordinal, member } = view;
   const why = `${member.podName} takes writes although nobody is elected, and is closed first`;
   const { waiters } = facts.acks;
-  // What waits for acknowledgers that are no longer there ends with its process only.
-  if (facts.offline && waiters > 0) {
+  // What waits for acknowledgers that are no longer there ends with its process only, which begins with this.
+  if (waiters > 0 && !facts.offline) {
     const tracks = [deposedSteps(view, waiters)];
     return compose(observed, nowMs, { ...base, why, tracks, urgent: true, lookAgainMs: AT_ONCE_MS });
   }
@@ -99,12 +99,12 @@ function closing({ observed, nowMs, state }: Situation, base: Base, view: ReadVi
   return compose(observed, nowMs, {
     ...base,
     why,
-    before: waiters > 0 ? deposedSteps(view, waiters) : [{ kind: "Demote", ordinal }],
     state: {
       ...state,
       epoch,
       op: state.op === null ? null : { ...state.op, id: `${state.op.kind}-${epoch}` },
     },
+    tracks: [waiters > 0 ? deposedSteps(view, waiters) : [{ kind: "Demote", ordinal }]],
     lookAgainMs: 0,
   });
 }

@@ -21,9 +21,13 @@ export type Evidence =
   /** Nobody answers us, but a replica receives from it: what is cut is our own way. */
   | { readonly kind: "cut-off"; readonly text: string };
 
-/** It receives from the server that is recorded as the primary. */
+/** Four heartbeats of a source. */
+const HEARS_MS = 2_000;
+
+/** It receives from the server that is recorded as the primary, and hears from it. */
 function receives({ facts }: MemberView, serverUuid: string): boolean {
-  return facts?.channel?.receiver === "on" && facts.channel.sourceUuid === serverUuid;
+  const channel = facts?.channel ?? null;
+  return channel?.receiver === "on" && channel.sourceUuid === serverUuid && channel.silentMs < HEARS_MS;
 }
 
 interface End {

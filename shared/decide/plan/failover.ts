@@ -44,7 +44,7 @@ function knownForMs({ observed, nowMs }: Situation): number {
   return ms < -SILENCE_MS ? Number.MAX_SAFE_INTEGER : Math.max(0, ms);
 }
 
-/** Replicas notice a source that falls silent some seconds after us (their own limit, 2 s). */
+/** Replicas notice a source that falls silent some seconds after us (they hang up after 5 s). */
 const REPLICAS_NOTICE_MS = 5_000;
 
 /** It was never opened, so nobody has written to it, and its end can hide nothing. */

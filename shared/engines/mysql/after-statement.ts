@@ -2,6 +2,7 @@
  * What a statement of ours makes of the facts of a server: settings, plugins, tables and accounts, so that a plan can be
  * thought through to its end. Pure, and only ever a foresight; what moves transactions is not in it.
  */
+import { withChanges } from "../../model/changes.ts";
 import type { ServerFacts } from "../../model/server.ts";
 import { PLUGINS } from "./plugins.ts";
 
@@ -51,10 +52,6 @@ export function afterStatement(facts: ServerFacts, statement: string): ServerFac
       count: count === undefined ? acks.count : Number(count),
       given: is("rpl_semi_sync_replica_enabled", acks.given),
     },
-    settings: Object.fromEntries(
-      Object.entries({ ...facts.settings, ...changes }).filter(
-        (entry): entry is [string, string] => entry[1] !== null,
-      ),
-    ),
+    settings: withChanges(facts.settings, changes),
   };
 }

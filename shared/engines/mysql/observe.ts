@@ -71,13 +71,16 @@ const STREAM_ENDED = "MY-010558";
 const STREAM_BEGUN = "MY-014002";
 
 /**
- * One object for each channel, with whatever its threads last complained of. A worker says what went wrong,
+ * One object for each channel, with whatever its threads last complained of. A source without news sends a heartbeat every half
+ * second; in the middle of a large transaction it sends none. A worker says what went wrong,
  * its coordinator only that a worker stopped, so the worker's words come first.
  */
 const CHANNELS = `SELECT JSON_ARRAYAGG(JSON_OBJECT('name', c.CHANNEL_NAME, 'host', c.HOST, 'account', c.USER,
  'autoPosition', c.AUTO_POSITION, 'tls', c.SSL_ALLOWED, 'sourceUuid', s.SOURCE_UUID,
  'receiver', s.SERVICE_STATE, 'receiverNumber', s.LAST_ERROR_NUMBER, 'receiverError', s.LAST_ERROR_MESSAGE,
  'received', s.RECEIVED_TRANSACTION_SET, 'applier', a.SERVICE_STATE,
+ 'silentMs', IF(s.SERVICE_STATE = 'ON' AND s.QUEUEING_TRANSACTION = '', TIMESTAMPDIFF(MICROSECOND,
+  GREATEST(s.LAST_HEARTBEAT_TIMESTAMP, s.LAST_QUEUED_TRANSACTION_END_QUEUE_TIMESTAMP), NOW(6)) DIV 1000, NULL),
  'sourceLeft', IF(s.SERVICE_STATE = 'ON', NULL, (SELECT e.ERROR_CODE FROM performance_schema.error_log e
   WHERE e.ERROR_CODE IN ('${STREAM_CUT}', '${STREAM_ENDED}', '${STREAM_BEGUN}') ORDER BY e.LOGGED DESC LIMIT 1)),
  'applierError', COALESCE(
@@ -141,6 +144,7 @@ interface ChannelRow {
   readonly receiverError: string;
   readonly received: string;
   readonly applier: string;
+  readonly silentMs: number | null;
   readonly sourceLeft: string | null;
   readonly applierError: string | null;
   readonly applyingSince: number | null;
@@ -252,6 +256,7 @@ function toChannel(row: ChannelRow): Channel {
     account: row.account,
     autoPosition: row.autoPosition === "1",
     tls: row.tls === "YES",
+    silentMs: Math.max(0, row.silentMs ?? 0),
     sourceLeft: row.sourceLeft === STREAM_CUT ? "cut" : row.sourceLeft === STREAM_ENDED ? "orderly" : null,
     lockedOut: row.receiverNumber === ACCOUNT_LOCKED,
     starved: row.receiverNumber === SOURCE_FATAL,

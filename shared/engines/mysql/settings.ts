@@ -43,7 +43,8 @@ export const SETTINGS: readonly Setting[] = [
   persist("innodb_flush_log_at_trx_commit", "1"),
   // A source that says nothing is given up after 2 s instead of 60 s; heartbeats come twice a second. A receiver
   // that is connecting can be stopped only when this time is up.
-  persist("replica_net_timeout", "2"),
+  // Not less: a receiver that is connected stops at once, one that tries to connect to a silent source after 2 s (measured).
+  persist("replica_net_timeout", "5"),
   {
     // Without it a replica's executed set has holes. It cannot be changed while the applier runs.
     name: "replica_preserve_commit_order",

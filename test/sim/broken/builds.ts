@@ -125,7 +125,8 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   },
   {
     what: "a primary is opened before it is armed",
-    caughtBy: /INV-[123]|is not armed/,
+    // A term row that waits for nobody is acknowledged by nobody.
+    caughtBy: /INV-[1237]|is not armed/,
     build: withFacts((facts) => ({ ...facts, acks: { ...facts.acks, required: true, count: 16 } }), {
       arm: async () => succeed(null),
       open: openUnarmed,
@@ -187,7 +188,8 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   },
   {
     what: "commits wait for no acknowledgement",
-    caughtBy: /INV-[123]|is not armed/,
+    // A term row that waits for nobody is acknowledged by nobody.
+    caughtBy: /INV-[1237]|is not armed/,
     build: withEngine({
       arm: (server, count) =>
         inOrder(server, [

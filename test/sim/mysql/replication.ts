@@ -22,6 +22,8 @@ export interface Receiver {
   readonly error: { readonly number: number; readonly message: string } | null;
   /** It told its source that it acknowledges, or means to tell it; without a connection it stays as it was (measured). */
   readonly semiSync: boolean;
+  /** When the source was last heard before it fell silent; null = it never has. */
+  readonly silentSinceMs: number | null;
   stop(): void;
 }
 
@@ -36,6 +38,7 @@ interface Connection extends Receiver {
   netTimeoutMs: number;
   /** An attempt is under way, and nobody answers; null when none is. */
   waitsSinceMs: number | null;
+  silentSinceMs: number | null;
   /** Ends the connection from this side. */
   hangUp: (() => void) | null;
 }
@@ -56,6 +59,7 @@ export function startReceiver(replica: SimServer, { atBoot = false } = {}): void
     ended: false,
     netTimeoutMs: atBoot ? Number(COMPILED["replica_net_timeout"]) * 1_000 : netTimeoutMs(replica),
     waitsSinceMs: null,
+    silentSinceMs: null,
     hangUp: null,
     stop() {
       connection.ended = true;
@@ -257,6 +261,7 @@ function createDump(ends: Ends): Dump {
     },
     fallSilent() {
       const { mended } = routes;
+      connection.silentSinceMs = clock.now();
       clock.after(connection.netTimeoutMs, () => {
         if (!sides.replica || replica.stopped || routes.mended !== mended) return;
         if (!source.stopped && routes.isOpen(source.name, replica.name)) return;

@@ -193,12 +193,32 @@ describe("a switchover", () => {
     ["was abandoned", "failed", { ended: [abandoned(LATER), completed(LATER, "mysql-2")] }],
     ["was completed before it was asked for", "superseded", { ended: [completed(BEFORE, "mysql-2")] }],
     ["went to another one", "superseded", { ended: [completed(LATER, "mysql-20")] }],
+    [
+      "is told of by something else",
+      "superseded",
+      { ended: [["FailoverCompleted", LATER, "mysql-2 takes writes in epoch 8."]] },
+    ],
     ["gave way to another one", "superseded", { state: under(0) }],
     ["was withdrawn", "superseded", {}],
     ["was replaced", "superseded", { wish: "mysql-0" }],
   ])("that %s is %s", (_, status, recorded) => {
     expect(answerOf(switchover, setOf(ANNOTATION.switchoverTo, recorded)).status).toBe(status);
   });
+});
+
+test("a switchover whose wish is gone without a trace says what may have become of it", () => {
+  expect(answerOf(switchover, setOf(ANNOTATION.switchoverTo, {})).message).toBe(
+    "It was withdrawn, or another change of the primary took its place.",
+  );
+});
+
+test("a condition that does not hold refuses nothing", () => {
+  const over = condition({ type: "ScaleRefused", status: "False", reason: "Over", message: "Not now." });
+  const set = setWith({
+    [ANNOTATION.replicas]: "5",
+    [ANNOTATION.conditions]: encodeConditions([over]),
+  });
+  expect(answerOf(scale, set).status).toBe("accepted");
 });
 
 test("an object on which nothing can be read leaves a request open, or superseded", () => {

@@ -55,6 +55,15 @@ function lostBy(first: Channel["sourceLeft"], second: Channel["sourceLeft"]): Ch
   return (of) => change(2, second)(change(1, first)(of));
 }
 
+/** The replicas are connected, and have heard nothing for so long. */
+function deafFor(first: number, second: number): Change {
+  const change = (ordinal: number, silentMs: number) => {
+    const channel = channelTo(0, { silentMs, account: RULES.replicationAccount(ordinal) });
+    return server(ordinal, replicaFacts(ordinal, { channel }));
+  };
+  return (of) => change(2, second)(change(1, first)(of));
+}
+
 const closed: Change = saying(0, { kind: "unreachable", reason: "refused", closed: true });
 
 function ended(more: Partial<Termination>): Change {
@@ -103,6 +112,11 @@ describe("it is given up at once when", () => {
         server(2, replicaFacts(2, { received: written(101), executed: written(100) })),
       ],
       "mysql-2 holds transactions that it lost",
+    ],
+    [
+      "its replicas are connected and hear nothing",
+      [silent(0), deafFor(2_000, 2_000), known("PrimaryUnreachable", 2_000)],
+      "timeout",
     ],
     ["it was silent before", [...nobody, known("PrimaryUnreachable", 2_000)], "timeout"],
     ["its clock ran ahead when it fell silent", [...nobody, known("PrimaryUnreachable", -2_001)], "timeout"],
@@ -218,6 +232,7 @@ describe("it is left alone when only our own way to it is cut:", () => {
   const table: readonly (readonly [string, readonly Change[], string])[] = [
     ["it refuses our account", [denied, lostBy(null, null)], "it refuses account ordinal"],
     ["a replica receives from it", [silent(0)], "mysql-1 still receives from it"],
+    ["a replica hears from it", [silent(0), deafFor(2_000, 1_999)], "mysql-2 still receives from it"],
   ];
   test.each(table)("%s", (_, changes, text) => {
     const decision = deciding(...changes, known("PrimaryUnreachable", 4_999));

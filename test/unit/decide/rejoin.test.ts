@@ -15,11 +15,8 @@ import {
   uuidOf,
   written,
 } from "../../support/situation.ts";
-import { codes, deciding, reasons, replica, serverSteps, term } from "./support.ts";
+import { codes, deciding, reasons, replica, serverSteps, settledAckers, term, without } from "./support.ts";
 
-/** mysql-2 is counted on no more. */
-const settledAckers = config(3, { ackers: config(3).ackers.slice(0, 1) });
-const without: Change = state(steadyState(3, { established: settledAckers }));
 const before = settled(placed(3));
 const TAIL = `${uuidOf(2)}:1-3`;
 

@@ -72,8 +72,13 @@ describe("an acknowledger that takes writes while nobody is elected", () => {
     number | undefined,
   ])[] = [
     ["is closed, and the next epoch is claimed", {}, ["Demote"], 3],
-    ["is put out of service where commits wait", waiting, ["Fence"], 3],
-    ["is restarted where they still wait then", { ...waiting, offline: true }, ["Restart"], undefined],
+    ["is put out of service where commits wait", waiting, ["Fence"], undefined],
+    [
+      "is restarted where they still wait then, and the next epoch is claimed",
+      { ...waiting, offline: true },
+      ["Restart"],
+      3,
+    ],
   ];
   test.each(table)("%s", (_, more, kinds, epoch) => {
     const decision = deciding3(opened(more));

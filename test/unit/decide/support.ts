@@ -15,9 +15,14 @@ import {
   RULES,
   replicaFacts,
   server,
+  state,
   steadyState,
   uuidOf,
 } from "../../support/situation.ts";
+
+/** mysql-2 is counted on no more. */
+export const settledAckers = config(3, { ackers: config(3).ackers.slice(0, 1) });
+export const without: Change = state(steadyState(3, { established: settledAckers }));
 
 export function changed(of: Observed, ...changes: readonly Change[]): Observed {
   return changes.reduce<Observed>((so, change) => change(so), of);

@@ -47,7 +47,7 @@ test("the host's lines are put beside what clients saw", () => {
     decisionMs: 200,
     promotionMs: 500,
     firstMs: { direct: 800, service: 1_000 },
-    oursMs: 700,
+    ...{ openedMs: 400, oursMs: 700 },
   });
 });
 
@@ -74,7 +74,7 @@ test("a seed gives the same blips again, within their lengths", () => {
 test("a lost write, a second primary or a refused write that is there fails the bench", () => {
   const run: Run = {
     timeline: {
-      ...{ detectionMs: 1, decisionMs: 2, promotionMs: 3, oursMs: 9 },
+      ...{ detectionMs: 1, decisionMs: 2, promotionMs: 3, openedMs: 2, oursMs: 9 },
       firstMs: { direct: 10, service: 20 },
     },
     ...{ recoveredByItself: true, rejoinMs: 30, acked: 5, lost: 0, ghosts: 0, unknownThere: 0, dual: 0 },

@@ -28,7 +28,7 @@ const FLAGS: Readonly<Record<string, string>> = {
 const CHANNEL = {
   ...{ name: "", host: "mysql-0.mysql", account: "ordinal_repl_1", autoPosition: "1", tls: "YES" },
   ...{ sourceUuid: OTHER, receiver: "ON", receiverNumber: 0, receiverError: "", applier: "ON" },
-  ...{ received: `${OTHER}:9`, sourceLeft: null, applierError: null, applyingSince: null },
+  ...{ received: `${OTHER}:9`, silentMs: null, sourceLeft: null, applierError: null, applyingSince: null },
 };
 const SECOND: Row = { executed: `${OTHER}:1-8`, purged: `${OTHER}:1-2`, waiting: "5", followers: "1" };
 
@@ -70,6 +70,7 @@ test("a replica in good order", async () => {
         account: "ordinal_repl_1",
         autoPosition: true,
         tls: true,
+        silentMs: 0,
         sourceLeft: null,
         lockedOut: false,
         starved: false,
@@ -113,6 +114,9 @@ describe("a channel", () => {
     [{ autoPosition: "0" }, { autoPosition: false }],
     [{ tls: "NO" }, { tls: false }],
     [{ sourceUuid: "" }, { sourceUuid: null }],
+    [{ silentMs: 2_345 }, { silentMs: 2_345 }],
+    // The clock of the server was set back.
+    [{ silentMs: -5 }, { silentMs: 0 }],
     [{ sourceLeft: "MY-010557" }, { sourceLeft: "cut" }],
     [{ sourceLeft: "MY-010558" }, { sourceLeft: "orderly" }],
     [{ sourceLeft: "MY-014002" }, { sourceLeft: null }],

@@ -56,6 +56,7 @@ const CHANNEL: NonNullable<ServerFacts["channel"]> = {
   account: "ordinal_repl_1",
   autoPosition: true,
   tls: true,
+  silentMs: 0,
   sourceLeft: null,
   lockedOut: false,
   starved: false,

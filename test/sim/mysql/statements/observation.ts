@@ -1,4 +1,5 @@
 /** What the engine's observation asks for in one value each: tables of performance_schema as JSON. */
+import type { SimServer } from "../server.ts";
 import type { Session } from "../session.ts";
 import { perText } from "./texts.ts";
 
@@ -102,6 +103,12 @@ function flags(session: Session, query: string): Record<string, string> {
   return found;
 }
 
+/** Null unless it is connected to a source that is silent. */
+function silentMs(server: SimServer, receiver: Session["process"]["receiver"], host: string): number | null {
+  if (receiver?.state !== "ON" || receiver.silentSinceMs === null) return null;
+  return server.network.isSilent(server, host) ? server.clock.now() - receiver.silentSinceMs : 0;
+}
+
 /** What the receiver wrote into the error log last; nothing before its first stream. */
 function lastWord({ sourceLeft }: Session["process"]): string | null {
   return sourceLeft === null ? null : sourceLeft === "cut" ? "MY-010557" : "MY-010558";
@@ -127,6 +134,7 @@ function channels({ server, process }: Session, query: string): string | null {
     receiverError: error?.message ?? "",
     received: server.volume.received.print(),
     applier: process.applier ? "ON" : "OFF",
+    silentMs: silentMs(server, receiver, channel.host),
     sourceLeft: receiver?.state === "ON" ? null : lastWord(process),
     applierError: process.applierError,
     applyingSince: process.applying === null ? null : process.applying.at / 1000,
