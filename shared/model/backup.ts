@@ -130,5 +130,17 @@ export const backupMemorySchema = z.strictObject({
   demanded: provingSchema.extend({ endedAt: instant.nullable(), fault: reason.nullable() }).nullable(),
 });
 
+/** How far the Job of a backup or a proof is, as it says itself. */
+export const progressSchema = z.strictObject({
+  step: z.enum(["copying", "sending", "restoring", "checking"]),
+  /** Of the database, before compression. */
+  bytes: z.number().int().min(0),
+  /** As far as it can be told beforehand; null = it cannot. */
+  total: z.number().int().min(0).nullable(),
+  bytesPerSecond: z.number().int().min(0),
+  at: instant,
+});
+export type BackupProgress = z.infer<typeof progressSchema>;
+
 export type BackupMemory = z.infer<typeof backupMemorySchema>;
 export type RunningBackup = z.infer<typeof runningSchema>;
