@@ -11,7 +11,8 @@ import type { ClusterBackups } from "./documents.ts";
 
 const REASON_MAX = 160;
 
-function slotText(ms: number): string {
+/** As slots are written for people: RFC 3339 in UTC, in full seconds. */
+export function slotText(ms: number): string {
   return new Date(ms).toISOString().replace(".000Z", "Z");
 }
 

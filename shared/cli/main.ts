@@ -3,7 +3,9 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createKube } from "../adapters/kube/kube.ts";
+import { createS3Store } from "../adapters/s3/store.ts";
 import { createLog, systemClock, systemIds } from "../hosts/local/platform.ts";
+import { addressProblem } from "../model/endpoint.ts";
 import { forwardedServers } from "./forward.ts";
 import { run, type Terminal } from "./program.ts";
 
@@ -27,6 +29,9 @@ const terminal: Terminal = {
   err: (text) => void stderr.write(text),
   colour: stdout.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
   clock: systemClock,
+  // Back to the beginning of the line, and away with what stood there.
+  ...(stderr.isTTY && { overwrite: (text: string) => void stderr.write(`\r\u001B[K${text}`) }),
+  openStore: (store) => createS3Store(store, { judgeAddress: addressProblem }),
   connect: ({ kubeconfig: given, context }) => {
     const path = given ?? kubeconfig();
     const way = {
