@@ -44,7 +44,6 @@ export const ANNOTATION = {
   seededBy: "ordinal.dev/seeded-by",
   serverAuthority: "ordinal.dev/server-authority",
   keepUntil: "ordinal.dev/keep-until",
-  progress: "ordinal.dev/progress",
 } as const;
 
 export const LABEL = {
@@ -58,7 +57,7 @@ type Name = keyof typeof ANNOTATION | keyof typeof LABEL;
 export interface Key {
   readonly key: string;
   readonly where: "annotation" | "label";
-  readonly objects: readonly ("StatefulSet" | "Pod" | "PersistentVolumeClaim" | "Job")[];
+  readonly objects: readonly ("StatefulSet" | "Pod" | "PersistentVolumeClaim")[];
   readonly writer: "user" | "controller";
   /** Largest value, bytes of UTF-8. */
   readonly bytesMax: number;
@@ -163,10 +162,6 @@ export const KEYS: Readonly<Record<Name, Key>> = {
   keepUntil: kept("keepUntil", "PersistentVolumeClaim", {
     bytesMax: 32,
     meaning: "The volume of a member that was scaled away; nobody should delete it before then.",
-  }),
-  progress: kept("progress", "Job", {
-    bytesMax: 256,
-    meaning: "How far the backup or the proof is that this Job makes.",
   }),
   managed: label("managed", ["StatefulSet", "Pod"], "Index of what Ordinal manages; always `true`."),
   role: label("role", ["Pod"], "`primary` or `replica`; selected by the Services."),

@@ -1,50 +1,42 @@
-/**
- * Reads from a store all that its catalogue is made of: every page of the listing, and the documents that it names. It
- * changes nothing. What could not be read is told, so that nobody takes a part for the whole.
- */
+/** Reads what a store holds of a cluster's backups, all of it or not at all, and carries out deletions. */
 import { createHash } from "node:crypto";
-import { type Outcome, succeed } from "../model/outcome.ts";
+import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
-import { type Document, documentKeys, type Holdings, type Listed } from "./catalogue.ts";
+import { type Catalogue, catalogueOf, type Document, documentKeys, type Listed } from "./catalogue.ts";
 import { backupsFolder, clusterOfFolder, clustersFolder, type Place } from "./layout.ts";
 import { MANIFEST_BYTES_MAX } from "./manifest.ts";
+import type { Deletion } from "./retention.ts";
 
-/** A document is small and far away. */
-const AT_ONCE = 8;
+/** More than ten years of hourly backups, each in many parts. */
+const OBJECTS_MAX = 1_000_000;
 
-async function listed(store: ObjectStore, prefix: string): Promise<Outcome<readonly Listed[]>> {
-  const objects: Listed[] = [];
+async function listAll(store: ObjectStore, place: Place): Promise<Outcome<readonly Listed[]>> {
+  const listed: Listed[] = [];
   let after: string | null = null;
   do {
-    const page = await store.list({ prefix, ...(after !== null && { after }) });
+    const page = await store.list({ prefix: backupsFolder(place), ...(after !== null && { after }) });
     if (!page.ok) return page;
-    objects.push(...page.value.objects);
+    listed.push(...page.value.objects);
+    if (listed.length > OBJECTS_MAX) return fail("refused", "the folder of the backups holds too many objects");
     after = page.value.next;
   } while (after !== null);
-  return succeed(objects);
+  return succeed(listed);
 }
 
-async function fetched(store: ObjectStore, key: string): Promise<Outcome<Document>> {
+export async function readDocument(store: ObjectStore, key: string): Promise<Outcome<Document>> {
   const bytes = await store.read(key, MANIFEST_BYTES_MAX);
   if (!bytes.ok) return bytes;
-  const sha256 = createHash("sha256").update(bytes.value).digest("hex");
-  return succeed({ text: new TextDecoder().decode(bytes.value), sha256 });
+  const text = Buffer.from(bytes.value).toString("utf8");
+  return succeed({ text, sha256: createHash("sha256").update(bytes.value).digest("hex") });
 }
 
-export async function readHoldings(store: ObjectStore, place: Place): Promise<Holdings> {
-  const listing = await listed(store, backupsFolder(place));
+export async function readCatalogue(store: ObjectStore, place: Place): Promise<Catalogue> {
+  const listing = await listAll(store, place);
   const documents = new Map<string, Outcome<Document>>();
-  if (!listing.ok) return { listing, documents };
-  const keys = documentKeys(place, listing.value);
-  for (let from = 0; from < keys.length; from += AT_ONCE) {
-    const some = keys.slice(from, from + AT_ONCE);
-    const read = await Promise.all(some.map((key) => fetched(store, key)));
-    for (const [at, key] of some.entries()) {
-      const document = read[at];
-      if (document !== undefined) documents.set(key, document);
-    }
+  for (const key of listing.ok ? documentKeys(place, listing.value) : []) {
+    documents.set(key, await readDocument(store, key));
   }
-  return { listing, documents };
+  return catalogueOf(place, { listing, documents });
 }
 
 /** The uids of all clusters that have a folder under this prefix. */
@@ -59,4 +51,48 @@ export async function clustersIn(store: ObjectStore, prefix: string): Promise<Ou
     after = page.value.next;
   } while (after !== null);
   return succeed(uids);
+}
+
+/** What became of one deletion; of one that is not told, nobody knows. */
+export type Removal =
+  | { readonly kind: "deleted" }
+  /** All of it, or what of it is under a lock. */
+  | { readonly kind: "kept"; readonly why: string };
+
+export interface Pruned {
+  readonly deleted: number;
+  /** Held by the store under a lock. */
+  readonly locked: number;
+}
+
+/** Objects of backups, one after the other. A lock on a manifest keeps all of its backup. */
+export async function carryOutDeletions(
+  store: ObjectStore,
+  deletions: readonly Deletion[],
+  onEnd: (deletion: Deletion, removal: Removal) => void = () => undefined,
+): Promise<Outcome<Pruned>> {
+  let [deleted, locked] = [0, 0];
+  for (const deletion of deletions) {
+    const { keys, unless } = deletion;
+    let removal: Removal = { kind: "deleted" };
+    if (unless !== null) {
+      const found = await store.head(unless);
+      if (found.ok) {
+        onEnd(deletion, { kind: "kept", why: "there is a manifest now" });
+        continue;
+      }
+      if (found.failure.kind !== "gone") return found;
+    }
+    for (const key of keys) {
+      const removed = await store.remove(key);
+      if (removed.ok) deleted += 1;
+      else if (removed.failure.kind === "refused") {
+        locked += 1;
+        removal = { kind: "kept", why: removed.failure.message };
+        break;
+      } else return removed;
+    }
+    onEnd(deletion, removal);
+  }
+  return succeed({ deleted, locked });
 }

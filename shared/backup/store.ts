@@ -4,8 +4,9 @@
  * what stands in them.
  */
 import { z } from "zod";
+import { endpointProblem } from "../model/endpoint.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
-import type { EndpointJudge, Store } from "../model/store.ts";
+import type { Store } from "../model/store.ts";
 import { parseIdentity, parseRecipient } from "./age-keys.ts";
 
 const text = z.string().trim().min(1).max(1024);
@@ -57,11 +58,7 @@ const EXPECTED: Readonly<Record<keyof Fields, string>> = {
 };
 
 /** `values` are those of the Secret in clear. `refused` with one sentence when anything about them is wrong. */
-export function parseStore(
-  name: string,
-  values: Readonly<Record<string, string>>,
-  judge: EndpointJudge,
-): Outcome<Store> {
+export function parseStore(name: string, values: Readonly<Record<string, string>>): Outcome<Store> {
   const parsed = storeSchema.safeParse(values);
   if (!parsed.success) return wrong(name, complaint(parsed.error));
   const fields = parsed.data;
@@ -72,7 +69,7 @@ export function parseStore(
   const allowInternal = fields.allowInternal === "true";
   const endpoint = endpointOf(fields);
   if (endpoint === null) return wrong(name, misfit("endpoint"));
-  const reason = judge(endpoint, allowInternal);
+  const reason = endpointProblem(endpoint, allowInternal);
   if (reason !== null) return wrong(name, `must have another endpoint: ${reason}`);
   const age = ageKeysOf(fields);
   if (typeof age === "string") return wrong(name, age);
@@ -113,11 +110,9 @@ function keyOf({ iam, accessKeyId, secretAccessKey }: Fields): Store["key"] | nu
   return accessKeyId && secretAccessKey ? { kind: "static", accessKeyId, secretAccessKey } : null;
 }
 
-/** Amazon's own for the region when none is named. Nothing beside scheme, host and port may stand in it. */
+/** Amazon's own for the region when none is named. */
 function endpointOf({ endpoint, region }: Fields): URL | null {
-  const url = URL.parse(endpoint ?? `https://s3.${region.toLowerCase()}.amazonaws.com`);
-  if (url === null || !/^https?:$/.test(url.protocol)) return null;
-  return url.href === `${url.origin}/` ? url : null;
+  return URL.parse(endpoint ?? `https://s3.${region.toLowerCase()}.amazonaws.com`);
 }
 
 function ageKeysOf({

@@ -6,8 +6,8 @@ import { ANNOTATION } from "../annotations/keys.ts";
 import { oneLine } from "../annotations/text.ts";
 import { parseWish } from "../annotations/wish.ts";
 import type { Backup } from "../backup/catalogue.ts";
+import { carryOutDeletions, type Removal } from "../backup/holdings.ts";
 import { manifestKey } from "../backup/layout.ts";
-import { prune as carryOut, type Removal } from "../backup/prune.ts";
 import { type Deletion, planRetention, type RetentionPlan } from "../backup/retention.ts";
 import type { BackupSpec } from "../model/backup.ts";
 import type { ClusterRef } from "../model/cluster.ts";
@@ -16,7 +16,7 @@ import { memoryOf, slotText } from "./backup-snapshot.ts";
 import { API_VERSION, type BackupList, type Fate, type ListedBackup, type Pruning } from "./documents.ts";
 import { readCluster } from "./read.ts";
 import { renderBackups, renderPruning } from "./render-backups.ts";
-import { type Found, fromHere, type Opened, openStore, readCatalogue, readCatalogues, whereOf } from "./stores.ts";
+import { type Found, fromHere, type Opened, openStore, readOne, readAll, whereOf } from "./stores.ts";
 import { type Answer, type Ask, failed, notACluster, print } from "./verbs.ts";
 
 const TEXT_MAX = 200;
@@ -83,7 +83,7 @@ async function withStore(
 const everyCluster =
   (ask: Ask, ref: ClusterRef | null) =>
   async (opened: Opened): Promise<Answer> => {
-    const found = await readCatalogues(opened);
+    const found = await readAll(opened);
     if (!found.ok) return failed(fromHere(found.failure));
     const isMeant = ({ namespace, name }: ListedBackup) =>
       ref === null || (namespace === ref.namespace && name === ref.name);
@@ -118,39 +118,44 @@ export async function backups(ask: Ask, ref: ClusterRef, secret: string | null):
   const spec = secret === null ? specOf(set) : null;
   if (spec !== null && "exitCode" in spec) return spec;
   return withStore(ask, { namespace, name: secret ?? spec?.store ?? "" }, async (opened) => {
-    const own = await readCatalogue(opened, set.uid);
+    const own = await readOne(opened, set.uid);
     const { backups: all, gap } = own.catalogue;
     if (gap !== null && all.length === 0) return failed(fromHere(gap));
     return shown(ask, listOf(opened, [own], () => true), false);
   });
 }
 
-function fateOf(removal: Removal | undefined): { readonly fate: Fate; readonly why: string | null } {
-  if (removal === undefined) return { fate: "delete", why: null };
-  return { fate: removal.kind, why: removal.kind === "deleted" ? null : line(removal.why) };
-}
+/** What has become of each deletion. */
+type Fates = ReadonlyMap<Deletion, Removal>;
 
 interface Outlook {
   readonly plan: Extract<RetentionPlan, { kind: "plan" }>;
   /** Null = nothing is to be done. */
-  readonly removals: readonly Removal[] | null;
+  readonly fates: Fates | null;
+}
+
+const UNKNOWN = "the store failed before or while it was deleted";
+
+function fateOf(deletion: Deletion, fates: Fates | null): { readonly fate: Fate; readonly why: string | null } {
+  if (fates === null) return { fate: "delete", why: null };
+  const removal = fates.get(deletion);
+  if (removal === undefined) return { fate: "failed", why: UNKNOWN };
+  return { fate: removal.kind, why: removal.kind === "kept" ? line(removal.why) : null };
 }
 
 function pruningItems(
   isManifest: (deletion: Deletion) => boolean,
-  { plan: { verdicts, deletions }, removals }: Outlook,
+  { plan: { verdicts, deletions }, fates }: Outlook,
 ): Pick<Pruning, "items" | "leftovers"> {
-  const fates = new Map(deletions.map((deletion, at) => [deletion, fateOf(removals?.[at])]));
-  const ofSlot = (slotMs: number) => deletions.find((one) => one.slotMs === slotMs && isManifest(one));
-  const items = verdicts.toReversed().map(({ slotMs, keep, reason, bytes }) => {
-    const deletion = ofSlot(slotMs);
-    const gone = keep || deletion === undefined ? undefined : fates.get(deletion);
-    return { slot: slotText(slotMs), bytes, fate: gone?.fate ?? ("keep" as const), reason: gone?.why ?? reason };
+  const items = verdicts.toReversed().map(({ slotMs, reason, bytes }): Pruning["items"][number] => {
+    const deletion = deletions.find((one) => one.slotMs === slotMs && isManifest(one));
+    const { fate, why } = deletion ? fateOf(deletion, fates) : { fate: "keep" as const, why: null };
+    return { slot: slotText(slotMs), bytes, fate, reason: why ?? reason };
   });
   const leftovers = deletions
     .filter((deletion) => !isManifest(deletion))
-    .map((deletion) => {
-      const { fate, why } = fateOf(removals?.[deletions.indexOf(deletion)]);
+    .map((deletion): Pruning["leftovers"][number] => {
+      const { fate, why } = fateOf(deletion, fates);
       const reason = why ?? "left by an attempt that made no backup";
       return { slot: slotText(deletion.slotMs), objects: deletion.keys.length, fate, reason };
     });
@@ -173,7 +178,7 @@ export async function prune(ask: Ask, ref: ClusterRef, dryRun: boolean): Promise
   if ("exitCode" in spec) return spec;
   return withStore(ask, { namespace: ref.namespace, name: spec.store }, async (opened) => {
     const place = { prefix: opened.store.prefix, clusterUid: set.uid };
-    const { catalogue } = await readCatalogue(opened, set.uid);
+    const { catalogue } = await readOne(opened, set.uid);
     if (catalogue.gap !== null && catalogue.backups.length === 0) return failed(fromHere(catalogue.gap));
     const { retention, timeZone } = spec;
     const [needed, busy] = [new Set<number>(), busySlots(set)];
@@ -182,16 +187,19 @@ export async function prune(ask: Ask, ref: ClusterRef, dryRun: boolean): Promise
       nowMs: ask.here.nowMs,
     });
     if (plan.kind === "refused") return { exitCode: 1, complaint: `Nothing was deleted: ${plan.why}` };
-    const removals = dryRun ? null : await carryOut(opened.objects, plan.deletions);
+    const fates = new Map<Deletion, Removal>();
+    const pruned = dryRun
+      ? null
+      : await carryOutDeletions(opened.objects, plan.deletions, (deletion, removal) => fates.set(deletion, removal));
     const isManifest = ({ slotMs, keys }: Deletion) => keys[0] === manifestKey(place, slotMs);
     const document: Pruning = {
       ...{ apiVersion: API_VERSION, kind: "Pruning", ...ref, where: whereOf(opened.store), dryRun },
-      ...pruningItems(isManifest, { plan, removals }),
+      ...pruningItems(isManifest, { plan, fates: dryRun ? null : fates }),
     };
     const rule = set.annotations[ANNOTATION.backupRetention] ?? null;
     const answer = print(document, ask, () => renderPruning(document, { rule, timeZone }, ask));
-    const broken = removals?.find((removal) => removal.kind === "failed");
-    if (broken === undefined || answer.exitCode !== 0) return answer;
-    return { exitCode: 1, output: answer.output, complaint: `Not all of it was deleted: ${broken.why}` };
+    if (pruned === null || pruned.ok || answer.exitCode !== 0) return answer;
+    const complaint = `Not all of it was deleted: ${fromHere(pruned.failure).message}`;
+    return { exitCode: 1, output: answer.output, complaint };
   });
 }

@@ -4,9 +4,8 @@
  */
 import { afterAllOf, proofAnswer } from "../annotations/backup-answers.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
-import { decodeProgress } from "../annotations/progress.ts";
 import { answerOf, wishAnnotation } from "../annotations/requests.ts";
-import type { BackupProgress } from "../model/backup.ts";
+import { oneLine } from "../annotations/text.ts";
 import type { ClusterRef } from "../model/cluster.ts";
 import { backupJobName, proofJobName } from "../model/job-name.ts";
 import type { StatefulSet } from "../model/kube.ts";
@@ -43,6 +42,8 @@ const POLL_MS = 500;
 /** What was said of an earlier wish stands until the next pass. */
 const STALE_MS = 3_000;
 const TELL_EVERY_MS = 10_000;
+/** Longer than any terminal is wide, a line could not be written over. */
+const BAR_MAX = 90;
 
 function entryOf(request: ClusterRequest, at: string): RequestEntry {
   const nobody = { id: `${request.kind}-00000000`, by: "", key: "0".repeat(16) };
@@ -150,33 +151,37 @@ interface Followed {
   readonly job: (set: StatefulSet) => string | null;
 }
 
-/** Null also for whoever may not look at Jobs: the wait does without. */
-async function progressOf(ask: Ask, set: StatefulSet, name: string | null): Promise<BackupProgress | null> {
-  if (name === null) return null;
-  const job = await ask.kube.read("Job", { namespace: set.namespace, name });
-  return job.ok ? decodeProgress(job.value.annotations[ANNOTATION.progress]) : null;
+interface News {
+  /** Told once. */
+  readonly message: string | null;
+  /** How far it is, for a log and for a terminal. */
+  readonly line: string;
+  readonly bar: string;
 }
 
-/** Tells what is new: each message once, and in between how far it is. */
-function teller({ clock, say, overwrite }: Waiting): {
-  tell(message: string | null, look: () => Promise<{ readonly line: string; readonly bar: string }>): Promise<void>;
-  end(): void;
-} {
+function newsOf(ask: Ask, set: StatefulSet, { message }: RequestAnswer, job: string | null): News {
+  const phase = set.annotations[ANNOTATION.phase] ?? "not looked at yet";
+  const progress = job && ask.progressOf({ namespace: set.namespace, name: job });
+  if (!progress) return { message, line: phase, bar: phase };
+  return { message, line: progressLine(progress), bar: progressBar(progress) };
+}
+
+function teller({ clock, say, overwrite }: Waiting): { tell(news: News): void; end(): void } {
   const beganMs = clock.now();
   let toldMs = beganMs;
   let told: string | null = null;
   const seconds = () => `${Math.round((clock.now() - beganMs) / 1_000)} s`;
   return {
-    async tell(message, look) {
+    tell({ message, line, bar }) {
       if (message !== null && message !== told) {
         overwrite?.("");
         say(message);
         told = message;
       }
-      if (overwrite !== null) return overwrite(`  ${seconds()}: ${(await look()).bar}`);
+      if (overwrite !== null) return overwrite(`  ${seconds()}: ${oneLine(bar, BAR_MAX)}`);
       if (clock.now() - toldMs < TELL_EVERY_MS) return;
       toldMs = clock.now();
-      say(`${seconds()}: ${(await look()).line}`);
+      say(`${seconds()}: ${line}`);
     },
     end: () => overwrite?.(""),
   };
@@ -196,13 +201,7 @@ async function follow(ask: Ask, ref: ClusterRef, { answer, job }: Followed, wait
       const ended = now === null ? null : endOf(now, spentMs);
       if (ended !== null) return ended;
       if (spentMs >= timeoutMs) return notInTime(ref, timeoutMs);
-      if (!set.ok || now === null) continue;
-      const phase = set.value.annotations[ANNOTATION.phase] ?? "not looked at yet";
-      await tell(now.status === "accepted" ? now.message : null, async () => {
-        const progress = await progressOf(ask, set.value, job(set.value));
-        if (progress === null) return { line: phase, bar: phase };
-        return { line: progressLine(progress), bar: progressBar(progress) };
-      });
+      if (set.ok && now?.status === "accepted") tell(newsOf(ask, set.value, now, job(set.value)));
     }
   } finally {
     end();

@@ -10,10 +10,7 @@ import type { ClusterRef } from "../model/cluster.ts";
 import { OBJECT_NAME } from "../model/kube.ts";
 import { type ClusterRequest, scaleWishSchema, switchoverWishSchema } from "../model/request.ts";
 import { MEMBERS_MAX } from "../model/state.ts";
-import type { Store } from "../model/store.ts";
 import type { Clock } from "../ports/host.ts";
-import type { ObjectStore } from "../ports/object-store.ts";
-import type { Servers } from "../ports/server.ts";
 import { backups, backupsIn, prune } from "./backups.ts";
 import { pause, prove, request } from "./orders.ts";
 import { plan, planPause } from "./plans.ts";
@@ -25,6 +22,9 @@ export interface Where {
   readonly context?: string;
 }
 
+/** What is reached beside the API server. */
+export type Reach = Pick<Ask, "servers" | "openStore" | "progressOf">;
+
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
@@ -33,9 +33,8 @@ export interface Terminal {
   readonly timeZone?: string;
   /** The last line of standard error in place of the one before; absent = it is no terminal. */
   overwrite?(text: string): void;
-  openStore(store: Store): ObjectStore;
   /** Throws when the kubeconfig cannot be used. */
-  connect(where: Where): Pick<KubeHandle, "kube" | "namespace" | "close"> & { readonly servers: Servers };
+  connect(where: Where): Pick<KubeHandle, "kube" | "namespace" | "close"> & Reach;
 }
 
 interface Options extends Where {
@@ -111,9 +110,7 @@ async function perform(terminal: Terminal, options: Options, verb: Verb): Promis
   const { timeZone, clock } = terminal;
   const nowMs = clock.now();
   const ask: Ask = {
-    kube: handle.kube,
-    servers: handle.servers,
-    openStore: (store) => terminal.openStore(store),
+    ...handle,
     format: options.output ?? "text",
     here: timeZone === undefined ? { nowMs } : { nowMs, timeZone },
     paint: terminal.colour ? coloured : plain,

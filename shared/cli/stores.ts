@@ -2,10 +2,9 @@
  * Stores of backups as somebody reaches them who has a kubeconfig: the Secret is read with their rights, and the bucket is
  * asked from their machine. Nothing of the key is ever shown.
  */
-import { type Catalogue, catalogueOf } from "../backup/catalogue.ts";
-import { clustersIn, readHoldings } from "../backup/holdings.ts";
+import type { Catalogue } from "../backup/catalogue.ts";
+import { clustersIn, readCatalogue } from "../backup/holdings.ts";
 import { parseStore } from "../backup/store.ts";
-import { endpointProblem } from "../model/endpoint.ts";
 import type { ObjectRef } from "../model/kube.ts";
 import { type Failure, fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { Store } from "../model/store.ts";
@@ -26,7 +25,7 @@ export async function openStore(ask: Ask, ref: ObjectRef): Promise<Outcome<Opene
     if (kind !== "gone") return secret;
     return fail("refused", `There is no Secret ${ref.name} in namespace ${ref.namespace}: name that of a store.`);
   }
-  const store = parseStore(ref.name, secret.value.values, endpointProblem);
+  const store = parseStore(ref.name, secret.value.values);
   return store.ok ? succeed({ store: store.value, objects: ask.openStore(store.value) }) : store;
 }
 
@@ -46,16 +45,15 @@ export interface Found {
   readonly catalogue: Catalogue;
 }
 
-export async function readCatalogue({ store, objects }: Opened, clusterUid: string): Promise<Found> {
-  const place = { prefix: store.prefix, clusterUid };
-  return { clusterUid, catalogue: catalogueOf(place, await readHoldings(objects, place)) };
+export async function readOne({ store, objects }: Opened, clusterUid: string): Promise<Found> {
+  return { clusterUid, catalogue: await readCatalogue(objects, { prefix: store.prefix, clusterUid }) };
 }
 
 /** Of every cluster that has a folder in the store, whether it still exists or not. */
-export async function readCatalogues(opened: Opened): Promise<Outcome<readonly Found[]>> {
+export async function readAll(opened: Opened): Promise<Outcome<readonly Found[]>> {
   const uids = await clustersIn(opened.objects, opened.store.prefix);
   if (!uids.ok) return uids;
   const found: Found[] = [];
-  for (const uid of uids.value) found.push(await readCatalogue(opened, uid));
+  for (const uid of uids.value) found.push(await readOne(opened, uid));
   return succeed(found);
 }

@@ -62,6 +62,8 @@ export type JobTask =
       readonly asked: "schedule" | "request";
       /** Ordinal of the member that is copied. */
       readonly source: number;
+      /** The authority that is pinned for that member, PEM; null = none is yet. */
+      readonly authority: string | null;
       readonly retention: Retention | null;
       readonly timeZone: string;
     }
@@ -129,18 +131,6 @@ export const backupMemorySchema = z.strictObject({
   /** The proof that a person asked for last, and how it ended; `fault` null = well. */
   demanded: provingSchema.extend({ endedAt: instant.nullable(), fault: reason.nullable() }).nullable(),
 });
-
-/** How far the Job of a backup or a proof is, as it says itself. */
-export const progressSchema = z.strictObject({
-  step: z.enum(["copying", "sending", "restoring", "checking"]),
-  /** Of the database, before compression. */
-  bytes: z.number().int().min(0),
-  /** As far as it can be told beforehand; null = it cannot. */
-  total: z.number().int().min(0).nullable(),
-  bytesPerSecond: z.number().int().min(0),
-  at: instant,
-});
-export type BackupProgress = z.infer<typeof progressSchema>;
 
 export type BackupMemory = z.infer<typeof backupMemorySchema>;
 export type RunningBackup = z.infer<typeof runningSchema>;

@@ -3,12 +3,6 @@
  * to the bucket reads the key; nothing of it is ever printed.
  */
 
-/** One sentence that says why nobody may be led to this endpoint, null when it may be used. */
-export type EndpointJudge = (endpoint: URL, allowInternal: boolean) => string | null;
-
-/** The same of an address that a connection is about to be made to, in its text form. */
-export type AddressJudge = (address: string, allowInternal: boolean) => string | null;
-
 /**
  * How a store is told what it is to receive. Every request's body is signed with its SHA-256 in either case.
  * - `sha256`: also as a checksum that the store keeps, so that it can be asked for it afterwards.

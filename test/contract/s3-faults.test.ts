@@ -8,7 +8,7 @@ import { createS3Store } from "../../shared/adapters/s3/store.ts";
 import { storedBytes } from "../../shared/backup/download.ts";
 import { probeConditions } from "../../shared/backup/probe.ts";
 import { openSealed, sealStream } from "../../shared/backup/seal.ts";
-import type { AddressJudge, Store } from "../../shared/model/store.ts";
+import type { Store } from "../../shared/model/store.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
 import { errorBody, type FaultProxy, openFaultProxy } from "../support/fault-proxy.ts";
 import { type S3Server, startS3Server, whyNoS3Server } from "../support/s3-server.ts";
@@ -33,12 +33,8 @@ describe.skipIf(reason !== null)(`faults${reason === null ? "" : ` (skipped: ${r
   });
   afterEach(() => proxy.spoil(() => null));
 
-  function storeOf(
-    changes: Partial<Store> = {},
-    limits: Partial<S3Limits> = {},
-    judgeAddress: AddressJudge = () => null,
-  ): ObjectStore {
-    const store = createS3Store({ ...server.store, ...changes }, { judgeAddress, limits });
+  function storeOf(changes: Partial<Store> = {}, limits: Partial<S3Limits> = {}): ObjectStore {
+    const store = createS3Store({ ...server.store, ...changes }, limits);
     onTestFinished(() => store.close());
     return store;
   }
@@ -106,13 +102,11 @@ describe.skipIf(reason !== null)(`faults${reason === null ? "" : ` (skipped: ${r
   });
 
   test("an address is judged when it is connected to, whatever its name promised", async () => {
-    const judge: AddressJudge = (address, allowInternal) =>
-      /^(?:127\.|::1$)/.test(address) && !allowInternal ? `${address} is an address of this machine` : null;
-    const sentence = /^refused: .*(?:127\.0\.0\.1|::1) is an address of this machine\.$/;
-    expect(await complaint(storeOf({ allowInternal: false }, {}, judge))).toMatch(sentence);
+    const sentence = /^refused: .*(?:127\.0\.0\.1|::1) is loopback, which needs allowInternal: "true"\.$/;
+    expect(await complaint(storeOf({ allowInternal: false }))).toMatch(sentence);
     const literal = { endpoint: new URL(`https://127.0.0.1:${server.store.endpoint.port}`) };
-    expect(await complaint(storeOf({ ...literal, allowInternal: false }, {}, judge))).toMatch(sentence);
-    expect(await complaint(storeOf(literal, {}, judge))).toBe("done");
+    expect(await complaint(storeOf({ ...literal, allowInternal: false }))).toMatch(sentence);
+    expect(await complaint(storeOf(literal))).toBe("done");
   });
 
   test("a clock that is two hours off is made up for, and one that cannot be is told of", async () => {

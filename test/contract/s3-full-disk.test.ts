@@ -23,7 +23,7 @@ describe.skipIf(reason !== null)(`full disk${reason === null ? "" : ` (skipped: 
   beforeAll(async () => {
     await run("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", volume]);
     server = await startS3Server({ objects: volume });
-    store = createS3Store(server.store, { judgeAddress: () => null, limits: { attempts: 2 } });
+    store = createS3Store(server.store, { attempts: 2 });
   });
   afterAll(async () => {
     store?.close();

@@ -14,7 +14,7 @@ describe.skipIf(reason !== null)(`S3 server${reason === null ? "" : ` (skipped: 
   storeContract(async () => {
     const server = await startS3Server();
     return {
-      store: createS3Store(server.store, { judgeAddress: () => null }),
+      store: createS3Store(server.store),
       close: () => server.close(),
     };
   }),

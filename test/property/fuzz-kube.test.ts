@@ -67,6 +67,14 @@ const OBJECTS: Readonly<Record<Kind, object>> = {
   PersistentVolumeClaim: { metadata, status: { phase: "Bound" } },
   Secret: { metadata, data: { password: "c2VjcmV0" } },
   Service: { metadata, spec: { selector: { app: "mysql" } } },
+  Job: {
+    metadata,
+    status: {
+      conditions: [
+        { type: "Failed", status: "True", reason: "r", message: "m", lastTransitionTime: "2026-11-23T03:00:00Z" },
+      ],
+    },
+  },
   Event: { metadata, reason: "r", note: "n" },
 };
 

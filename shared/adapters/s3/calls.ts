@@ -6,7 +6,7 @@
 import { Readable } from "node:stream";
 import { BrokenStream } from "../../model/broken-stream.ts";
 import { fail, type Outcome, succeed } from "../../model/outcome.ts";
-import type { AddressJudge, Store } from "../../model/store.ts";
+import type { Store } from "../../model/store.ts";
 import { type LoadedClient, literalRefusal, loadClient, type S3Limits } from "./client.ts";
 import { failureOf, type Subject, sentence } from "./failures.ts";
 
@@ -21,15 +21,15 @@ export interface Calls {
   close(): void;
 }
 
-export function createCalls(store: Store, judge: AddressJudge, limits: S3Limits): Calls {
-  const refusal = literalRefusal(store, judge);
+export function createCalls(store: Store, limits: S3Limits): Calls {
+  const refusal = literalRefusal(store);
   let loading: Promise<LoadedClient> | null = null;
   return {
     store,
     limits,
     async run(subject, limitMs, work) {
       if (refusal !== null) return fail("refused", sentence(store, subject, refusal));
-      loading ??= loadClient(store, judge, limits);
+      loading ??= loadClient(store, limits);
       const loaded = await loading;
       const late = new AbortController();
       const timer = setTimeout(() => late.abort(), limitMs);

@@ -8,7 +8,8 @@ import { Agent as PlainAgent } from "node:http";
 import { Agent as TlsAgent } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { S3Client } from "@aws-sdk/client-s3";
-import type { AddressJudge, Store } from "../../model/store.ts";
+import { addressProblem } from "../../model/endpoint.ts";
+import type { Store } from "../../model/store.ts";
 import { AddressRefused } from "./failures.ts";
 
 export interface S3Limits {
@@ -40,12 +41,12 @@ export interface LoadedClient {
   readonly client: S3Client;
 }
 
-export async function loadClient(store: Store, judge: AddressJudge, limits: S3Limits): Promise<LoadedClient> {
+export async function loadClient(store: Store, limits: S3Limits): Promise<LoadedClient> {
   const sdk = await import("@aws-sdk/client-s3");
   const agent = {
     keepAlive: true,
     maxSockets: CONNECTIONS_MAX,
-    lookup: judgedLookup((address) => judge(address, store.allowInternal)),
+    lookup: judgedLookup(store.allowInternal),
   };
   const client = new sdk.S3Client({
     endpoint: store.endpoint.origin,
@@ -76,23 +77,25 @@ export async function loadClient(store: Store, judge: AddressJudge, limits: S3Li
 }
 
 /** An address in the endpoint itself is never looked up, so it is judged for itself. */
-export function literalRefusal({ endpoint, allowInternal }: Store, judge: AddressJudge): string | null {
+export function literalRefusal({ endpoint, allowInternal }: Store): string | null {
   const host = endpoint.hostname.replace(/^\[(.*)\]$/, "$1");
-  return isIP(host) === 0 ? null : judge(host, allowInternal);
+  return isIP(host) === 0 ? null : addressProblem(host, allowInternal);
 }
 
 /**
  * Judges the addresses that a connection is made to, and at the moment it is made: a name that was harmless when
  * it was checked may lead elsewhere now. One bad address refuses them all.
  */
-function judgedLookup(judge: (address: string) => string | null): LookupFunction {
+function judgedLookup(allowInternal: boolean): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) {
         callback(error, []);
         return;
       }
-      const reason = addresses.map(({ address }) => judge(address)).find((said) => said !== null);
+      const reason = addresses
+        .map(({ address }) => addressProblem(address, allowInternal))
+        .find((said) => said !== null);
       if (reason !== undefined && reason !== null) callback(new AddressRefused(reason), []);
       else if (options.all === true) callback(null, addresses);
       else callback(null, addresses[0]?.address ?? "", addresses[0]?.family ?? 4);

@@ -6,20 +6,15 @@
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { fail, type Outcome, succeed } from "../../model/outcome.ts";
-import type { AddressJudge, Store } from "../../model/store.ts";
+import type { Store } from "../../model/store.ts";
 import type { ObjectFacts, ObjectStore, ObjectStream, UploadedPart } from "../../ports/object-store.ts";
 import { bodyOf, type Calls, createCalls, writing } from "./calls.ts";
 import { defaultLimits, type S3Limits } from "./client.ts";
 import { type Subject, sentence } from "./failures.ts";
 import { listPage, openUploads } from "./listing.ts";
 
-export interface S3Options {
-  readonly judgeAddress: AddressJudge;
-  readonly limits?: Partial<S3Limits>;
-}
-
-export function createS3Store(store: Store, options: S3Options): ObjectStore {
-  const calls = createCalls(store, options.judgeAddress, { ...defaultLimits, ...options.limits });
+export function createS3Store(store: Store, limits: Partial<S3Limits> = {}): ObjectStore {
+  const calls = createCalls(store, { ...defaultLimits, ...limits });
   return {
     put: (key, bytes, { ifAbsent = false } = {}) => put(calls, key, bytes, ifAbsent),
     head: (key) => head(calls, key),

@@ -120,10 +120,11 @@ function started(name: string, { slot, attempt, method }: Wanted, source: number
   return { reason: "BackupStarted", message, key: `BackupStarted|${slot}|${attempt}`, passing: true };
 }
 
-function backupTask(running: RunningBackup, spec: BackupSpec): JobTask {
+function backupTask(situation: Situation, running: RunningBackup, spec: BackupSpec): JobTask {
   const { slot, attempt, method, asked, source } = running;
   const { store, databases, retention, timeZone } = spec;
   const named = method === "logical" ? databases : null;
+  const copied = situation.members.find(({ ordinal }) => ordinal === source)?.member;
   return {
     kind: "backup",
     store,
@@ -133,6 +134,7 @@ function backupTask(running: RunningBackup, spec: BackupSpec): JobTask {
     databases: named,
     asked,
     source,
+    authority: copied?.claim?.annotations[ANNOTATION.serverAuthority] ?? null,
     retention,
     timeZone,
   };
@@ -205,13 +207,20 @@ function beginProof(
 }
 
 /** Jobs that the memory says to be under way and that are not there. */
-function missingJobs(name: string, memory: BackupMemory, scene: Scene, spec: BackupSpec): readonly Track[] {
+function missingJobs(
+  situation: Situation,
+  memory: BackupMemory,
+  scene: Scene,
+  spec: BackupSpec,
+): readonly Track[] {
   const { running, proving } = memory;
+  const { name } = situation.observed.set;
   const { backup, proof } = scene.jobs;
   const tracks: Track[] = [];
   // What was seen is of what was under way then.
   if (running !== null && backup.kind === "absent") {
-    tracks.push([{ kind: "StartJob", name: backupJobName(name, running), task: backupTask(running, spec) }]);
+    const task = backupTask(situation, running, spec);
+    tracks.push([{ kind: "StartJob", name: backupJobName(name, running), task }]);
   }
   if (proving !== null && proof.kind === "absent") {
     const task: JobTask = { kind: "proof", store: spec.store, slot: proving.slot };
@@ -255,7 +264,7 @@ export function planBackups(situation: Situation): BackupMove {
   const proofEnded = stored?.proving != null && begun.memory.proving === null;
   const { memory, answered } = beginProof(begun.memory, spec, nowMs);
   const last: Scene = proofEnded ? { ...seen, jobs: { ...seen.jobs, proof: { kind: "absent" } } } : seen;
-  const tracks = missingJobs(set.name, memory, last, spec).filter(
+  const tracks = missingJobs(situation, memory, last, spec).filter(
     ([step]) => step?.kind !== "StartJob" || step.task.kind !== "backup" || begun.problems.length === 0,
   );
   const problems = [...backupProblems(set.name, memory, spec), ...begun.problems];

@@ -46,7 +46,7 @@ async function* generated(mebibytes: number): Bytes {
 
 async function run(wish: BackupRunWish): Promise<BackupRunReport> {
   const settings: Store = { ...wish.store, endpoint: new URL(wish.store.endpoint) };
-  const store = createS3Store(settings, { judgeAddress: () => null });
+  const store = createS3Store(settings);
   const identity = newIdentity(wish.ageIdentity);
   const clock = { now: () => Date.now(), sleep };
   const patience = { clock, ids: { password: () => "", fraction: () => Math.random() }, tries: 3 };

@@ -52,7 +52,7 @@ async function scripted(say: Say, changes: Partial<Store> = {}, attempts = 1): P
       allowInternal: true,
       ...changes,
     },
-    { judgeAddress: () => null, limits: { attempts } },
+    { attempts },
   );
   onTestFinished(() => {
     store.close();

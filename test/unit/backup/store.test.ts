@@ -2,10 +2,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parseStore } from "../../../shared/backup/store.ts";
-import type { EndpointJudge } from "../../../shared/model/store.ts";
 import { newIdentity, newIdentityText } from "../../support/streams.ts";
 
-const anyEndpoint: EndpointJudge = () => null;
 const base = {
   endpoint: "https://s3.example.com:9000",
   region: "eu-central-1",
@@ -14,8 +12,8 @@ const base = {
   secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
 };
 
-function messageOf(values: Readonly<Record<string, string>>, judge = anyEndpoint): string {
-  const parsed = parseStore("s3", values, judge);
+function messageOf(values: Readonly<Record<string, string>>): string {
+  const parsed = parseStore("s3", values);
   return parsed.ok ? "taken" : `${parsed.failure.kind}: ${parsed.failure.message}`;
 }
 
@@ -24,7 +22,7 @@ test("a whole Secret becomes a store", () => {
   const { recipient } = newIdentity(text);
   const other = newIdentity().recipient;
   const values = { prefix: "/prod/mysql/", ageRecipient: `${recipient},\n ${other}\n`, ageIdentity: text };
-  const parsed = parseStore("s3", { ...base, ...values, checksum: "none" }, anyEndpoint);
+  const parsed = parseStore("s3", { ...base, ...values, checksum: "none" });
   expect(parsed).toEqual({
     ok: true,
     value: {
@@ -44,7 +42,7 @@ test("a whole Secret becomes a store", () => {
 });
 
 test("little is needed on Amazon: region, bucket and the pod's role", () => {
-  const parsed = parseStore("s3", { region: "eu-west-3", bucket: "my-backups", iam: "true" }, anyEndpoint);
+  const parsed = parseStore("s3", { region: "eu-west-3", bucket: "my-backups", iam: "true" });
   expect(parsed).toMatchObject({
     ok: true,
     value: { endpoint: new URL("https://s3.eu-west-3.amazonaws.com"), key: { kind: "iam" }, prefix: "" },
@@ -69,10 +67,10 @@ test.each([
   ["a prefix with a query", { ...base, prefix: "a?b" }, "must have in prefix"],
   ["a prefix with an empty part", { ...base, prefix: "a//b" }, "must have in prefix"],
   ["no URL", { ...base, endpoint: "s3.example.com" }, "must have in endpoint a URL"],
-  ["a URL with a path", { ...base, endpoint: "https://s3.example.com/x" }, "must have in endpoint"],
-  ["a URL with a query", { ...base, endpoint: "https://s3.example.com/?a=b" }, "must have in endpoint"],
-  ["a URL with a password", { ...base, endpoint: "https://a:b@s3.example.com" }, "must have in endpoint"],
-  ["another scheme", { ...base, endpoint: "file:///etc/passwd" }, "must have in endpoint"],
+  ["a URL with a path", { ...base, endpoint: "https://s3.example.com/x" }, "nothing may stand behind its host"],
+  ["a URL with a query", { ...base, endpoint: "https://s3.example.com/?a=b" }, "nothing may stand behind its host"],
+  ["a URL with a password", { ...base, endpoint: "https://a:b@s3.example.com" }, "no user may stand in it"],
+  ["another scheme", { ...base, endpoint: "file:///etc/passwd" }, "it must begin with https"],
   ["something else than PEM", { ...base, caBundle: "MIIB" }, "must have in caBundle certificates in PEM"],
   ["a line break in the key", { ...base, secretAccessKey: "a\nb" }, "must have in secretAccessKey"],
   ["a recipient that is none", { ...base, ageRecipient: "age1abc" }, "must have in ageRecipient"],
@@ -122,10 +120,10 @@ test("backup-stores.md has one row for each field", () => {
   expect(rows).toEqual(known);
 });
 
-test("the judge of endpoints is asked, with what the store allows", () => {
-  const judge: EndpointJudge = ({ hostname }, allowInternal) =>
-    hostname === "169.254.169.254" && !allowInternal ? "169.254.169.254 is not a store" : null;
-  const values = { ...base, endpoint: "https://169.254.169.254" };
-  expect(messageOf(values, judge)).toContain("must have another endpoint: 169.254.169.254 is not a store.");
-  expect(messageOf({ ...values, allowInternal: "true" }, judge)).toBe("taken");
+test("an endpoint within a network needs the store's word, and a cloud's metadata is no store", () => {
+  const inside = { ...base, endpoint: "http://minio.storage.svc:9000" };
+  expect(messageOf(inside)).toContain("must have another endpoint: it must begin with https");
+  expect(messageOf({ ...inside, allowInternal: "true" })).toBe("taken");
+  const metadata = { ...base, endpoint: "https://169.254.169.254", allowInternal: "true" };
+  expect(messageOf(metadata)).toContain("where clouds keep their metadata");
 });

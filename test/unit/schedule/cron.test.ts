@@ -1,7 +1,7 @@
 /** What may be written as a schedule, and what is said about anything else. */
 import { expect, test } from "vitest";
 import { cronFault, timeZoneFault } from "../../../shared/schedule/cron.ts";
-import { NASTY } from "../annotations/support.ts";
+import { MALFORMED } from "../../support/hostile.ts";
 
 test.each([
   "0 3 * * *",
@@ -53,7 +53,7 @@ test.each([
 });
 
 test("no text is taken for a schedule or a zone by accident, and none of it comes back", () => {
-  for (const text of NASTY) {
+  for (const text of MALFORMED) {
     expect(cronFault(text), text).toEqual(expect.any(String));
     if (text !== "NULL") expect(timeZoneFault(text), text).toEqual(expect.any(String));
   }

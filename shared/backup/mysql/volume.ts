@@ -1,0 +1,192 @@
+/**
+ * A physical copy: CLONE into a scratch server, which is then started once over what it has got, asked what that is, and
+ * ended in an orderly way. What a copy of a volume must not hold goes before anybody reads it: the identity of the
+ * server, and the replica's password for its source.
+ */
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BrokenStream, orBreak } from "../../model/broken-stream.ts";
+import type { Row, Server } from "../../ports/server.ts";
+import type { Copy, Restored, Source, TableCounts } from "../copies.ts";
+import { type Bytes, unusable } from "../flow.ts";
+import { packFolder, unpackInto } from "../tar.ts";
+import {
+  authorityFile,
+  dataFolder,
+  emptyScratch,
+  initialise,
+  LONG_MS,
+  type Scratch,
+  type Shape,
+  withServer,
+} from "./scratch.ts";
+import { countRows, damageOf, onlyInnodb } from "./tables.ts";
+
+/** Nobody is asked who he is: whose account could be used is not known, and nobody else can reach it. */
+const UNGUARDED: readonly string[] = ["--skip-grant-tables"];
+/** The copy is complete, and the server ends because nobody starts it again. */
+const CANNOT_RESTART = 3707;
+
+const DONOR = `SELECT @@GLOBAL.version AS version, @@GLOBAL.server_uuid AS uuid,
+ @@GLOBAL.innodb_page_size AS page_size, @@GLOBAL.innodb_data_file_path AS data_file,
+ @@GLOBAL.lower_case_table_names AS lower_case`;
+/** Whoever receives a copy must have the donor's plugins. */
+const PLUGINS = `SELECT PLUGIN_NAME AS name, PLUGIN_LIBRARY AS file FROM information_schema.plugins
+ WHERE PLUGIN_STATUS = 'ACTIVE' AND PLUGIN_LIBRARY IS NOT NULL`;
+
+const PLUGIN = /^[A-Za-z0-9_]{1,64}$/;
+const LIBRARY = /^[A-Za-z0-9_.-]{1,128}$/;
+
+interface Donor {
+  readonly version: string;
+  readonly uuid: string;
+  readonly shape: Shape;
+  readonly plugins: readonly string[];
+}
+
+/** What is in the folder beside the data, for whoever starts a server over it; also as an option file. */
+const SHAPE_FILE = "backup.cnf";
+const SHAPE_OPTIONS = {
+  pageSize: ["innodb_page_size", /^\d{4,6}$/],
+  dataFile: ["innodb_data_file_path", /^[\w.:;]{1,256}$/],
+  lowerCase: ["lower_case_table_names", /^[012]$/],
+} as const satisfies Readonly<Record<keyof Shape, readonly [string, RegExp]>>;
+
+function shapeOf(valueOf: (field: keyof Shape) => string | null | undefined): Shape {
+  const checked = (field: keyof Shape): string => {
+    const value = valueOf(field) ?? "";
+    const [name, form] = SHAPE_OPTIONS[field];
+    if (!form.test(value)) throw unusable(`${name} is not as it should be`);
+    return value;
+  };
+  return { pageSize: checked("pageSize"), dataFile: checked("dataFile"), lowerCase: checked("lowerCase") };
+}
+
+function shapeText(shape: Shape): string {
+  const lines = (Object.keys(SHAPE_OPTIONS) as (keyof Shape)[]).map(
+    (field) => `${SHAPE_OPTIONS[field][0]}=${shape[field]}`,
+  );
+  return ["[mysqld]", ...lines, ""].join("\n");
+}
+
+async function readShape(scratch: Scratch): Promise<Shape> {
+  const text = await readFile(join(dataFolder(scratch), SHAPE_FILE), "utf8").catch((cause: unknown) => {
+    throw unusable(`it has no file ${SHAPE_FILE}`, { cause });
+  });
+  const values = new Map(text.split("\n").map((line) => line.split("=", 2) as [string, string?]));
+  return shapeOf((field) => values.get(SHAPE_OPTIONS[field][0]));
+}
+
+function pluginOf({ name, file }: Row): string {
+  if (!PLUGIN.test(name ?? "") || !LIBRARY.test(file ?? "")) throw unusable("a plugin of the source has an odd name");
+  return `--plugin-load-add=${name}=${file}`;
+}
+
+async function askDonor({ servers }: Scratch, source: Source): Promise<Donor> {
+  const { host, port, username, password, authority } = source;
+  const limits = { connectTimeoutMs: 10_000, queryTimeoutMs: 30_000 };
+  const to = { host, port, credentials: { username, password }, authority, attributes: {}, fresh: true, ...limits };
+  const server = orBreak(await servers.connect(to));
+  try {
+    const [row] = orBreak(await server.query(DONOR));
+    const plugins = orBreak(await server.query(PLUGINS));
+    if (row === undefined) throw unusable("the source says nothing of itself");
+    const { version, uuid, page_size: pageSize, data_file: dataFile, lower_case: lowerCase } = row;
+    const fields = { pageSize, dataFile, lowerCase };
+    return {
+      version: version ?? "",
+      uuid: uuid ?? "",
+      shape: shapeOf((field) => fields[field]),
+      plugins: plugins.filter(({ name }) => name !== "clone").map(pluginOf),
+    };
+  } finally {
+    await server.close();
+  }
+}
+
+async function authorityOptions(scratch: Scratch, source: Source): Promise<readonly string[]> {
+  const file = await authorityFile(scratch, source);
+  return file === null ? [] : [`--loose-clone-ssl-ca=${file}`];
+}
+
+async function clone(server: Server, { host, port, username, password }: Source): Promise<void> {
+  const copied = await server.query(
+    "CLONE INSTANCE FROM ?@?:? IDENTIFIED BY ? REQUIRE SSL",
+    [username, host, port, password],
+    { timeoutMs: LONG_MS },
+  );
+  if (copied.ok || copied.failure.code === CANNOT_RESTART) return;
+  throw new BrokenStream({ ...copied.failure, message: `copying the source failed: ${copied.failure.message}` });
+}
+
+/** Who a server is, keys, and files that belong to a running one. */
+async function strip(scratch: Scratch): Promise<void> {
+  for (const name of await readdir(dataFolder(scratch))) {
+    if (name === "auto.cnf" || name.endsWith(".pem")) await rm(join(dataFolder(scratch), name));
+  }
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  }
+  return bytes;
+}
+
+interface Content {
+  readonly position: string;
+  readonly counts: TableCounts;
+}
+
+async function executed(server: Server): Promise<string> {
+  const [row] = orBreak(await server.query("SELECT @@GLOBAL.gtid_executed AS position"));
+  return (row?.["position"] ?? "").replaceAll(/\s/g, "");
+}
+
+export async function copyVolume<T>(
+  scratch: Scratch,
+  source: Source,
+  use: (copy: Copy) => Promise<T>,
+): Promise<T> {
+  await emptyScratch(scratch);
+  const { version, uuid, shape, plugins } = await askDonor(scratch, source);
+  await initialise(scratch, shape);
+  const donors = [`--loose-clone-valid-donor-list=${source.host}:${source.port}`];
+  const loaded = ["--plugin-load-add=clone=mysql_clone.so", ...plugins];
+  const options = [...loaded, ...donors, ...(await authorityOptions(scratch, source))];
+  await withServer(scratch, { shape, options }, async (server, ended) => {
+    await clone(server, source);
+    await ended;
+  });
+  const content = await withServer(scratch, { shape, options: UNGUARDED }, async (server): Promise<Content> => {
+    await onlyInnodb(server);
+    orBreak(await server.query("RESET REPLICA ALL"));
+    return { position: await executed(server), counts: await countRows(server) };
+  });
+  await strip(scratch);
+  await writeFile(join(dataFolder(scratch), SHAPE_FILE), shapeText(shape));
+  return await use({
+    ...{ version, serverUuid: uuid, tool: { name: "CLONE", version } },
+    stream: packFolder(dataFolder(scratch)),
+    bytes: await bytesIn(dataFolder(scratch)),
+    position: () => content.position,
+    counts: content.counts,
+  });
+}
+
+/** `astray`: compares what a server holds with what it should hold. */
+export async function restoreVolume(
+  scratch: Scratch,
+  stream: Bytes,
+  astray: (position: string) => string | null,
+): Promise<Restored> {
+  await emptyScratch(scratch);
+  await unpackInto(dataFolder(scratch), stream);
+  const shape = await readShape(scratch);
+  return await withServer(scratch, { shape, options: UNGUARDED }, async (server) => ({
+    astray: astray(await executed(server)),
+    damage: await damageOf(server),
+    counts: await countRows(server),
+  }));
+}
