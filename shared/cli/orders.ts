@@ -43,7 +43,7 @@ const POLL_MS = 500;
 const STALE_MS = 3_000;
 const TELL_EVERY_MS = 10_000;
 /** Longer than any terminal is wide, a line could not be written over. */
-const BAR_MAX = 90;
+const BAR_MAX = 77;
 
 function entryOf(request: ClusterRequest, at: string): RequestEntry {
   const nobody = { id: `${request.kind}-00000000`, by: "", key: "0".repeat(16) };
@@ -154,18 +154,19 @@ interface Followed {
 interface News {
   /** Told once. */
   readonly message: string | null;
-  /** How far it is, for a log and for a terminal. */
   readonly line: string;
-  readonly bar: string;
+  /** For a terminal; null = the line does. */
+  readonly bar: string | null;
 }
 
 function newsOf(ask: Ask, set: StatefulSet, { message }: RequestAnswer, job: string | null): News {
   const phase = set.annotations[ANNOTATION.phase] ?? "not looked at yet";
   const progress = job && ask.progressOf({ namespace: set.namespace, name: job });
-  if (!progress) return { message, line: phase, bar: phase };
+  if (!progress) return { message, line: phase, bar: null };
   return { message, line: progressLine(progress), bar: progressBar(progress) };
 }
 
+/** Tells each message once, and in between how far it is. */
 function teller({ clock, say, overwrite }: Waiting): { tell(news: News): void; end(): void } {
   const beganMs = clock.now();
   let toldMs = beganMs;
@@ -178,10 +179,11 @@ function teller({ clock, say, overwrite }: Waiting): { tell(news: News): void; e
         say(message);
         told = message;
       }
-      if (overwrite !== null) return overwrite(`  ${seconds()}: ${oneLine(bar, BAR_MAX)}`);
+      const timed = `${seconds()}: ${line}`;
+      if (overwrite !== null) return overwrite(`  ${oneLine(bar ?? timed, BAR_MAX)}`);
       if (clock.now() - toldMs < TELL_EVERY_MS) return;
       toldMs = clock.now();
-      say(`${seconds()}: ${line}`);
+      say(timed);
     },
     end: () => overwrite?.(""),
   };
