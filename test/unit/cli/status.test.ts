@@ -9,9 +9,9 @@ describe("status", () => {
       exitCode: 0,
       err: "",
       out: `
-NAMESPACE  NAME    STATE    PRIMARY  READY  LAG   EPOCH
-shop       mysql   Healthy  mysql-1  3/3    0.3s  7
-shop       orders  Unseen   –        1/1    –     –
+NAMESPACE  NAME    STATE    PRIMARY  READY  LAG   EPOCH  LAST BACKUP  PROVEN
+shop       mysql   Healthy  mysql-1  3/3    0.3s  7      –            –
+shop       orders  Unseen   –        1/1    –     –      –            –
 `.trimStart(),
     });
   });
@@ -19,10 +19,10 @@ shop       orders  Unseen   –        1/1    –     –
   test("of all namespaces, wide", async () => {
     expect((await ordinal("status -A -o wide")).out).toBe(
       `
-NAMESPACE  NAME    STATE     PRIMARY  READY  LAG   EPOCH  ACKS    PROBLEMS
-lab        crm     Adopting  crm-0    1/3    –     1      –       MemberUnreachable,NoSpareCopy
-shop       mysql   Healthy   mysql-1  3/3    0.3s  7      1 of 2  –
-shop       orders  Unseen    –        1/1    –     –      –       AnnotationInvalid
+NAMESPACE  NAME    STATE     PRIMARY  READY  LAG   EPOCH  LAST BACKUP  PROVEN  ACKS    PROBLEMS
+lab        crm     Adopting  crm-0    1/3    –     1      –            –       –       MemberUnreachable,NoSpareCopy
+shop       mysql   Healthy   mysql-1  3/3    0.3s  7      –            –       1 of 2  –
+shop       orders  Unseen    –        1/1    –     –      –            –       –       AnnotationInvalid
 `.trimStart(),
     );
   });
