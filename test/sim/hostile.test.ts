@@ -5,13 +5,16 @@
  */
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { encodeBackups } from "../../shared/annotations/backups.ts";
 import { decodeConditions } from "../../shared/annotations/conditions.ts";
 import { ANNOTATION, KEYS, type Key } from "../../shared/annotations/keys.ts";
 import { encodeRequests } from "../../shared/annotations/requests.ts";
 import { snapshot } from "../../shared/cli/snapshot.ts";
+import type { BackupMemory } from "../../shared/model/backup.ts";
 import type { Kind } from "../../shared/model/kube.ts";
 import { type Outcome, succeed } from "../../shared/model/outcome.ts";
 import type { RequestEntry } from "../../shared/model/request.ts";
+import { memory } from "../support/backups.ts";
 import { HOSTILE, isName, isPlainSentence, MALFORMED, pollution } from "../support/hostile.ts";
 import type { Plan } from "./instance.ts";
 import { part } from "./kube/store.ts";
