@@ -254,7 +254,7 @@ describe("a store", () => {
 });
 
 describe("prune", () => {
-  const two = annotated({ [ANNOTATION.backupRetention]: "1" });
+  const keepOne = annotated({ [ANNOTATION.backupRetention]: "1" });
   const TABLE = `
 The retention of shop/mysql is 1, in days of UTC: 2 stay, 2 go (1.8 KiB).
 
@@ -279,19 +279,19 @@ Nothing was changed. Without --dry-run it is done.
   test("--dry-run says which go and why the others stay, and changes nothing", async () => {
     const store = await withLeftover();
     const before = [...store.objects.keys()];
-    expect(await ordinal(store, "prune mysql --dry-run", { set: two })).toMatchObject({ exitCode: 0, err: "", out: TABLE });
+    expect(await ordinal(store, "prune mysql --dry-run", { set: keepOne })).toMatchObject({ exitCode: 0, err: "", out: TABLE });
     expect([...store.objects.keys()]).toEqual(before);
   });
 
   test("deletes just these", async () => {
     const store = await withLeftover();
-    const { exitCode, out } = await ordinal(store, "prune mysql", { set: two });
+    const { exitCode, out } = await ordinal(store, "prune mysql", { set: keepOne });
     expect(exitCode).toBe(0);
     expect(out).toContain("2026-11-20T02:00:00Z  3d   910 B      deleted  no rule keeps it\n");
     expect(out).not.toContain("Nothing was changed");
     expect(slotsOf(store)).toEqual(["20261122T020000Z", "20261123T020000Z"].toSorted());
     expect([...store.objects.keys()].every((key) => /2026112[23]T020000Z/.test(key))).toBe(true);
-    const again = await ordinal(store, "prune mysql", { set: two });
+    const again = await ordinal(store, "prune mysql", { set: keepOne });
     expect(again.out).toContain("2 stay, 0 go (0 B).");
   });
 
@@ -320,7 +320,7 @@ Nothing was changed. Without --dry-run it is done.
     const store = await fourNights(fault);
     const before = [...store.objects.keys()];
     for (const line of ["prune mysql", "prune mysql --dry-run"]) {
-      const { exitCode, out, err } = await ordinal(store, line, { set: two });
+      const { exitCode, out, err } = await ordinal(store, line, { set: keepOne });
       expect([exitCode, out]).toEqual([1, ""]);
       expect(err).toContain("The store is away.");
     }
@@ -332,7 +332,7 @@ Nothing was changed. Without --dry-run it is done.
     const store = await fourNights(({ verb, key }) =>
       verb === "remove" && key === manifestKey(PLACE, FIRST) ? locked : null,
     );
-    const { exitCode, out } = await ordinal(store, "prune mysql", { set: two });
+    const { exitCode, out } = await ordinal(store, "prune mysql", { set: keepOne });
     expect(exitCode).toBe(0);
     expect(out).toContain("2026-11-20T02:00:00Z  3d   910 B  kept     it is under a lock");
     expect(slotsOf(store)).toContain("20261120T020000Z");
@@ -342,7 +342,7 @@ Nothing was changed. Without --dry-run it is done.
 
   test("a store that fails in between ends it with 1, and all of it is still told", async () => {
     const store = await fourNights(({ verb, nth }) => (verb === "remove" && nth > 0 ? away : null));
-    const { exitCode, out, err } = await ordinal(store, "prune mysql -o json", { set: two });
+    const { exitCode, out, err } = await ordinal(store, "prune mysql -o json", { set: keepOne });
     expect([exitCode, err]).toEqual([1, expect.stringContaining("Not all of it was deleted: The store is away.")]);
     const document = pruningSchema.parse(JSON.parse(out));
     expect(document.items.map(({ fate }) => fate)).toEqual(["keep", "keep", "failed", "failed"]);
