@@ -101,10 +101,16 @@ function troubles(cluster: Cluster, here: Here): readonly string[] {
   return [...told, ...underWay];
 }
 
+/** A schedule counts from the pass that sees it first. */
+function next({ nextSlot, schedule }: ClusterBackups, here: Here): string {
+  if (schedule === null) return "none is scheduled";
+  return nextSlot === null ? "the next is not known yet" : `the next is of ${nextSlot} (${awayFrom(nextSlot, here)})`;
+}
+
 /** Nothing where there are no backups and none are asked for. */
 function backupLines({ backups }: Cluster, here: Here): readonly string[] {
   if (backups === null) return [];
-  const { last, proven, nextSlot, running, proving, failures, missed } = backups;
+  const { last, proven, running, proving, failures, missed } = backups;
   const lost = [
     ...(failures > 0 ? [`${failures} failed since`] : []),
     ...(missed > 0 ? [`${missed} missed since`] : []),
@@ -113,7 +119,7 @@ function backupLines({ backups }: Cluster, here: Here): readonly string[] {
     last === null ? "there is none yet" : `the last is of ${last.slot} (${awayFrom(last.slot, here)}, ${last.method})`,
     ...lost,
     proven === null ? "none is proven" : `the last proven is of ${proven.slot} (proven ${awayFrom(proven.at, here)})`,
-    nextSlot === null ? "none is scheduled" : `the next is of ${nextSlot} (${awayFrom(nextSlot, here)})`,
+    next(backups, here),
   ];
   const work = [
     ...(running === null

@@ -241,7 +241,7 @@ describe("backups in a status", () => {
 
   test("a schedule that no pass has seen has no next slot", async () => {
     const other = remembering({ schedule: { cron: "0 4 * * *", timeZone: "UTC" } });
-    expect(await status(other)).toContain("none is scheduled");
+    expect(await status(other)).toContain("the next is not known yet.");
   });
 
   test("are part of the document", async () => {
