@@ -7,9 +7,9 @@ import { BrokenStream, orBreak } from "../model/broken-stream.ts";
 import type { BackupTask } from "../model/job-order.ts";
 import { assert, type Outcome, succeed } from "../model/outcome.ts";
 import { parseRecipient } from "./age-keys.ts";
-import type { Copy, Source } from "./copies.ts";
-import { type Bytes, outcomeOf } from "./flow.ts";
-import { carryOutDeletions, readCatalogue } from "./holdings.ts";
+import type { Copy, Source, TableCounts } from "./copies.ts";
+import { type Bytes, outcomeOf, unusable } from "./flow.ts";
+import { carryOutDeletions, readCatalogue, readDocument } from "./holdings.ts";
 import { backupsFolder, manifestKey, partKey } from "./layout.ts";
 import { abortUploads } from "./leftovers.ts";
 import { encodeManifest, MANIFEST_VERSION, type Manifest } from "./manifest.ts";
@@ -37,16 +37,16 @@ const TOKEN_CHARS = 8;
 export async function makeBackup(work: Work, task: BackupTask, source: Source): Promise<Outcome<string>> {
   const slotMs = Date.parse(task.slot);
   const token = work.ids.password().slice(0, TOKEN_CHARS);
-  const made = await outcomeOf(() => attempt({ work, task, slotMs, token }, source));
+  const made = await outcomeOf(() => carryOut({ work, task, slotMs, token }, source));
   if (made.ok) await prune(work, task);
   return made;
 }
 
-async function attempt(attempt: Attempt, source: Source): Promise<string> {
+async function carryOut(attempt: Attempt, source: Source): Promise<string> {
   const { work, task, slotMs } = attempt;
   const { store, copies } = work;
-  const patience = patienceOf(work);
-  const before = await store.head(manifestKey(placeOf(work), slotMs));
+  const key = manifestKey(placeOf(work), slotMs);
+  const before = await outcomeOf(() => patiently(patienceOf(work), () => store.head(key)));
   if (before.ok) return `The backup of ${task.slot} is there already.`;
   if (before.failure.kind !== "gone") throw new BrokenStream(before.failure);
   // There is one backup at a time; whoever still sends parts was given up.
@@ -54,28 +54,60 @@ async function attempt(attempt: Attempt, source: Source): Promise<string> {
   if (!aborted.ok) work.log.warn("uploads of earlier attempts stay", { why: aborted.failure.message });
   const startedAt = new Date(work.clock.now()).toISOString();
   const use = async (copy: Copy): Promise<string> => {
-    const parts: Part[] = [];
-    try {
-      parts.push(...(await sealParts(attempt, copy, copy.stream)));
-      const counts = copy.counts && (await sealCounts(attempt, copy));
-      if (counts !== null) parts.push(counts);
-      const manifest = manifestOf(attempt, copy, { parts, counts: counts?.name ?? null, startedAt });
-      for (const { name, bytes } of parts) {
-        const found = await patiently(patience, () => store.head(keyOf(attempt, name)));
-        assert(found.size === bytes, `${name} was verified when it was written`);
-      }
-      const text = Buffer.from(encodeManifest(manifest));
-      await patiently(patience, () => store.put(manifestKey(placeOf(work), slotMs), text, { ifAbsent: true }));
-    } catch (error) {
-      for (const { name } of parts) await store.remove(keyOf(attempt, name));
-      const isThere = error instanceof BrokenStream && error.failure.kind === "conflict";
-      if (!isThere) throw error;
-      return `The backup of ${task.slot} was made by somebody else meanwhile.`;
-    }
-    return summary(task, parts);
+    const parts = await storeParts(attempt, copy);
+    const text = encodeManifest(manifestOf(attempt, copy, { ...parts, startedAt }));
+    const isOurs = await writeManifest(attempt, text);
+    if (isOurs) return summary(task, parts.all);
+    await removeParts(attempt, parts.all);
+    return `The backup of ${task.slot} was made by somebody else meanwhile.`;
   };
   if (task.method === "physical") return await copies.physical(source, use);
   return await copies.logical(source, task.databases, use);
+}
+
+interface Parts {
+  readonly all: readonly Part[];
+  /** Name of the one with the rows of tables. */
+  readonly counts: string | null;
+}
+
+/** All of them, and the store was asked for each once more; after a failure none of them stays. */
+async function storeParts(attempt: Attempt, copy: Copy): Promise<Parts> {
+  const { work } = attempt;
+  const all: Part[] = [];
+  try {
+    all.push(...(await sealParts(attempt, copy)));
+    const counts = copy.counts === null ? null : await sealCounts(attempt, copy.counts);
+    if (counts !== null) all.push(counts);
+    for (const { name, bytes } of all) {
+      const found = await patiently(patienceOf(work), () => work.store.head(keyOf(attempt, name)));
+      if (found.size !== bytes) throw unusable(`The store has changed ${name} after it was written.`);
+    }
+    return { all, counts: counts?.name ?? null };
+  } catch (error) {
+    await removeParts(attempt, all);
+    throw error;
+  }
+}
+
+async function removeParts(attempt: Attempt, parts: readonly Part[]): Promise<void> {
+  for (const { name } of parts) await attempt.work.store.remove(keyOf(attempt, name));
+}
+
+/**
+ * Once and for all; false when that of somebody else was there first. Where nobody can say whether ours was written the
+ * parts stay: they belong to a backup, or they go when they are old.
+ */
+async function writeManifest({ work, slotMs }: Attempt, text: string): Promise<boolean> {
+  const key = manifestKey(placeOf(work), slotMs);
+  const bytes = Buffer.from(text);
+  const written = await outcomeOf(() =>
+    patiently(patienceOf(work), () => work.store.put(key, bytes, { ifAbsent: true })),
+  );
+  if (written.ok) return true;
+  const found = await readDocument(work.store, key);
+  if (found.ok) return found.value.text === text;
+  throw new BrokenStream(written.failure);
 }
 
 function keyOf({ work, task, slotMs }: Attempt, name: string): string {
@@ -111,14 +143,14 @@ function partOf({ stored, plain }: SealedObject, name: string): Part {
 
 const ending = ({ work }: Attempt) => (work.settings.ageRecipients.length === 0 ? ".zst" : ".zst.age");
 
-function sealParts(attempt: Attempt, copy: Copy, stream: Bytes): Promise<readonly Part[]> {
+function sealParts(attempt: Attempt, { stream, bytes }: Copy): Promise<readonly Part[]> {
   const { task, token, work } = attempt;
   const what = task.method === "physical" ? `data-${token}.tar` : `dump-${token}.sql`;
   const nameOf = (number: number) => `${what}.${String(number).padStart(4, "0")}${ending(attempt)}`;
-  return seal(attempt, stream, nameOf, progressOf(work, copy.bytes));
+  return seal(attempt, stream, nameOf, progressOf(work, bytes));
 }
 
-async function sealCounts(attempt: Attempt, { counts }: Copy): Promise<Part> {
+async function sealCounts(attempt: Attempt, counts: TableCounts): Promise<Part> {
   async function* text(): Bytes {
     yield Buffer.from(JSON.stringify(counts));
   }
@@ -132,7 +164,7 @@ async function sealCounts(attempt: Attempt, { counts }: Copy): Promise<Part> {
 function manifestOf(
   { work, task }: Attempt,
   copy: Copy,
-  made: { readonly parts: Part[]; readonly counts: string | null; readonly startedAt: string },
+  made: Parts & { readonly startedAt: string },
 ): Manifest {
   const recipients = [...work.settings.ageRecipients];
   return {
@@ -144,7 +176,7 @@ function manifestOf(
     endedAt: new Date(work.clock.now()).toISOString(),
     position: copy.position(),
     serverUuid: copy.serverUuid,
-    parts: made.parts,
+    parts: [...made.all],
     checksums: made.counts,
     compression: COMPRESSION,
     encryption: recipients.length === 0 ? null : { name: "age", recipients },

@@ -46,7 +46,7 @@ const manifestSchema = z.strictObject({
   /** The server that was copied. */
   serverUuid: line,
   parts: z.array(partSchema).min(1).max(10_000),
-  /** The part with the checksums of all tables at this position; null = there are none. */
+  /** The part with the rows of all tables as they were counted at this position; null = there is none. */
   checksums: line.nullable(),
   compression: z.strictObject({ name: z.enum(["zstd", "none"]), level: z.number().int() }),
   /** Public keys of those who can read it; null = it is not encrypted. */

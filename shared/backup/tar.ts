@@ -6,6 +6,7 @@
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { BrokenStream } from "../model/broken-stream.ts";
 import { type ByteReader, type Bytes, createByteReader, unusable } from "./flow.ts";
 import {
   BLOCK_BYTES,
@@ -97,10 +98,12 @@ export async function unpackInto(folder: string, source: Bytes): Promise<void> {
   }
 }
 
-/** What the system says of a disk that is full, broken or not ours to write to; anything else as it is. */
+/** What the system says of a disk that is full, broken or not ours to write to: no fault of the archive. */
 function onDisk(error: unknown): unknown {
   const isSystems = error instanceof Error && "syscall" in error;
-  return isSystems ? unusable(`the disk does not let us: ${error.message}`, { cause: error }) : error;
+  if (!isSystems) return error;
+  const message = `the disk does not let us: ${error.message}`;
+  return new BrokenStream({ kind: "transient", message }, { cause: error });
 }
 
 async function nextEntry(reader: ByteReader): Promise<TarEntry | null> {

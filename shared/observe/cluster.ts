@@ -3,8 +3,9 @@
  * Services. Reads only, and every read is a quorum read.
  */
 import { accountsSecretName } from "../access/index.ts";
+import { oneLine } from "../annotations/text.ts";
 import { backupJobName, proofJobName } from "../model/job-name.ts";
-import type { PersistentVolumeClaim, Pod, Secret, Service, StatefulSet } from "../model/kube.ts";
+import type { Job, PersistentVolumeClaim, Pod, Secret, Service, StatefulSet } from "../model/kube.ts";
 import type {
   BackupsObservation,
   JobObservation,
@@ -94,6 +95,18 @@ export function observeService(service: Service | null, set: StatefulSet): Servi
   return service.ownerUid === set.uid ? { kind: "found", service } : { kind: "taken" };
 }
 
+/** What a person is told of it, and its log says the rest. */
+const WORDS_MAX = 200;
+
+/** Of the pod that failed: Kubernetes itself only knows that it did. Null when it is gone, or nothing can be read. */
+async function lastWords(kube: Kube, { namespace, name }: Job): Promise<string | null> {
+  const pods = await kube.list("Pod", { namespace, labels: { "batch.kubernetes.io/job-name": name } });
+  const said = pods.ok ? pods.value.flatMap(({ containers }) => containers.map((one) => one.said ?? "")) : [];
+  const words = oneLine(said.findLast((text) => text !== "") ?? "", WORDS_MAX);
+  // Others put the dot behind it.
+  return words === "" ? null : words.replace(/\.$/, "");
+}
+
 /** A failure says something of that Job only: nothing else of a look waits for it. */
 async function readJob(
   kube: Kube,
@@ -102,7 +115,12 @@ async function readJob(
 ): Promise<JobObservation> {
   if (name === null) return { kind: "absent" };
   const read = await kube.read("Job", { namespace, name });
-  if (read.ok) return read.value.ownerUid === uid ? { kind: "found", job: read.value } : { kind: "taken" };
+  if (read.ok) {
+    const job = read.value;
+    if (job.ownerUid !== uid) return { kind: "taken" };
+    const said = job.result === "failed" ? await lastWords(kube, job) : null;
+    return { kind: "found", job: said === null ? job : { ...job, failure: said } };
+  }
   return read.failure.kind === "gone"
     ? { kind: "absent" }
     : { kind: "unreadable", reason: read.failure.message };

@@ -70,6 +70,55 @@ test("a failed attempt is made again after a minute, by another Job", async () =
   expect(await jobNames(world)).toEqual([1, 2].map((attempt) => `mysql-backup-${stampOf(world)}-${attempt}`));
 });
 
+/** As a container leaves them, beside the Job that they are of. */
+function lastWords(world: World, job: string, message: string): void {
+  const labels = { "batch.kubernetes.io/job-name": job };
+  world.sim.put("Pod", { ...REF, name: `${job}-x7k2p` }, {
+    metadata: { labels },
+    status: {
+      phase: "Failed",
+      containerStatuses: [{ name: "job", restartCount: 0, state: { terminated: { exitCode: 1, message } } }],
+    },
+  });
+}
+
+test("a slot that is given up says why in the last words of its Job, whatever stands in them", async () => {
+  const world = await due();
+  await world.settle();
+  for (const attempt of [1, 2, 3, 4, 5]) {
+    const job = `mysql-backup-${stampOf(world)}-${attempt}`;
+    lastWords(world, job, `no room \u202E\n${"x".repeat(4_000)}.`);
+    end(world, job, "Failed");
+    await world.settle();
+    await world.clock.pass(65 * 60_000);
+    await world.settle();
+  }
+  const conditions = world.annotation("ordinal.dev/conditions") ?? "";
+  expect(conditions).toContain("BackupFailed");
+  expect(conditions).toContain("no room");
+  expect(conditions).not.toContain("\u202E");
+});
+
+test("a Job that vanishes while it runs is made again, under its name; one that vanishes later is not missed", async () => {
+  const world = await due();
+  await world.settle();
+  const backup = `mysql-backup-${stampOf(world)}-1`;
+  world.sim.drop("Job", { ...REF, name: backup });
+  expect(await jobNames(world)).toEqual([]);
+  await world.settle();
+  await world.clock.pass(60_000);
+  await world.settle();
+  expect(await jobNames(world)).toEqual([backup]);
+  end(world, backup, "Complete");
+  await world.settle();
+  const proof = `mysql-proof-${stampOf(world)}`;
+  expect(await jobNames(world)).toEqual([backup, proof]);
+  world.sim.drop("Job", { ...REF, name: backup });
+  await world.clock.pass(60_000);
+  await world.settle();
+  expect(await jobNames(world)).toEqual([proof]);
+});
+
 test("a request is answered once", async () => {
   const world = await due();
   await world.settle();

@@ -5,7 +5,6 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildS3Server } from "../../infra/local/build.ts";
@@ -14,6 +13,7 @@ import { findProgram } from "../../infra/local/packages.ts";
 import { eventually } from "../../infra/local/process.ts";
 import type { Store } from "../../shared/model/store.ts";
 import { makeServerCertificate, type ServerCertificate } from "./certificates.ts";
+import { freePort } from "./free-port.ts";
 
 export interface S3Server {
   readonly store: Store;
@@ -78,15 +78,4 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       if (existsSync(folder)) rmSync(folder, { recursive: true });
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

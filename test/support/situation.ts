@@ -212,6 +212,7 @@ function statefulSet(replicas: number): StatefulSet {
     serviceName: "mysql",
     claimTemplates: ["data"],
     containers: [{ name: "mysql", image: "mysql:9.7", ports: [3306] }],
+    pods: { runAsUser: null, storage: null, placement: {} },
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * A physical copy: CLONE into a scratch server, which is then started once over what it has got, asked what that is, and
- * ended in an orderly way. What a copy of a volume must not hold goes before anybody reads it: the identity of the
- * server, and the replica's password for its source.
+ * ended in an orderly way. Its identity, its keys and its connection to a source are no part of the backup, so that a
+ * server over the restored files is one of its own.
  */
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";

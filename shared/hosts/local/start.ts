@@ -18,6 +18,7 @@ import { preview } from "../../reconcile/preview.ts";
 import type { Reaction } from "../functions.ts";
 import { createFront } from "../http/front.ts";
 import { createGuard } from "../http/guard.ts";
+import { createJobBodies } from "../job/bodies.ts";
 import { type Functions, loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
 import { type HttpServer, type HttpServerOptions, startHttpServer } from "./http-server.ts";
 import { createLog, systemClock, systemIds } from "./platform.ts";
@@ -46,6 +47,8 @@ export interface LocalHostOptions {
   readonly sensor?: boolean;
   readonly log?: Log;
   readonly functions?: Functions;
+  /** Ordinal's own image, from which Jobs take their program; absent = this host makes no Jobs. */
+  readonly jobImage?: string;
   /** Absent = no HTTP. */
   readonly http?: HttpServerOptions;
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
@@ -116,7 +119,7 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
     ids,
     log,
     component,
-    jobs: null,
+    jobs: options.jobImage === undefined ? null : createJobBodies(options.jobImage, mysql.rules),
     budgetMs: options.budgetMs ?? BUDGET_MS,
   };
   const { onEvent, onPass } = options;

@@ -168,8 +168,38 @@ test("a StatefulSet in which everything optional is missing", () => {
     matchLabels: { app: "db" },
     serviceName: "",
     claimTemplates: [],
+    pods: { runAsUser: null, storage: null, placement: {} },
     containers: [{ name: "m", image: "", ports: [] }],
   });
+});
+
+test("what else a pod beside those of a set needs is read from it", () => {
+  const container = { name: "m", securityContext: { runAsUser: 1001 } };
+  const claim = { storageClassName: "fast", resources: { requests: { storage: "5Gi" } } };
+  const spec = {
+    selector: { matchLabels: { app: "db" } },
+    volumeClaimTemplates: [{ metadata: { name: "data" }, spec: claim }],
+    template: {
+      spec: {
+        ...{ containers: [container], securityContext: { runAsUser: 0 }, serviceAccountName: "not this" },
+        ...{ tolerations: [{ key: "db" }], nodeSelector: null },
+      },
+    },
+  };
+  expect(KINDS.StatefulSet.schema.parse({ metadata, spec }).pods).toEqual({
+    runAsUser: 1001,
+    storage: { request: "5Gi", className: "fast" },
+    placement: { tolerations: [{ key: "db" }] },
+  });
+  const asRoot = { ...spec, template: { spec: { containers: [{ name: "m" }], securityContext: { runAsUser: 0 } } } };
+  expect(KINDS.StatefulSet.schema.parse({ metadata, spec: asRoot }).pods.runAsUser).toBeNull();
+});
+
+test("the last words of a container are kept once it has ended", () => {
+  const said = (state: object) =>
+    KINDS.Pod.schema.parse({ metadata, status: containers({ state }) }).containers[0]?.said;
+  expect(said({ terminated: { exitCode: 1, message: "no room" } })).toBe("no room");
+  expect(said({ running: {} })).toBeUndefined();
 });
 
 test("only what the model needs is kept", () => {

@@ -29,6 +29,7 @@ function healthy(name: string, changes: Partial<StatefulSet> = {}): StatefulSet 
     matchLabels: {},
     serviceName: name,
     claimTemplates: [],
+    pods: { runAsUser: null, storage: null, placement: {} },
     containers: [],
     ...changes,
   };

@@ -60,6 +60,7 @@ function managed(name: string): StatefulSet {
     matchLabels: {},
     serviceName: name,
     claimTemplates: [],
+    pods: { runAsUser: null, storage: null, placement: {} },
     containers: [],
   };
 }
