@@ -50,7 +50,7 @@ test("the last progress is known, by one process that ends with it", async () =>
   expect(more).toEqual([]);
   const [pid = "", ...args] = said.split(" ");
   expect(args.join(" ")).toBe(
-    "logs job/mysql-backup-20261123020000-1 --namespace shop --follow --tail 20 --context there",
+    "logs job/mysql-backup-20261123020000-1 --container job --namespace shop --follow --tail 20 --context there",
   );
   await vi.waitFor(() => expect(existsSync(`/proc/${pid}`)).toBe(false), WAIT);
 });
