@@ -70,7 +70,9 @@ export function backupAnswer(
   set: StatefulSet,
 ): RequestAnswer {
   if (stands) return waiting(set, "BackupHeldBack");
-  const { running, retry, last, failed } = memoryOf(set) ?? {};
+  const memory = memoryOf(set);
+  if (memory === null) return WITHDRAWN;
+  const { running, retry, last, failed } = memory;
   const isMeant = (one: { readonly slot: string; readonly method: BackupMethod }) =>
     isSince(one.slot, at) && (method === undefined || one.method === method);
   if (running?.asked === "request" && isMeant(running)) {
@@ -81,10 +83,10 @@ export function backupAnswer(
     const failure = `Attempt ${retry.attempt - 1} of the backup of ${retry.slot} failed: ${retry.reason}`;
     return answer("accepted", `${failure}; it is tried again.`);
   }
-  if (last != null && isMeant(last)) {
+  if (last !== null && isMeant(last)) {
     return answer("done", `The ${last.method} backup of ${last.slot} is complete.`);
   }
-  if (failed != null && isSince(failed.slot, at)) {
+  if (failed !== null && isSince(failed.slot, at)) {
     return answer("failed", `The backup of ${failed.slot} failed: ${failed.reason}.`);
   }
   return WITHDRAWN;

@@ -164,8 +164,9 @@ function pruningItems(
 
 /** Slots that somebody is working on. */
 function busySlots(set: StatefulSet): ReadonlySet<number> {
-  const { running = null, retry = null, proving = null } = memoryOf(set) ?? {};
-  return new Set([running, retry, proving].flatMap((one) => (one === null ? [] : [Date.parse(one.slot)])));
+  const memory = memoryOf(set);
+  const busy = memory === null ? [] : [memory.running, memory.retry, memory.proving];
+  return new Set(busy.flatMap((one) => (one === null ? [] : [Date.parse(one.slot)])));
 }
 
 /** Plans on the whole listing or not at all, says all of it, and deletes only without `dryRun`. */

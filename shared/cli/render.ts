@@ -47,7 +47,8 @@ export interface Look {
 
 /** When the last backup was made and the last was proven; how many have failed since. */
 function backupCells(backups: ClusterBackups | null, here: Here): readonly Cell[] {
-  const { last = null, proven = null, failures = 0, unproven = null } = backups ?? {};
+  if (backups === null) return cells(NONE, NONE);
+  const { last, proven, failures, unproven } = backups;
   const lost = failures === 0 ? "" : ` (${failures} failed since)`;
   const made = last === null ? NONE : awayFrom(last.endedAt, here);
   const shown = proven === null ? NONE : awayFrom(proven.at, here);

@@ -66,7 +66,7 @@ function jobsAfter({ backups, jobs }: Observed, { running, proving }: BackupMemo
   const before = backups.kind === "valid" ? backups.memory : null;
   const absent: JobObservation = { kind: "absent" };
   const sameBackup = running?.slot === before?.running?.slot && running?.attempt === before?.running?.attempt;
-  const { proving: was } = before ?? {};
+  const was = before?.proving;
   const sameProof = proving?.slot === was?.slot && proving?.begunAt === was?.begunAt;
   return {
     backup: sameBackup ? jobs.backup : absent,
