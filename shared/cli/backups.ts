@@ -198,7 +198,8 @@ export async function prune(ask: Ask, ref: ClusterRef, dryRun: boolean): Promise
       ...pruningItems(isManifest, { plan, fates: dryRun ? null : fates }),
     };
     const rule = set.annotations[ANNOTATION.backupRetention] ?? null;
-    const answer = print(document, ask, () => renderPruning(document, { rule, timeZone }, ask));
+    const counts = { rule, timeZone: retention?.kind === "calendar" ? timeZone : null };
+    const answer = print(document, ask, () => renderPruning(document, counts, ask));
     if (pruned === null || pruned.ok || answer.exitCode !== 0) return answer;
     const complaint = `Not all of it was deleted: ${fromHere(pruned.failure).message}`;
     return { exitCode: 1, output: answer.output, complaint };

@@ -60,14 +60,16 @@ function fateCell(fate: Fate): Cell {
 export interface Rule {
   /** As its annotation says; null = nothing is ever deleted. */
   readonly rule: string | null;
-  readonly timeZone: string;
+  /** Whose days, weeks and months it counts; null = it counts backups. */
+  readonly timeZone: string | null;
 }
 
 export function renderPruning(pruning: Pruning, { rule, timeZone }: Rule, { here, paint }: Look): string {
   const { namespace, name, items, leftovers, dryRun } = pruning;
   const going = items.filter(({ fate }) => fate !== "keep");
   const freed = bytes(going.reduce((sum, item) => sum + item.bytes, 0));
-  const said = rule === null ? "keeps every backup" : `is ${rule}, in days of ${timeZone}`;
+  const zone = timeZone === null ? "" : ` by the calendar of ${timeZone}`;
+  const said = rule === null ? "keeps every backup" : `is ${rule}${zone}`;
   const head = `The retention of ${namespace}/${name} ${said}: ${items.length - going.length} stay, ${going.length} go (${freed}).`;
   const rows = [
     ...items.map(({ slot, bytes: size, fate, reason }): readonly Cell[] => [

@@ -256,7 +256,7 @@ describe("a store", () => {
 describe("prune", () => {
   const keepOne = annotated({ [ANNOTATION.backupRetention]: "1" });
   const TABLE = `
-The retention of shop/mysql is 1, in days of UTC: 2 stay, 2 go (1.8 KiB).
+The retention of shop/mysql is 1: 2 stay, 2 go (1.8 KiB).
 
 SLOT                  AGE  SIZE       FATE    REASON
 2026-11-23T02:00:00Z  8h   910 B      keep    the newest that can be restored
@@ -293,6 +293,13 @@ Nothing was changed. Without --dry-run it is done.
     expect([...store.objects.keys()].every((key) => /2026112[23]T020000Z/.test(key))).toBe(true);
     const again = await ordinal(store, "prune mysql", { set: keepOne });
     expect(again.out).toContain("2 stay, 0 go (0 B).");
+  });
+
+  test("by the calendar says of which time zone", async () => {
+    const week = { [ANNOTATION.backupRetention]: "7d", [ANNOTATION.backupTimezone]: "Europe/Berlin" };
+    const { out } = await ordinal(await fourNights(), "prune mysql --dry-run", { set: annotated(week) });
+    expect(out).toMatch(/^The retention of shop\/mysql is 7d by the calendar of Europe\/Berlin: 4 stay, 0 go \(0 B\)\.\n/);
+    expect(out).toContain("2026-11-21T02:00:00Z  2d   910 B  keep  the newest of its day");
   });
 
   test("without a retention keeps every backup", async () => {
