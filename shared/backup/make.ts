@@ -192,12 +192,12 @@ function summary({ method, slot }: BackupTask, parts: readonly Part[]): string {
 }
 
 /** A backup that is there stays good whatever becomes of older ones: the next pass deletes what this one could not. */
-async function prune(work: Work, { retention, timeZone }: BackupTask): Promise<void> {
+async function prune(work: Work, { retention, timeZone, keep }: BackupTask): Promise<void> {
   const place = placeOf(work);
   const plan = planRetention({
     ...{ place, retention, timeZone, nowMs: work.clock.now() },
     catalogue: await readCatalogue(work.store, place),
-    ...{ needed: new Set(), busy: new Set() },
+    ...{ needed: new Set(), busy: new Set(keep.map((slot) => Date.parse(slot))) },
   });
   if (plan.kind === "refused") {
     work.log.warn("nothing is deleted", { why: plan.why });

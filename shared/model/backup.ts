@@ -66,6 +66,8 @@ export type JobTask =
       readonly authority: string | null;
       readonly retention: Retention | null;
       readonly timeZone: string;
+      /** Slots of which nothing may be deleted now: a proof reads them. */
+      readonly keep: readonly string[];
     }
   | { readonly kind: "proof"; readonly store: string; readonly slot: string };
 

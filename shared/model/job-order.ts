@@ -27,6 +27,7 @@ const taskSchema: z.ZodType<JobTask> = z.discriminatedUnion("kind", [
     authority: z.string().max(16_384).nullable(),
     retention: retentionSchema.nullable(),
     timeZone: line,
+    keep: z.array(instant).max(16),
   }),
   z.strictObject({ kind: z.literal("proof"), store: line, slot: instant }),
 ]);

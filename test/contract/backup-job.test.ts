@@ -118,7 +118,7 @@ describe.skipIf(reason !== null)(`the program of Jobs${reason === null ? "" : ` 
     });
     const done = new Promise<Ran>((resolve) => {
       child.once("close", (code) => {
-        rmSync(scratch, { recursive: true, force: true });
+        rmSync(scratch, { recursive: true, force: true, maxRetries: 10 });
         let words = "";
         try {
           words = readFileSync(result, "utf8");

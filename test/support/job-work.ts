@@ -19,7 +19,7 @@ const COUNTS: TableCounts = { v: 1, tables: [["shop", "orders", 7], ["shop", "pe
 
 export const BACKUP_TASK: BackupTask = {
   ...{ kind: "backup", store: "backups", slot: SLOT, attempt: 1, method: "physical", databases: null },
-  ...{ asked: "schedule", source: 1, authority: null, retention: null, timeZone: "UTC" },
+  ...{ asked: "schedule", source: 1, authority: null, retention: null, timeZone: "UTC", keep: [] },
 };
 export const PROOF_TASK: ProofTask = { kind: "proof", store: "backups", slot: SLOT };
 

@@ -7,6 +7,7 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BrokenStream, orBreak } from "../../model/broken-stream.ts";
+import type { Outcome } from "../../model/outcome.ts";
 import type { Server, Servers } from "../../ports/server.ts";
 import type { Source } from "../copies.ts";
 import { launch, type Program, runToEnd } from "../program.ts";
@@ -17,6 +18,8 @@ export interface Scratch {
   readonly servers: Servers;
   /** Where programs are looked for. */
   readonly path: string;
+  /** How far CLONE is, every few seconds; both in bytes. */
+  readonly onCopying: (bytes: number, expected: number) => void;
 }
 
 /** What a volume was made with, and any server over it has to be started with. */
@@ -123,13 +126,18 @@ export async function withServer<T>(
   }
 }
 
+/** A session of root, which fails like any other connection. */
+export function enter(scratch: Scratch): Promise<Outcome<Server>> {
+  return scratch.servers.connect({
+    ...{ host: "scratch", port: 0, socket: socketOf(scratch), authority: null, attributes: {}, fresh: true },
+    credentials: { username: "root", password: "" },
+    ...{ connectTimeoutMs: 5_000, queryTimeoutMs: LONG_MS },
+  });
+}
+
 async function knock(scratch: Scratch, isOver: () => boolean, fate: Promise<string | null>): Promise<Server> {
   for (let waited = 0; waited < START_MS_MAX; waited += KNOCK_MS) {
-    const server = await scratch.servers.connect({
-      ...{ host: "scratch", port: 0, socket: socketOf(scratch), authority: null, attributes: {}, fresh: true },
-      credentials: { username: "root", password: "" },
-      ...{ connectTimeoutMs: 5_000, queryTimeoutMs: LONG_MS },
-    });
+    const server = await enter(scratch);
     if (server.ok) return server.value;
     if (isOver()) {
       const message = (await fate) ?? "mysqld ended as soon as it was started";

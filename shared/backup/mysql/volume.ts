@@ -5,8 +5,9 @@
  */
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { BrokenStream, orBreak } from "../../model/broken-stream.ts";
-import type { Row, Server } from "../../ports/server.ts";
+import type { Server } from "../../ports/server.ts";
 import type { Copy, Restored, Source, TableCounts } from "../copies.ts";
 import { type Bytes, unusable } from "../flow.ts";
 import { packFolder, unpackInto } from "../tar.ts";
@@ -14,6 +15,7 @@ import {
   authorityFile,
   dataFolder,
   emptyScratch,
+  enter,
   initialise,
   LONG_MS,
   type Scratch,
@@ -30,18 +32,10 @@ const CANNOT_RESTART = 3707;
 const DONOR = `SELECT @@GLOBAL.version AS version, @@GLOBAL.server_uuid AS uuid,
  @@GLOBAL.innodb_page_size AS page_size, @@GLOBAL.innodb_data_file_path AS data_file,
  @@GLOBAL.lower_case_table_names AS lower_case`;
-/** Whoever receives a copy must have the donor's plugins. */
-const PLUGINS = `SELECT PLUGIN_NAME AS name, PLUGIN_LIBRARY AS file FROM information_schema.plugins
- WHERE PLUGIN_STATUS = 'ACTIVE' AND PLUGIN_LIBRARY IS NOT NULL`;
-
-const PLUGIN = /^[A-Za-z0-9_]{1,64}$/;
-const LIBRARY = /^[A-Za-z0-9_.-]{1,128}$/;
-
 interface Donor {
   readonly version: string;
   readonly uuid: string;
   readonly shape: Shape;
-  readonly plugins: readonly string[];
 }
 
 /** What is in the folder beside the data, for whoever starts a server over it; also as an option file. */
@@ -77,11 +71,6 @@ async function readShape(scratch: Scratch): Promise<Shape> {
   return shapeOf((field) => values.get(SHAPE_OPTIONS[field][0]));
 }
 
-function pluginOf({ name, file }: Row): string {
-  if (!PLUGIN.test(name ?? "") || !LIBRARY.test(file ?? "")) throw unusable("a plugin of the source has an odd name");
-  return `--plugin-load-add=${name}=${file}`;
-}
-
 async function askDonor({ servers }: Scratch, source: Source): Promise<Donor> {
   const { host, port, username, password, authority } = source;
   const limits = { connectTimeoutMs: 10_000, queryTimeoutMs: 30_000 };
@@ -89,16 +78,10 @@ async function askDonor({ servers }: Scratch, source: Source): Promise<Donor> {
   const server = orBreak(await servers.connect(to));
   try {
     const [row] = orBreak(await server.query(DONOR));
-    const plugins = orBreak(await server.query(PLUGINS));
     if (row === undefined) throw unusable("the source says nothing of itself");
     const { version, uuid, page_size: pageSize, data_file: dataFile, lower_case: lowerCase } = row;
     const fields = { pageSize, dataFile, lowerCase };
-    return {
-      version: version ?? "",
-      uuid: uuid ?? "",
-      shape: shapeOf((field) => fields[field]),
-      plugins: plugins.filter(({ name }) => name !== "clone").map(pluginOf),
-    };
+    return { version: version ?? "", uuid: uuid ?? "", shape: shapeOf((field) => fields[field]) };
   } finally {
     await server.close();
   }
@@ -107,6 +90,21 @@ async function askDonor({ servers }: Scratch, source: Source): Promise<Donor> {
 async function authorityOptions(scratch: Scratch, source: Source): Promise<readonly string[]> {
   const file = await authorityFile(scratch, source);
   return file === null ? [] : [`--loose-clone-ssl-ca=${file}`];
+}
+
+const PROGRESS = `SELECT SUM(DATA) AS done, SUM(ESTIMATE) AS expected FROM performance_schema.clone_progress`;
+const TELL_MS = 5_000;
+
+/** Until the server or the session is gone; nothing depends on it. */
+async function tellProgress(scratch: Scratch): Promise<void> {
+  const server = await enter(scratch);
+  if (!server.ok) return;
+  for (;;) {
+    await sleep(TELL_MS, undefined, { ref: false });
+    const rows = await server.value.query(PROGRESS, [], { timeoutMs: TELL_MS });
+    if (!rows.ok) return;
+    scratch.onCopying(Number(rows.value[0]?.["done"] ?? 0), Number(rows.value[0]?.["expected"] ?? 0));
+  }
 }
 
 async function clone(server: Server, { host, port, username, password }: Source): Promise<void> {
@@ -150,12 +148,13 @@ export async function copyVolume<T>(
   use: (copy: Copy) => Promise<T>,
 ): Promise<T> {
   await emptyScratch(scratch);
-  const { version, uuid, shape, plugins } = await askDonor(scratch, source);
+  const { version, uuid, shape } = await askDonor(scratch, source);
   await initialise(scratch, shape);
-  const donors = [`--loose-clone-valid-donor-list=${source.host}:${source.port}`];
-  const loaded = ["--plugin-load-add=clone=mysql_clone.so", ...plugins];
-  const options = [...loaded, ...donors, ...(await authorityOptions(scratch, source))];
+  const donors = `--loose-clone-valid-donor-list=${source.host}:${source.port}`;
+  const trust = await authorityOptions(scratch, source);
+  const options = ["--plugin-load-add=clone=mysql_clone.so", donors, ...trust];
   await withServer(scratch, { shape, options }, async (server, ended) => {
+    void tellProgress(scratch);
     await clone(server, source);
     await ended;
   });

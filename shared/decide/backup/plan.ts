@@ -120,7 +120,12 @@ function started(name: string, { slot, attempt, method }: Wanted, source: number
   return { reason: "BackupStarted", message, key: `BackupStarted|${slot}|${attempt}`, passing: true };
 }
 
-function backupTask(situation: Situation, running: RunningBackup, spec: BackupSpec): JobTask {
+function backupTask(
+  situation: Situation,
+  { proving }: BackupMemory,
+  running: RunningBackup,
+  spec: BackupSpec,
+): JobTask {
   const { slot, attempt, method, asked, source } = running;
   const { store, databases, retention, timeZone } = spec;
   const named = method === "logical" ? databases : null;
@@ -137,6 +142,7 @@ function backupTask(situation: Situation, running: RunningBackup, spec: BackupSp
     authority: copied?.claim?.annotations[ANNOTATION.serverAuthority] ?? null,
     retention,
     timeZone,
+    keep: proving === null ? [] : [proving.slot],
   };
 }
 
@@ -219,7 +225,7 @@ function missingJobs(
   const tracks: Track[] = [];
   // What was seen is of what was under way then.
   if (running !== null && backup.kind === "absent") {
-    const task = backupTask(situation, running, spec);
+    const task = backupTask(situation, memory, running, spec);
     tracks.push([{ kind: "StartJob", name: backupJobName(name, running), task }]);
   }
   if (proving !== null && proof.kind === "absent") {

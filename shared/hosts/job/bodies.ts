@@ -6,9 +6,9 @@
 import { accountsSecretName, replicationKey } from "../../access/index.ts";
 import { ANNOTATION } from "../../annotations/keys.ts";
 import { NODE_ENVIRONMENT, NODE_FLAGS } from "../../backup/memory.ts";
+import type { JobTask } from "../../model/backup.ts";
 import type { EngineRules } from "../../model/engine.ts";
 import type { JobOrder } from "../../model/job-order.ts";
-import type { JobTask } from "../../model/backup.ts";
 import type { StatefulSet } from "../../model/kube.ts";
 import type { JobBodies } from "../../ports/jobs.ts";
 import { FOLDERS, ORDER_VARIABLE } from "./places.ts";
@@ -90,25 +90,53 @@ function databaseImage({ containers }: StatefulSet, { port, name }: EngineRules)
   return (serving ?? named ?? containers[0])?.image ?? "";
 }
 
+const mount = (name: keyof typeof FOLDERS, more: Json) => ({ name, mountPath: FOLDERS[name].path, ...more });
+
+function copyContainer(image: string): Json {
+  return {
+    ...{ name: "tools", image, resources: COPYING, securityContext: LOCKED },
+    command: [...program("/ordinal", "copy"), TOOLS],
+    volumeMounts: [{ name: "tools", mountPath: TOOLS }],
+  };
+}
+
+function jobContainer(task: JobTask, set: StatefulSet, rules: EngineRules): Json {
+  const order = JSON.stringify(orderOf(task, set, rules));
+  const env = Object.entries({ ...NODE_ENVIRONMENT, [ORDER_VARIABLE]: order });
+  return {
+    ...{ name: "job", image: databaseImage(set, rules), resources: RESOURCES, securityContext: LOCKED },
+    command: program(TOOLS, "job", NODE_FLAGS),
+    env: env.map(([name, value]) => ({ name, value })),
+    terminationMessagePolicy: "FallbackToLogsOnError",
+    volumeMounts: [
+      { name: "tools", mountPath: TOOLS, readOnly: true },
+      { name: "tmp", mountPath: "/tmp" },
+      mount("store", { readOnly: true }),
+      ...(task.kind === "proof" ? [] : [mount("account", { readOnly: true })]),
+      mount("scratch", {}),
+    ],
+  };
+}
+
+function securityOf({ pods }: StatefulSet): Json {
+  const user = pods.runAsUser ?? DATABASE_USER;
+  return {
+    ...{ runAsNonRoot: true, runAsUser: user, runAsGroup: user, fsGroup: user },
+    seccompProfile: { type: "RuntimeDefault" },
+  };
+}
+
 /** `image`: Ordinal's own, from which the program is copied. */
 export function createJobBodies(image: string, rules: EngineRules): JobBodies {
   return (task, set) => {
-    const user = set.pods.runAsUser ?? DATABASE_USER;
     const account = accountVolume(task, set);
-    const mount = (name: keyof typeof FOLDERS, more: Json = { readOnly: true }) => ({
-      ...{ name, mountPath: FOLDERS[name].path },
-      ...more,
-    });
     const pod = {
+      ...set.pods.placement,
       restartPolicy: "Never",
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: GRACE_SECONDS,
-      securityContext: {
-        ...{ runAsNonRoot: true, runAsUser: user, runAsGroup: user, fsGroup: user },
-        seccompProfile: { type: "RuntimeDefault" },
-      },
-      ...set.pods.placement,
+      securityContext: securityOf(set),
       volumes: [
         { name: "tools", emptyDir: { sizeLimit: "256Mi" } },
         { name: "tmp", emptyDir: { sizeLimit: "256Mi" } },
@@ -116,31 +144,8 @@ export function createJobBodies(image: string, rules: EngineRules): JobBodies {
         ...(account === null ? [] : [account]),
         scratchVolume(set),
       ],
-      initContainers: [
-        {
-          ...{ name: "tools", image, resources: COPYING, securityContext: LOCKED },
-          command: [...program("/ordinal", "copy"), TOOLS],
-          volumeMounts: [{ name: "tools", mountPath: TOOLS }],
-        },
-      ],
-      containers: [
-        {
-          ...{ name: "job", image: databaseImage(set, rules), resources: RESOURCES, securityContext: LOCKED },
-          command: program(TOOLS, "job", NODE_FLAGS),
-          env: Object.entries({
-            ...NODE_ENVIRONMENT,
-            [ORDER_VARIABLE]: JSON.stringify(orderOf(task, set, rules)),
-          }).map(([name, value]) => ({ name, value })),
-          terminationMessagePolicy: "FallbackToLogsOnError",
-          volumeMounts: [
-            { name: "tools", mountPath: TOOLS, readOnly: true },
-            { name: "tmp", mountPath: "/tmp" },
-            mount("store"),
-            ...(account === null ? [] : [mount("account")]),
-            mount("scratch", {}),
-          ],
-        },
-      ],
+      initContainers: [copyContainer(image)],
+      containers: [jobContainer(task, set, rules)],
     };
     const labels = {
       "app.kubernetes.io/managed-by": "ordinal",

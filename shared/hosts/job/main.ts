@@ -12,13 +12,13 @@ import { makeBackup } from "../../backup/make.ts";
 import { createMysqlCopies } from "../../backup/mysql/index.ts";
 import { proveBackup } from "../../backup/prove.ts";
 import { parseStore } from "../../backup/store.ts";
-import { stopOnSignals } from "./stopping.ts";
 import type { Work } from "../../backup/work.ts";
 import { mysql } from "../../engines/mysql/index.ts";
 import { type JobOrder, jobOrderSchema } from "../../model/job-order.ts";
 import { fail, type Outcome } from "../../model/outcome.ts";
 import { createLog, systemClock, systemIds } from "../local/platform.ts";
 import { FOLDERS, ORDER_VARIABLE, RESULT_VARIABLE } from "./places.ts";
+import { stopOnSignals } from "./stopping.ts";
 
 /** Kubernetes keeps 4096 bytes. */
 const LAST_WORDS_MAX = 1_000;
@@ -35,8 +35,13 @@ async function work(order: JobOrder, log: Work["log"], signal: AbortSignal): Pro
   if (!settings.ok) return settings;
   const servers = createServers({ pool: false });
   const store = createS3Store(settings.value);
-  const scratch = { folder: folderOf("scratch"), servers, path: process.env["PATH"] ?? "" };
-  const copies = createMysqlCopies(scratch, mysql.rules.positions);
+  const copies = createMysqlCopies(
+    {
+      ...{ folder: folderOf("scratch"), servers, path: process.env["PATH"] ?? "" },
+      onCopying: (bytes, bytesExpected) => log.info("copying", { bytes, bytesExpected }),
+    },
+    mysql.rules.positions,
+  );
   const { cluster, source, task } = order;
   const common = { cluster, settings: settings.value, store, copies, log, signal };
   const ours: Work = { ...common, clock: systemClock, ids: systemIds };

@@ -202,6 +202,14 @@ test("a backup that is complete lets go of what the rule does not keep", async (
   expect(catalogue.backups.map(({ slotMs }) => slotMs)).toEqual([Date.parse(slot)]);
 });
 
+test("what is being proven meanwhile is not let go of", async () => {
+  const store = memoryStore({ now });
+  await make(workOn(store));
+  const slot = "2026-11-23T03:00:30Z";
+  await make(workOn(store), { ...BACKUP_TASK, slot, retention: { kind: "count", count: 1 }, keep: [SLOT] });
+  expect((await bucketOf(store)).whole).toBe(2);
+});
+
 test("a pod that is told to end takes back what it has stored", async () => {
   const store = memoryStore();
   const stop = new AbortController();

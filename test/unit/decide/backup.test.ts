@@ -76,7 +76,7 @@ describe("a slot that is due", () => {
           kind: "backup",
           store: "backups",
           ...begun,
-          databases: null,
+          ...{ databases: null, authority: null, keep: [] },
           retention: BACKUP.retention,
           timeZone: "Europe/Berlin",
         },
@@ -172,6 +172,28 @@ describe("who is copied", () => {
     const decision = deciding(TONIGHT, fewer, state({ ...all, established }), idle);
     expect(codes(decision)).toContain("ScaleRefused");
     expect(jobs(decision)[0]?.task).toMatchObject({ source: 1 });
+  });
+
+  test("its Job is told to leave alone what is being proven meanwhile", () => {
+    const proving = { slot: "2026-11-23T02:00:00Z", begunAt: "2026-11-24T01:59:00Z" };
+    const decision = deciding(TONIGHT, remembering(memory({ proving })));
+    expect(jobs(decision).map(({ task }) => (task.kind === "backup" ? task.keep : []))).toContainEqual([
+      "2026-11-23T02:00:00Z",
+    ]);
+  });
+
+  test("its Job is told by which authority it knows that member", () => {
+    const pinned: Change = (before) => ({
+      ...before,
+      members: before.members.map((member) => ({
+        ...member,
+        claim: member.claim && {
+          ...member.claim,
+          annotations: { "ordinal.dev/server-authority": `PEM ${member.ordinal}` },
+        },
+      })),
+    });
+    expect(jobs(deciding(TONIGHT, pinned))[0]?.task).toMatchObject({ source: 2, authority: "PEM 2" });
   });
 
   test("the primary only where it is alone", () => {
