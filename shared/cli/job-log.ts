@@ -37,7 +37,7 @@ export function followLogs(where: readonly string[], nowMs: () => number): JobLo
     process.on("error", ended);
     process.on("close", ended);
     createInterface({ input: process.stdout }).on("line", (line) => {
-      begun.progress = parseProgress(line) ?? begun.progress;
+      begun.progress = parseProgress(line, begun.progress) ?? begun.progress;
     });
     return begun;
   }

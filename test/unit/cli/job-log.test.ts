@@ -30,7 +30,7 @@ function kubectl(script: string): void {
 }
 
 const line = (bytes: number): string =>
-  `{"message":"progress","bytes":${bytes},"bytesPerSecond":1,"bytesExpected":null,"secondsLeft":null}`;
+  `{"at":"2026-11-23T02:00:00.000Z","message":"progress","bytes":${bytes},"bytesPerSecond":1,"bytesExpected":null,"secondsLeft":null}`;
 const expectBytes = (of: JobLogs, job: typeof JOB, bytes: number) =>
   vi.waitFor(() => expect(of.progressOf(job)?.bytes).toBe(bytes), WAIT);
 
