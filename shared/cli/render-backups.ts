@@ -77,7 +77,7 @@ export function renderPruning(pruning: Pruning, { rule, timeZone }: Rule, { here
       ...[fateCell(fate), { text: reason }],
     ]),
     ...leftovers.map(({ slot, objects, fate, reason }): readonly Cell[] => [
-      ...[{ text: slot }, { text: since(slot, here) }, { text: `${objects} objects` }],
+      ...[{ text: slot }, { text: since(slot, here) }, { text: objects === 1 ? "1 object" : `${objects} objects` }],
       ...[fateCell(fate), { text: reason }],
     ]),
   ];

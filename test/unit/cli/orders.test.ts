@@ -237,7 +237,8 @@ describe("backup", () => {
     expect([waited.exitCode, waited.err.split(message)]).toEqual([3, [expect.any(String), expect.any(String)]]);
     const failed = { slot: SLOT, attempt: 5, at: SLOT, reason: "the store is full" };
     const lost: World = (set, spentMs) => (spentMs < 2_000 ? set : remembering(set, { failed, failures: 1 }));
-    const given = await verb(["backup", "mysql", "--wait"], lost, { before: storing });
+    const before = remembering(storing, {});
+    const given = await verb(["backup", "mysql", "--wait"], lost, { before });
     expect([given.exitCode, given.err]).toEqual([
       1,
       expect.stringContaining(`The backup of ${SLOT} failed: the store is full.`),
