@@ -1,7 +1,7 @@
 /** Reads what a store holds of a cluster's backups, all of it or not at all, and carries out deletions. */
 import { createHash } from "node:crypto";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
-import type { ObjectStore } from "../ports/object-store.ts";
+import type { ListPage, ObjectStore } from "../ports/object-store.ts";
 import { type Catalogue, catalogueOf, type Document, documentKeys, type Listed } from "./catalogue.ts";
 import { backupsFolder, clusterOfFolder, clustersFolder, type Place } from "./layout.ts";
 import { MANIFEST_BYTES_MAX } from "./manifest.ts";
@@ -14,7 +14,7 @@ async function listAll(store: ObjectStore, place: Place): Promise<Outcome<readon
   const listed: Listed[] = [];
   let after: string | null = null;
   do {
-    const page = await store.list({ prefix: backupsFolder(place), ...(after !== null && { after }) });
+    const page: Outcome<ListPage> = await store.list({ prefix: backupsFolder(place), ...(after !== null && { after }) });
     if (!page.ok) return page;
     listed.push(...page.value.objects);
     if (listed.length > OBJECTS_MAX) return fail("refused", "the folder of the backups holds too many objects");

@@ -5,7 +5,7 @@
  */
 import { BrokenStream, orBreak } from "../model/broken-stream.ts";
 import type { BackupTask } from "../model/job-order.ts";
-import { assert, type Outcome, succeed } from "../model/outcome.ts";
+import { assert, type Outcome } from "../model/outcome.ts";
 import { parseRecipient } from "./age-keys.ts";
 import type { Copy, Source, TableCounts } from "./copies.ts";
 import { type Bytes, outcomeOf, unusable } from "./flow.ts";

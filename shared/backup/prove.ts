@@ -5,7 +5,7 @@
  */
 import { BrokenStream, orBreak } from "../model/broken-stream.ts";
 import type { ProofTask } from "../model/job-order.ts";
-import { assert, type Outcome } from "../model/outcome.ts";
+import type { Outcome } from "../model/outcome.ts";
 import { type Identity, parseIdentity } from "./age-keys.ts";
 import type { Document } from "./catalogue.ts";
 import { type Restored, type TableCounts, tableCountsSchema } from "./copies.ts";

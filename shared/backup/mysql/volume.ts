@@ -32,6 +32,7 @@ const CANNOT_RESTART = 3707;
 const DONOR = `SELECT @@GLOBAL.version AS version, @@GLOBAL.server_uuid AS uuid,
  @@GLOBAL.innodb_page_size AS page_size, @@GLOBAL.innodb_data_file_path AS data_file,
  @@GLOBAL.lower_case_table_names AS lower_case`;
+
 interface Donor {
   readonly version: string;
   readonly uuid: string;
@@ -67,7 +68,12 @@ async function readShape(scratch: Scratch): Promise<Shape> {
   const text = await readFile(join(dataFolder(scratch), SHAPE_FILE), "utf8").catch((cause: unknown) => {
     throw unusable(`it has no file ${SHAPE_FILE}`, { cause });
   });
-  const values = new Map(text.split("\n").map((line) => line.split("=", 2) as [string, string?]));
+  const values = new Map(
+    text.split("\n").map((line) => {
+      const [name = "", given = ""] = line.split("=", 2);
+      return [name, given] as const;
+    }),
+  );
   return shapeOf((field) => values.get(SHAPE_OPTIONS[field][0]));
 }
 
