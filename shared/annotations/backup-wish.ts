@@ -8,6 +8,7 @@ import {
   type BackupMethod,
   type BackupSpec,
   PROOF_POLICIES,
+  parseSlot,
   type Retention,
 } from "../model/backup.ts";
 import type { StatefulSet } from "../model/kube.ts";
@@ -61,6 +62,14 @@ function retention(raw: string): Reading<Retention> {
   return { value: { kind: "calendar", days: of("d"), weeks: of("w"), months: of("m") } };
 }
 
+function slotToProve(raw: string): Reading<{ readonly slot: string | null }> {
+  if (raw === "true") return { value: { slot: null } };
+  const slot = parseSlot(raw);
+  return slot === null
+    ? { wanted: "set it to true, or to the slot of a backup such as 2026-11-23T03:00:00Z" }
+    : { value: { slot } };
+}
+
 const SETTINGS: readonly Key[] = [
   KEYS.backupSchedule,
   KEYS.backupTimezone,
@@ -70,6 +79,7 @@ const SETTINGS: readonly Key[] = [
   KEYS.backupDeadline,
   KEYS.backupProof,
   KEYS.backupNow,
+  KEYS.proveNow,
 ];
 
 /** Null when none are asked for, or when it cannot be read what is asked for; `reader` then holds the problems. */
@@ -85,10 +95,11 @@ export function readBackup(annotations: StatefulSet["annotations"], reader: Read
   const deadlineMs = read(KEYS.backupDeadline, BACKUP_DEFAULTS.deadlineMs, duration(MINUTE_MS));
   const proof = read(KEYS.backupProof, BACKUP_DEFAULTS.proof, (raw) => oneOf(raw, PROOF_POLICIES));
   const settled = problems.length === before;
-  // A request that cannot be read is not answered, and does not stop what goes on by the settings.
+  // Requests that cannot be read are not answered, and do not stop what goes on by the settings.
   const now = read(KEYS.backupNow, null, (raw) =>
     oneOf<"true" | BackupMethod>(raw, ["true", ...BACKUP_METHODS]),
   );
+  const proofRequested = read(KEYS.proveNow, null, slotToProve);
   if (!settled) return null;
   if (store === null) {
     const first = SETTINGS.find(({ key }) => annotations[key] !== undefined);
@@ -107,5 +118,6 @@ export function readBackup(annotations: StatefulSet["annotations"], reader: Read
     retention: kept,
     // `true`: by the method that is set.
     requested: now === "true" ? method : now,
+    proofRequested,
   };
 }

@@ -18,8 +18,12 @@ const REASON_MAX = 160;
 function bounded(memory: BackupMemory): BackupMemory {
   const cut = <T extends { readonly reason: string }>(one: T | null): T | null =>
     one === null ? null : { ...one, reason: oneLine(one.reason, REASON_MAX) };
-  const { retry, failed, unproven } = memory;
-  return { ...memory, retry: cut(retry), failed: cut(failed), unproven: cut(unproven) };
+  const { retry, failed, unproven, demanded } = memory;
+  const fault = demanded?.fault == null ? null : oneLine(demanded.fault, REASON_MAX);
+  return {
+    ...{ ...memory, retry: cut(retry), failed: cut(failed), unproven: cut(unproven) },
+    demanded: demanded && { ...demanded, fault },
+  };
 }
 
 /** The annotations that say it. A text above the limit is a programmer's error: nothing in it grows with use. */

@@ -29,6 +29,7 @@ export const ANNOTATION = {
   backupDeadline: "ordinal.dev/backup-deadline",
   backupProof: "ordinal.dev/backup-proof",
   backupNow: "ordinal.dev/backup-now",
+  proveNow: "ordinal.dev/prove-now",
   state: "ordinal.dev/state",
   history: "ordinal.dev/history",
   conditions: "ordinal.dev/conditions",
@@ -108,6 +109,7 @@ export const KEYS: Readonly<Record<Name, Key>> = {
   backupDeadline: wish("backupDeadline", "How late a backup may be begun, or begun anew after a failure."),
   backupProof: wish("backupProof", "Which backups are proven by restoring them."),
   backupNow: wish("backupNow", "One request: a backup is made at once."),
+  proveNow: wish("proveNow", "One request: a backup is proven at once."),
   state: kept("state", "StatefulSet", {
     bytesMax: 16 * KIB,
     meaning: "What Ordinal remembers, changed only by compare-and-swap.",

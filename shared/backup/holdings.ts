@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { ListPage, ObjectStore } from "../ports/object-store.ts";
 import { type Catalogue, catalogueOf, type Document, documentKeys, type Listed } from "./catalogue.ts";
-import { backupsFolder, type Place } from "./layout.ts";
+import { backupsFolder, clusterOfFolder, clustersFolder, type Place } from "./layout.ts";
 import { MANIFEST_BYTES_MAX } from "./manifest.ts";
 import type { Deletion } from "./retention.ts";
 
@@ -39,6 +39,26 @@ export async function readCatalogue(store: ObjectStore, place: Place): Promise<C
   return catalogueOf(place, { listing, documents });
 }
 
+/** The uids of all clusters that have a folder under this prefix. */
+export async function clustersIn(store: ObjectStore, prefix: string): Promise<Outcome<readonly string[]>> {
+  const uids: string[] = [];
+  let after: string | null = null;
+  do {
+    const wish = { prefix: clustersFolder(prefix), shallow: true, ...(after !== null && { after }) };
+    const page = await store.list(wish);
+    if (!page.ok) return page;
+    uids.push(...page.value.folders.flatMap((folder) => clusterOfFolder(prefix, folder) ?? []));
+    after = page.value.next;
+  } while (after !== null);
+  return succeed(uids);
+}
+
+/** What became of one deletion; of one that is not told, nobody knows. */
+export type Removal =
+  | { readonly kind: "deleted" }
+  /** All of it, or what of it is under a lock. */
+  | { readonly kind: "kept"; readonly why: string };
+
 export interface Pruned {
   readonly deleted: number;
   /** Held by the store under a lock. */
@@ -49,12 +69,18 @@ export interface Pruned {
 export async function carryOutDeletions(
   store: ObjectStore,
   deletions: readonly Deletion[],
+  onEnd: (deletion: Deletion, removal: Removal) => void = () => undefined,
 ): Promise<Outcome<Pruned>> {
   let [deleted, locked] = [0, 0];
-  for (const { keys, unless } of deletions) {
+  for (const deletion of deletions) {
+    const { keys, unless } = deletion;
+    let removal: Removal = { kind: "deleted" };
     if (unless !== null) {
       const found = await store.head(unless);
-      if (found.ok) continue;
+      if (found.ok) {
+        onEnd(deletion, { kind: "kept", why: "there is a manifest now" });
+        continue;
+      }
       if (found.failure.kind !== "gone") return found;
     }
     for (const key of keys) {
@@ -62,9 +88,11 @@ export async function carryOutDeletions(
       if (removed.ok) deleted += 1;
       else if (removed.failure.kind === "refused") {
         locked += 1;
+        removal = { kind: "kept", why: removed.failure.message };
         break;
       } else return removed;
     }
+    onEnd(deletion, removal);
   }
   return succeed({ deleted, locked });
 }

@@ -35,10 +35,21 @@ function slotOf(text: string): number | null {
   return Number.isNaN(slotMs) || slotName(slotMs) !== text ? null : slotMs;
 }
 
+/** Directly in it are the folders of all clusters that have backups there. */
+export function clustersFolder(prefix: string): string {
+  return prefix === "" ? "" : `${prefix}/`;
+}
+
+/** The cluster whose folder it is; null for every other folder. */
+export function clusterOfFolder(prefix: string, folder: string): string | null {
+  const uid = folder.slice(clustersFolder(prefix).length, -1);
+  return UID.test(uid) && folder === `${clustersFolder(prefix)}${uid}/` ? uid : null;
+}
+
 /** All keys of a cluster's backups begin with it. */
 export function backupsFolder({ prefix, clusterUid }: Place): string {
   assert(UID.test(clusterUid), "not the uid of an object");
-  return `${prefix === "" ? "" : `${prefix}/`}${clusterUid}/backups/`;
+  return `${clustersFolder(prefix)}${clusterUid}/backups/`;
 }
 
 export function manifestKey(place: Place, slotMs: number): string {

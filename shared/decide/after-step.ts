@@ -41,9 +41,13 @@ function factsAt(observed: Observed, ordinal: number): ServerFacts | null {
 /** Requests that were answered are no wishes any more. */
 function answeredSpec(spec: Spec, answered: readonly string[]): Spec {
   const moved = answered.includes(ANNOTATION.switchoverTo) ? { ...spec, switchoverTo: null } : spec;
-  return moved.backup !== null && answered.includes(ANNOTATION.backupNow)
-    ? { ...moved, backup: { ...moved.backup, requested: null } }
-    : moved;
+  if (moved.backup === null) return moved;
+  const backup = {
+    ...moved.backup,
+    ...(answered.includes(ANNOTATION.backupNow) && { requested: null }),
+    ...(answered.includes(ANNOTATION.proveNow) && { proofRequested: null }),
+  };
+  return { ...moved, backup };
 }
 
 /** Only the Jobs of what is under way are looked at. */
@@ -51,9 +55,11 @@ function jobsAfter({ backups, jobs }: Observed, { running, proving }: BackupMemo
   const before = backups.kind === "valid" ? backups.memory : null;
   const absent: JobObservation = { kind: "absent" };
   const sameBackup = running?.slot === before?.running?.slot && running?.attempt === before?.running?.attempt;
+  const was = before?.proving;
+  const sameProof = proving?.slot === was?.slot && proving?.begunAt === was?.begunAt;
   return {
     backup: sameBackup ? jobs.backup : absent,
-    proof: proving?.slot === before?.proving?.slot ? jobs.proof : absent,
+    proof: sameProof ? jobs.proof : absent,
   };
 }
 

@@ -35,6 +35,8 @@ export interface BackupSpec {
   readonly proof: (typeof PROOF_POLICIES)[number];
   /** One is asked for at once, by this method; answered once. */
   readonly requested: BackupMethod | null;
+  /** The backup of this slot is to be proven at once, null = the newest; answered once. */
+  readonly proofRequested: { readonly slot: string | null } | null;
 }
 
 export const BACKUPS_VERSION = 1;
@@ -69,6 +71,14 @@ export type JobTask =
     }
   | { readonly kind: "proof"; readonly store: string; readonly slot: string };
 
+/** A slot as people and annotations write it; null when it is none. */
+export function parseSlot(text: string): string | null {
+  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/.test(text)) return null;
+  const ms = Date.parse(text);
+  // A date that is none may be read as another one.
+  return Number.isNaN(ms) || new Date(ms).toISOString().replace(".000Z", "Z") !== text ? null : text;
+}
+
 /** A backup that was begun: by it the name of its Job is known. */
 const runningSchema = z.strictObject({
   slot: instant,
@@ -92,6 +102,9 @@ const retrySchema = z.strictObject({
 
 const lossSchema = z.strictObject({ slot: instant, attempt, at: instant, reason });
 
+/** A proof that was begun: by it the name of its Job is known, also when the same backup is proven again. */
+const provingSchema = z.strictObject({ slot: instant, begunAt: instant });
+
 export const backupMemorySchema = z.strictObject({
   v: z.literal(BACKUPS_VERSION),
   clusterUid: z.string().max(64),
@@ -110,13 +123,15 @@ export const backupMemorySchema = z.strictObject({
   /** Slots that were never begun since `last`. */
   missed: count,
   /** A backup that is being restored to see whether it can be. */
-  proving: z.strictObject({ slot: instant, begunAt: instant }).nullable(),
-  /** When a proof was begun last. */
+  proving: provingSchema.nullable(),
+  /** When a proof that nobody asked for was begun last. */
   provingAt: instant.nullable(),
   /** The newest backup that was restored and found whole. */
   proven: z.strictObject({ slot: instant, at: instant }).nullable(),
   /** The proof that failed last; null once a later one has succeeded. */
-  unproven: lossSchema.nullable(),
+  unproven: provingSchema.extend({ at: instant, reason }).nullable(),
+  /** The proof that a person asked for last, and how it ended; `fault` null = well. */
+  demanded: provingSchema.extend({ endedAt: instant.nullable(), fault: reason.nullable() }).nullable(),
 });
 
 export type BackupMemory = z.infer<typeof backupMemorySchema>;

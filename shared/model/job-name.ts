@@ -31,6 +31,7 @@ export function backupJobName(cluster: string, { slot, attempt }: { slot: string
   return named(cluster, `-backup-${stamp(slot)}-${attempt}`);
 }
 
-export function proofJobName(cluster: string, { slot }: { slot: string }): string {
-  return named(cluster, `-proof-${stamp(slot)}`);
+/** A backup may be proven again and again; each time is told by when it was begun. */
+export function proofJobName(cluster: string, { slot, begunAt }: { slot: string; begunAt: string }): string {
+  return named(cluster, `-proof-${stamp(slot)}-${stamp(begunAt)}`);
 }

@@ -185,7 +185,12 @@ const memory: fc.Arbitrary<BackupMemory> = fc.record({
   proving: fc.option(fc.record({ slot: instant, begunAt: instant })),
   provingAt: fc.option(instant),
   proven: fc.option(fc.record({ slot: instant, at: instant })),
-  unproven: fc.option(loss),
+  unproven: fc.option(fc.record({ slot: instant, begunAt: instant, at: instant, reason: text(200) })),
+  demanded: fc.option(
+    fc.record({
+      ...{ slot: instant, begunAt: instant, endedAt: fc.option(instant), fault: fc.option(text(200)) },
+    }),
+  ),
 });
 
 test("backups: within 4 KiB, readable, stable, and another cluster's are not believed", () => {
@@ -215,6 +220,7 @@ const request: fc.Arbitrary<RequestEntry> = fc
     fc.constantFrom<RequestEntry>(
       { ...rest, id: `scale-${id}`, kind: "scale", wish: { replicas: number } },
       { ...rest, id: `switchover-${id}`, kind: "switchover", wish: { to: `mysql-${number}` } },
+      { ...rest, id: `backup-${id}`, kind: "backup", wish: number % 2 === 0 ? {} : { method: "logical" } },
     ),
   );
 

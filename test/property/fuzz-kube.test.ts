@@ -18,7 +18,7 @@ import { createSimKube } from "../sim/kube/api-server.ts";
 import { HOSTILE, isName, pollution } from "../support/hostile.ts";
 import { inPieces, jsonInput, mutatedText } from "../support/mutations.ts";
 import { propertyRuns } from "../support/property-runs.ts";
-import { NO_SERVERS } from "../unit/cli/support.ts";
+import { NOWHERE } from "../unit/cli/support.ts";
 
 const RUNS = { numRuns: propertyRuns(2_000, 100_000) };
 const TIMEOUT_MS = 900_000;
@@ -261,6 +261,10 @@ test(
       "switchover",
       "pause",
       "resume",
+      "backup",
+      "backups",
+      "prove",
+      "prune",
       "mysql",
       "shop/mysql",
       "--replicas",
@@ -279,6 +283,11 @@ test(
       "1s",
       "--context",
       "--kubeconfig",
+      "--method",
+      "logical",
+      "--store",
+      "20261123T030000Z",
+      "--dry-run",
       "--help",
     ];
     const word = fc.oneof(
@@ -299,7 +308,7 @@ test(
           {
             ...{ out() {}, err() {}, colour: false },
             clock: { now: () => ticks() * 100, sleep: () => Promise.resolve() },
-            connect: () => ({ kube: sim.kube, servers: NO_SERVERS, namespace: "shop", close() {} }),
+            connect: () => ({ ...NOWHERE, kube: sim.kube, namespace: "shop", close() {} }),
           },
         );
         expect([0, 1, 2, 3]).toContain(code);

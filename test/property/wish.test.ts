@@ -42,6 +42,11 @@ function valid(key: string, value: string): boolean {
   if (key === ANNOTATION.backupMethod) return ["physical", "logical"].includes(value);
   if (key === ANNOTATION.backupProof) return ["daily", "each", "never"].includes(value);
   if (key === ANNOTATION.backupNow) return ["true", "physical", "logical"].includes(value);
+  if (key === ANNOTATION.proveNow) {
+    const ms = Date.parse(value);
+    const slot = Number.isNaN(ms) ? null : new Date(ms).toISOString().replace(".000Z", "Z");
+    return value === "true" || value === slot;
+  }
   if (key === ANNOTATION.backupDatabases) {
     const names = value.split(",");
     const plain = names.every((name) => /^[\w$-]+$/.test(name) && !name.startsWith("-") && name.length <= 64);
@@ -72,9 +77,13 @@ function isMixed(annotations: Annotations): boolean {
   return ANNOTATION.backupDatabases in annotations && ANNOTATION.backupStore in annotations && !logical;
 }
 
+function isOfBackups(key: string): boolean {
+  return key.startsWith("ordinal.dev/backup-") || key === ANNOTATION.proveNow;
+}
+
 /** Settings of backups that have nowhere to go. */
 function isHomeless(annotations: Annotations): boolean {
-  const some = Object.keys(annotations).some((key) => key.startsWith("ordinal.dev/backup-"));
+  const some = Object.keys(annotations).some((key) => isOfBackups(key));
   return some && !(ANNOTATION.backupStore in annotations);
 }
 
@@ -136,8 +145,9 @@ test("wish: never throws, and an invalid value is told, blocks, and is never in 
       const unknown = Object.keys(annotations).filter(
         (one) => one.startsWith("ordinal.dev/") && !userKeys.includes(one),
       );
-      const slips = wrong.map(([one]) => one).filter((one) => one.includes("/backup-"));
-      const settings = slips.filter((one) => one !== ANNOTATION.backupNow);
+      const slips = wrong.map(([one]) => one).filter(isOfBackups);
+      const requests: readonly string[] = [ANNOTATION.backupNow, ANNOTATION.proveNow];
+      const settings = slips.filter((one) => !requests.includes(one));
       const unfit = isMixed(annotations)
         ? settings.length === 0
         : slips.length === 0 && isHomeless(annotations);

@@ -30,6 +30,12 @@ const midnight = (world: World) => new Date(Math.floor(world.clock.now() / DAY_M
 const stampOf = (world: World) => midnight(world).slice(0, 19).replaceAll(/\D/g, "");
 const slotOf = (world: World) => midnight(world).replace(".000Z", "Z");
 
+/** Named by the slot, and by when it was begun. */
+async function proofOf(world: World): Promise<string> {
+  const names = await jobNames(world);
+  return names.findLast((name) => name.startsWith(`mysql-proof-${stampOf(world)}-`)) ?? "none";
+}
+
 test("a slot becomes a Job of the set, then a backup, then a proof, and the next slot comes", async () => {
   const world = await due();
   await world.settle();
@@ -44,7 +50,7 @@ test("a slot becomes a Job of the set, then a backup, then a proof, and the next
   end(world, backup, "Complete");
   await world.settle();
   expect(world.annotation("ordinal.dev/last-backup")).toBe(slot);
-  const proof = `mysql-proof-${stampOf(world)}`;
+  const proof = await proofOf(world);
   expect(await jobNames(world)).toEqual([backup, proof]);
   end(world, proof, "Complete");
   await world.settle();
@@ -111,7 +117,7 @@ test("a Job that vanishes while it runs is made again, under its name; one that 
   expect(await jobNames(world)).toEqual([backup]);
   end(world, backup, "Complete");
   await world.settle();
-  const proof = `mysql-proof-${stampOf(world)}`;
+  const proof = await proofOf(world);
   expect(await jobNames(world)).toEqual([backup, proof]);
   world.sim.drop("Job", { ...REF, name: backup });
   await world.clock.pass(60_000);
@@ -129,6 +135,27 @@ test("a request is answered once", async () => {
   expect(await jobNames(world)).toHaveLength(2);
   await world.settle();
   expect(await jobNames(world)).toHaveLength(2);
+});
+
+test("a backup is proven as often as somebody asks for it, each time anew", async () => {
+  const world = await due();
+  await world.settle();
+  end(world, `mysql-backup-${stampOf(world)}-1`, "Complete");
+  world.annotate({ "ordinal.dev/backup-proof": "never" });
+  await world.settle();
+  const proofs = new Set<string>();
+  for (const asked of ["true", slotOf(world)]) {
+    await world.clock.pass(5_000);
+    world.annotate({ "ordinal.dev/prove-now": asked });
+    await world.settle();
+    expect(world.annotation("ordinal.dev/prove-now")).toBeUndefined();
+    const proof = await proofOf(world);
+    proofs.add(proof);
+    end(world, proof, "Complete");
+    await world.settle();
+    expect(world.annotation("ordinal.dev/last-proven")).toBe(slotOf(world));
+  }
+  expect([...proofs].map((name) => name === "none")).toEqual([false, false]);
 });
 
 test("where Jobs cannot be read a dead primary is failed over all the same, and no second Job is made", async () => {

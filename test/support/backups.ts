@@ -17,6 +17,7 @@ export const BACKUP: BackupSpec = {
   deadlineMs: 6 * 3_600_000,
   proof: "daily",
   requested: null,
+  proofRequested: null,
 };
 
 export function asking(more: Partial<BackupSpec> = {}): Change {
@@ -32,6 +33,7 @@ export function memory(more: Partial<BackupMemory> = {}): BackupMemory {
     schedule: BACKUP.schedule,
     handled: slot,
     ...{ running: null, retry: null, failed: null, failures: 0, missed: 0, proving: null, unproven: null },
+    demanded: null,
     last: { slot, endedAt: "2026-11-23T02:04:00Z", method: "physical" },
     provingAt: "2026-11-23T02:05:00Z",
     proven: { slot, at: "2026-11-23T02:09:00Z" },

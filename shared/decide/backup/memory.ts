@@ -39,7 +39,7 @@ export function beginning(clusterUid: string, nowMs: number): BackupMemory {
   return {
     ...{ v: BACKUPS_VERSION, clusterUid, schedule: null, handled: slotText(nowMs) },
     ...{ running: null, retry: null, last: null, failed: null, failures: 0, missed: 0 },
-    ...{ proving: null, provingAt: null, proven: null, unproven: null },
+    ...{ proving: null, provingAt: null, proven: null, unproven: null, demanded: null },
   };
 }
 
@@ -92,8 +92,8 @@ function failedAttempt(
   };
 }
 
-function isLater(last: BackupMemory["last"], slot: string): boolean {
-  return last !== null && Date.parse(last.slot) > Date.parse(slot);
+function isLater(one: { readonly slot: string } | null, slot: string): boolean {
+  return one !== null && Date.parse(one.slot) > Date.parse(slot);
 }
 
 function completed(memory: BackupMemory, { slot, method }: RunningBackup, job: Job, nowMs: number): Told {
@@ -124,22 +124,37 @@ export function followBackup(memory: BackupMemory, scene: Scene): Told {
   return failedAttempt(memory, running, backup.job.failure ?? "", scene);
 }
 
+/** What a person asked for is noted with its end, whichever backup it was of. */
+function answeredProof(memory: BackupMemory, at: string, fault: string | null): BackupMemory {
+  const { proving, demanded } = memory;
+  const own = demanded?.slot === proving?.slot && demanded?.begunAt === proving?.begunAt;
+  const ended = { ...memory, proving: null };
+  return own && demanded !== null ? { ...ended, demanded: { ...demanded, endedAt: at, fault } } : ended;
+}
+
 export function followProof(memory: BackupMemory, { jobs, nowMs }: Scene): Told {
-  const { proving } = memory;
+  const { proving, proven, unproven } = memory;
   const { proof } = jobs;
   const ended = proof.kind === "found" && proof.job.result !== "active";
   if (proving === null || (proof.kind !== "taken" && !ended)) return { memory, happenings: [] };
-  const { slot } = proving;
+  const { slot, begunAt } = proving;
   const at = slotText(nowMs);
   if (proof.kind === "found" && proof.job.result === "succeeded") {
+    const message = `The backup of ${slot} was restored and found whole.`;
     return {
-      memory: { ...memory, proving: null, unproven: null, proven: { slot, at } },
-      happenings: [passing("BackupProven", `The backup of ${slot} was restored and found whole.`, slot)],
+      memory: {
+        ...answeredProof(memory, at, null),
+        // One that was asked for may be of an earlier backup: what is known of later ones stays.
+        unproven: isLater(unproven, slot) ? unproven : null,
+        proven: isLater(proven, slot) ? proven : { slot, at },
+      },
+      happenings: [passing("BackupProven", message, `${slot}|${begunAt}`)],
     };
   }
   const reason = proof.kind === "found" ? proof.job.failure || "its Job failed" : FOREIGN;
   // It is told as a condition, which is an Event of its own.
-  return { memory: { ...memory, proving: null, unproven: { slot, attempt: 1, at, reason } }, happenings: [] };
+  const ended = answeredProof(memory, at, reason);
+  return { memory: { ...ended, unproven: { slot, begunAt, at, reason } }, happenings: [] };
 }
 
 /** Beyond what clocks differ by. */

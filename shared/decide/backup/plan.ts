@@ -186,15 +186,30 @@ function unreadable(slot: string, { jobs }: Scene): readonly Problem[] {
 }
 
 /** The newest one, once: after a failure it is the turn of a newer one. `daily`: the first proof of a day is its only one. */
-function beginProof(memory: BackupMemory, spec: BackupSpec, nowMs: number): BackupMemory {
-  const { last, proving, provingAt, proven, unproven } = memory;
-  if (last === null || proving !== null || spec.proof === "never") return memory;
+function proofOfNewest(memory: BackupMemory, spec: BackupSpec, nowMs: number): BackupMemory {
+  const { last, provingAt, proven, unproven } = memory;
+  if (last === null || spec.proof === "never") return memory;
   if (last.slot === proven?.slot || last.slot === unproven?.slot) return memory;
   const { day } = calendarOf(spec.timeZone);
   const today = provingAt !== null && day(Date.parse(provingAt)) === day(nowMs);
   if (spec.proof === "daily" && today) return memory;
   const begunAt = slotText(nowMs);
   return { ...memory, proving: { slot: last.slot, begunAt }, provingAt: begunAt };
+}
+
+/** What a person asks for comes first, whatever was proven before; it is not the proof of the day. */
+function beginProof(
+  memory: BackupMemory,
+  spec: BackupSpec,
+  nowMs: number,
+): Pick<Begun, "memory" | "answered"> {
+  if (memory.proving !== null) return { memory, answered: [] };
+  const asked = spec.proofRequested;
+  const slot = asked === null ? null : (asked.slot ?? memory.last?.slot ?? null);
+  if (slot === null) return { memory: proofOfNewest(memory, spec, nowMs), answered: [] };
+  const proving = { slot, begunAt: slotText(nowMs) };
+  const demanded = { ...proving, endedAt: null, fault: null };
+  return { memory: { ...memory, proving, demanded }, answered: [ANNOTATION.proveNow] };
 }
 
 /** Jobs that the memory says to be under way and that are not there. */
@@ -253,14 +268,15 @@ export function planBackups(situation: Situation): BackupMove {
   const seen: Scene = ended ? { ...scene, jobs: { ...jobs, backup: { kind: "absent" } } } : scene;
   const begun = beginBackup(situation, followed.memory, seen, spec);
   const proofEnded = stored?.proving != null && begun.memory.proving === null;
-  const memory = beginProof(begun.memory, spec, nowMs);
+  const { memory, answered } = beginProof(begun.memory, spec, nowMs);
   const last: Scene = proofEnded ? { ...seen, jobs: { ...seen.jobs, proof: { kind: "absent" } } } : seen;
   const tracks = missingJobs(situation, memory, last, spec).filter(
     ([step]) => step?.kind !== "StartJob" || step.task.kind !== "backup" || begun.problems.length === 0,
   );
   const problems = [...backupProblems(set.name, memory, spec), ...begun.problems];
   const happenings = [...followed.happenings, ...begun.happenings];
-  return moved(stored, { ...begun, memory, problems, happenings }, tracks);
+  const all = [...begun.answered, ...answered];
+  return moved(stored, { memory, problems, happenings, answered: all }, tracks);
 }
 
 function moved(stored: BackupMemory | null, begun: Begun, tracks: readonly Track[]): BackupMove {

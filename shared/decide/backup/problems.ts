@@ -38,6 +38,10 @@ export function backupProblems(name: string, memory: BackupMemory, spec: BackupS
     const message = `Restoring the backup of ${unproven.slot} failed: ${shortened(unproven.reason)}; see the log of Job ${job}.`;
     problems.push(problem("ProofFailed", message));
   }
+  if (last === null && spec.proofRequested?.slot === null) {
+    const message = `A proof is asked for and no backup of ${name} is known yet: it waits for the next one; or name a slot in ordinal.dev/prove-now.`;
+    problems.push(problem("NeverProven", message));
+  }
   if (last !== null && proven === null && unproven === null && spec.proof !== "never") {
     const message = `No backup of ${name} was restored yet to see whether it can be; the next good one is.`;
     problems.push(problem("NeverProven", message));

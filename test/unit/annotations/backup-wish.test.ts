@@ -23,6 +23,7 @@ const DEFAULTS = {
   deadlineMs: 21_600_000,
   proof: "daily",
   requested: null,
+  proofRequested: null,
 };
 
 describe("what was asked for", () => {
@@ -46,6 +47,7 @@ describe("what was asked for", () => {
       [ANNOTATION.backupDeadline]: "90m",
       [ANNOTATION.backupProof]: "each",
       [ANNOTATION.backupNow]: "true",
+      [ANNOTATION.proveNow]: "2026-11-23T03:00:00Z",
     };
     expect(messages(all)).toEqual([]);
     expect(backupOf(all)).toEqual({
@@ -58,6 +60,7 @@ describe("what was asked for", () => {
       deadlineMs: 5_400_000,
       proof: "each",
       requested: "logical",
+      proofRequested: { slot: "2026-11-23T03:00:00Z" },
     });
   });
 
@@ -76,6 +79,21 @@ describe("what was asked for", () => {
     const requested = (text: string) => backupOf({ ...stored, [ANNOTATION.backupNow]: text })?.requested;
     expect(requested("true")).toBe("physical");
     expect(requested("logical")).toBe("logical");
+  });
+
+  test("a proof is of the newest backup or of that of a slot; no other instant is one", () => {
+    const asked = (text: string) => backupOf({ ...stored, [ANNOTATION.proveNow]: text })?.proofRequested;
+    expect(asked("true")).toEqual({ slot: null });
+    expect(asked("2026-11-23T03:00:00Z")).toEqual({ slot: "2026-11-23T03:00:00Z" });
+    for (const none of ["", "yes", "2026-11-23T03:00:00.5Z", "2026-02-30T03:00:00Z", "2026-11-23T03:00:00+01:00"]) {
+      expect(asked(none)).toBeNull();
+      expect(messages({ ...stored, [ANNOTATION.proveNow]: none })).toEqual([
+        expect.stringContaining("set it to true, or to the slot of a backup such as 2026-11-23T03:00:00Z."),
+      ]);
+    }
+    expect(messages({ ...cluster, [ANNOTATION.proveNow]: "true" })).toEqual([
+      expect.stringContaining("or remove ordinal.dev/prove-now."),
+    ]);
   });
 });
 

@@ -19,6 +19,7 @@ const memory: BackupMemory = {
   provingAt: null,
   proven: null,
   unproven: null,
+  demanded: null,
 };
 const raw = (of: BackupMemory): string => encodeBackups(of)[ANNOTATION.backups] ?? "";
 
@@ -65,4 +66,8 @@ test("a reason is cut and kept to one line", () => {
   const reason = read.kind === "valid" ? read.memory.failed?.reason : undefined;
   expect(reason).toHaveLength(160);
   expect(reason).toMatch(/^disk\\u000Afull x+…$/);
+  const { handled: begunAt } = memory;
+  const demanded = { slot: begunAt, begunAt, endedAt: begunAt, fault: failed.reason };
+  const asked = decodeBackups(raw({ ...memory, demanded }), "uid-1");
+  expect(asked.kind === "valid" && asked.memory.demanded?.fault).toBe(reason);
 });

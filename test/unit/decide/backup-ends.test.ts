@@ -85,7 +85,7 @@ describe("a backup under way", () => {
     expect(told(decision, "BackupCompleted")).toBe(
       `The physical backup of ${TONIGHT} is complete after 240 s.`,
     );
-    expect(jobs(decision).map(({ name }) => name)).toEqual(["mysql-proof-20261124020000"]);
+    expect(jobs(decision).map(({ name }) => name)).toEqual(["mysql-proof-20261124020000-20261124020500"]);
   });
 
   test("does not take the place of a later one that was asked for meanwhile", () => {
@@ -309,7 +309,7 @@ describe("a proof", () => {
     );
     expect(recorded(decision)).toMatchObject({ proving: null, proven: { slot: "2026-11-23T02:00:00Z" } });
     expect(sentence(decision, "ProofFailed")).toBe(
-      `Restoring the backup of ${TONIGHT} failed: table shop.orders differs; see the log of Job mysql-proof-20261124020000.`,
+      `Restoring the backup of ${TONIGHT} failed: table shop.orders differs; see the log of Job mysql-proof-20261124020000-20261124020000.`,
     );
     expect(proofs(decision)).toEqual([]);
   });
@@ -324,6 +324,64 @@ describe("a proof", () => {
     const lonely = [1, 2].map((ordinal) => onPod(ordinal, (pod) => ({ ...pod, ready: false })));
     const held = deciding("2026-11-24T02:05:00Z", both, jobless("backup"), ...lonely);
     expect(jobs(held).map(({ task }) => task.kind)).toEqual(["proof"]);
+  });
+});
+
+describe("a proof that is asked for", () => {
+  const NOW = "2026-11-24T10:00:00Z";
+  const OLD = "2026-11-20T02:00:00Z";
+  const demanding = (slot: string | null) => asking({ proof: "never", proofRequested: { slot } });
+  const proofs = (decision: Decision) => jobs(decision).filter(({ task }) => task.kind === "proof");
+  const done = memory({ handled: TONIGHT });
+
+  test("is of the newest or of a slot, whatever was proven before, and its annotation goes with the record", () => {
+    for (const [slot, of] of [
+      [null, "2026-11-23T02:00:00Z"],
+      [OLD, OLD],
+    ] as const) {
+      const decision = deciding(NOW, demanding(slot), remembering(done));
+      expect(proofs(decision).map(({ task }) => task)).toEqual([{ kind: "proof", store: "backups", slot: of }]);
+      const begun = { slot: of, begunAt: NOW };
+      expect(recorded(decision)).toMatchObject({
+        proving: begun,
+        demanded: { ...begun, endedAt: null, fault: null },
+        provingAt: done.provingAt,
+      });
+      expect(stepsOfKind(decision, "Record")[0]?.answered).toEqual([ANNOTATION.proveNow]);
+    }
+  });
+
+  test("of the same backup is another Job each time", () => {
+    const names = [NOW, "2026-11-24T11:00:00Z"].map((when) =>
+      proofs(deciding(when, demanding(OLD), remembering(done))).map(({ name }) => name),
+    );
+    expect(new Set(names.flat()).size).toBe(2);
+  });
+
+  test("waits for one that runs, and for a first backup, and says so", () => {
+    const proving = { slot: TONIGHT, begunAt: TONIGHT };
+    const busy = deciding(NOW, demanding(OLD), remembering({ ...done, proving }), proofJob("active"));
+    expect(stepsOf(busy)).toEqual([]);
+    const none = deciding(NOW, demanding(null), remembering({ ...done, last: null, proven: null }));
+    expect(stepsOfKind(none, "Record").flatMap(({ answered }) => answered)).toEqual([]);
+    expect(sentence(none, "NeverProven")).toContain("it waits for the next one; or name a slot");
+  });
+
+  test("leaves what is known of later backups as it is, and notes its own end", () => {
+    const proving = { slot: OLD, begunAt: "2026-11-24T09:00:00Z" };
+    const demanded = { ...proving, endedAt: null, fault: null };
+    const unproven = { slot: TONIGHT, begunAt: TONIGHT, at: TONIGHT, reason: "x" };
+    const before = remembering({ ...done, proving, demanded, unproven });
+    const well = deciding(NOW, asking({ proof: "never" }), before, proofJob("succeeded"));
+    expect(recorded(well)).toMatchObject({
+      ...{ proving: null, proven: done.proven, unproven },
+      demanded: { ...proving, endedAt: NOW, fault: null },
+    });
+    const ill = deciding(NOW, asking({ proof: "never" }), before, proofJob({ failed: "a part is missing" }));
+    expect(recorded(ill)).toMatchObject({
+      ...{ proven: done.proven, unproven: { ...proving, at: NOW, reason: "a part is missing" } },
+      demanded: { ...proving, endedAt: NOW, fault: "a part is missing" },
+    });
   });
 });
 

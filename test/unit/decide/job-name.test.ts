@@ -11,7 +11,8 @@ test("of cluster, slot and attempt", () => {
     "mysql-backup-20261123030000-1",
   );
   expect(backupJobName("mysql", { slot, attempt: 2 })).toBe("mysql-backup-20261123030000-2");
-  expect(proofJobName("mysql", { slot })).toBe("mysql-proof-20261123030000");
+  const begunAt = "2026-11-23T03:05:00Z";
+  expect(proofJobName("mysql", { slot, begunAt })).toBe("mysql-proof-20261123030000-20261123030500");
 });
 
 test("of 63 characters at most, told apart by a digest where they are cut", () => {
@@ -33,7 +34,8 @@ test("labels without dots, whatever the cluster's name", () => {
   ];
   const made = names.flatMap((name) => [
     backupJobName(name, { slot, attempt: 5 }),
-    proofJobName(name, { slot }),
+    proofJobName(name, { slot, begunAt: slot }),
+    proofJobName(name, { slot, begunAt: "2026-11-24T03:00:00Z" }),
   ]);
   for (const name of made) expect(name).toMatch(label);
   expect(new Set(made).size).toBe(made.length);
