@@ -27,12 +27,7 @@ const MYSQL_ID = 999;
 const podSchema = z.looseObject({
   status: z.looseObject({
     phase: z.string().default("Pending"),
-    containerStatuses: z
-      .array(
-        z.looseObject({ ready: z.boolean(), restartCount: z.number(), state: z.record(z.string(), z.unknown()) }),
-      )
-      .default([]),
-    initContainerStatuses: z.array(z.looseObject({ state: z.record(z.string(), z.unknown()) })).default([]),
+    containerStatuses: z.array(z.looseObject({ ready: z.boolean() })).default([]),
   }),
 });
 type Pod = z.infer<typeof podSchema>;
