@@ -93,14 +93,11 @@ export function backupAnswer(
 }
 
 /** `slot` null: of the newest backup. */
-export function proofAnswer(
-  slot: string | null,
-  { at, stands }: Asked,
-  set: StatefulSet,
-): RequestAnswer {
+export function proofAnswer(slot: string | null, { at, stands }: Asked, set: StatefulSet): RequestAnswer {
   if (stands) return waiting(set, "NeverProven");
   const demanded = memoryOf(set)?.demanded ?? null;
-  const isMeant = demanded !== null && isSince(demanded.begunAt, at) && (slot ?? demanded.slot) === demanded.slot;
+  const isMeant =
+    demanded !== null && isSince(demanded.begunAt, at) && (slot ?? demanded.slot) === demanded.slot;
   if (!isMeant) return WITHDRAWN;
   if (demanded.endedAt === null) {
     return answer("accepted", `The backup of ${demanded.slot} is being restored to see whether it can be.`);

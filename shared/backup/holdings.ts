@@ -14,10 +14,14 @@ async function listAll(store: ObjectStore, place: Place): Promise<Outcome<readon
   const listed: Listed[] = [];
   let after: string | null = null;
   do {
-    const page: Outcome<ListPage> = await store.list({ prefix: backupsFolder(place), ...(after !== null && { after }) });
+    const page: Outcome<ListPage> = await store.list({
+      prefix: backupsFolder(place),
+      ...(after !== null && { after }),
+    });
     if (!page.ok) return page;
     listed.push(...page.value.objects);
-    if (listed.length > OBJECTS_MAX) return fail("refused", "the folder of the backups holds too many objects");
+    if (listed.length > OBJECTS_MAX)
+      return fail("refused", "the folder of the backups holds too many objects");
     after = page.value.next;
   } while (after !== null);
   return succeed(listed);

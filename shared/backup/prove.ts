@@ -30,7 +30,8 @@ export async function proveBackup(work: Work, task: ProofTask): Promise<Outcome<
     const key = manifestKey(placeOf(work), standing.slotMs);
     const document = await patiently(patienceOf(work), () => readDocument(store, key));
     const read = decodeManifest(document.text, standing);
-    if (read.kind === "unusable") throw unusable(`The manifest of the backup of ${task.slot} is no use: ${read.why}.`);
+    if (read.kind === "unusable")
+      throw unusable(`The manifest of the backup of ${task.slot} is no use: ${read.why}.`);
     const identity = identityFor(work, read.value);
     const checked = await outcomeOf(() => restoreAndCheck(work, read.value, identity));
     if (!checked.ok && checked.failure.kind !== "refused") throw new BrokenStream(checked.failure);

@@ -53,7 +53,8 @@ export function progressOf({ clock, log }: Work, expected: number | null): (byte
   const meter = createMeter(clock, ({ bytes, bytesPerSecond }) => {
     if (clock.now() - toldAt < TELL_MS) return;
     toldAt = clock.now();
-    const left = expected === null || bytesPerSecond === 0 ? null : Math.max(0, expected - bytes) / bytesPerSecond;
+    const left =
+      expected === null || bytesPerSecond === 0 ? null : Math.max(0, expected - bytes) / bytesPerSecond;
     const secondsLeft = left === null ? null : Math.round(left);
     log.info("progress", { bytes, bytesPerSecond, bytesExpected: expected, secondsLeft });
   });

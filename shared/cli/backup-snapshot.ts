@@ -26,11 +26,16 @@ function next(spec: BackupSpec | null, memory: BackupMemory | null): string | nu
   return slotMs === null ? null : slotText(slotMs);
 }
 
-function lost(one: { readonly slot: string; readonly at: string; readonly reason: string } | null): ClusterBackups["failed"] {
+function lost(
+  one: { readonly slot: string; readonly at: string; readonly reason: string } | null,
+): ClusterBackups["failed"] {
   return one && { slot: one.slot, at: one.at, reason: oneLine(one.reason, REASON_MAX) };
 }
 
-function remembered(name: string, memory: BackupMemory): Omit<ClusterBackups, "store" | "schedule" | "timeZone" | "nextSlot"> {
+function remembered(
+  name: string,
+  memory: BackupMemory,
+): Omit<ClusterBackups, "store" | "schedule" | "timeZone" | "nextSlot"> {
   const { running, last, proving, proven, failures, missed, failed, unproven } = memory;
   return {
     ...{ last, proving, proven, failures, missed },

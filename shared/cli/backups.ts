@@ -16,7 +16,7 @@ import { memoryOf, slotText } from "./backup-snapshot.ts";
 import { API_VERSION, type BackupList, type Fate, type ListedBackup, type Pruning } from "./documents.ts";
 import { readCluster } from "./read.ts";
 import { renderBackups, renderPruning } from "./render-backups.ts";
-import { type Found, fromHere, type Opened, openStore, readOne, readAll, whereOf } from "./stores.ts";
+import { type Found, fromHere, type Opened, openStore, readAll, readOne, whereOf } from "./stores.ts";
 import { type Answer, type Ask, failed, notACluster, print } from "./verbs.ts";
 
 const TEXT_MAX = 200;
@@ -43,7 +43,11 @@ function listed(clusterUid: string, backup: Backup): ListedBackup {
   };
 }
 
-function listOf(opened: Opened, found: readonly Found[], isMeant: (one: ListedBackup) => boolean): BackupList {
+function listOf(
+  opened: Opened,
+  found: readonly Found[],
+  isMeant: (one: ListedBackup) => boolean,
+): BackupList {
   const items = found.flatMap(({ clusterUid, catalogue }) =>
     catalogue.backups.map((backup) => listed(clusterUid, backup)),
   );
@@ -121,7 +125,11 @@ export async function backups(ask: Ask, ref: ClusterRef, secret: string | null):
     const own = await readOne(opened, set.uid);
     const { backups: all, gap } = own.catalogue;
     if (gap !== null && all.length === 0) return failed(fromHere(gap));
-    return shown(ask, listOf(opened, [own], () => true), false);
+    return shown(
+      ask,
+      listOf(opened, [own], () => true),
+      false,
+    );
   });
 }
 
@@ -136,7 +144,10 @@ interface Outlook {
 
 const UNKNOWN = "the store failed before or while it was deleted";
 
-function fateOf(deletion: Deletion, fates: Fates | null): { readonly fate: Fate; readonly why: string | null } {
+function fateOf(
+  deletion: Deletion,
+  fates: Fates | null,
+): { readonly fate: Fate; readonly why: string | null } {
   if (fates === null) return { fate: "delete", why: null };
   const removal = fates.get(deletion);
   if (removal === undefined) return { fate: "failed", why: UNKNOWN };
@@ -191,7 +202,9 @@ export async function prune(ask: Ask, ref: ClusterRef, dryRun: boolean): Promise
     const fates = new Map<Deletion, Removal>();
     const pruned = dryRun
       ? null
-      : await carryOutDeletions(opened.objects, plan.deletions, (deletion, removal) => fates.set(deletion, removal));
+      : await carryOutDeletions(opened.objects, plan.deletions, (deletion, removal) =>
+          fates.set(deletion, removal),
+        );
     const isManifest = ({ slotMs, keys }: Deletion) => keys[0] === manifestKey(place, slotMs);
     const document: Pruning = {
       ...{ apiVersion: API_VERSION, kind: "Pruning", ...ref, where: whereOf(opened.store), dryRun },

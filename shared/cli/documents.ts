@@ -42,7 +42,14 @@ const backupsSchema = z.strictObject({
   /** The first that is not done with; it lies in the past while it is due. */
   nextSlot: slot.nullable(),
   running: z
-    .strictObject({ slot, attempt: count, method, asked: z.string(), source: z.string(), begunAt: z.string() })
+    .strictObject({
+      slot,
+      attempt: count,
+      method,
+      asked: z.string(),
+      source: z.string(),
+      begunAt: z.string(),
+    })
     .nullable(),
   last: z.strictObject({ slot, method, endedAt: z.string() }).nullable(),
   proving: z.strictObject({ slot, begunAt: z.string() }).nullable(),

@@ -28,7 +28,17 @@ export function followLogs(where: readonly string[], nowMs: () => number): JobLo
   let following: Following | null = null;
 
   function begin({ namespace, name }: ObjectRef, progress: Progress | null): Following {
-    const what = ["logs", `job/${name}`, "--container", "job", "--namespace", namespace, "--follow", "--tail", "20"];
+    const what = [
+      "logs",
+      `job/${name}`,
+      "--container",
+      "job",
+      "--namespace",
+      namespace,
+      "--follow",
+      "--tail",
+      "20",
+    ];
     const process = spawn("kubectl", [...what, ...where], { stdio: ["ignore", "pipe", "ignore"] });
     const begun: Following = { key: `${namespace}/${name}`, process, endedAtMs: null, progress };
     const ended = (): void => {

@@ -6,7 +6,7 @@ import { afterAllOf, proofAnswer } from "../annotations/backup-answers.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import { answerOf, wishAnnotation } from "../annotations/requests.ts";
 import { oneLine } from "../annotations/text.ts";
-import type { Changes } from "../model/changes.ts";
+import { type Changes, withChanges } from "../model/changes.ts";
 import type { ClusterRef } from "../model/cluster.ts";
 import { backupJobName, proofJobName } from "../model/job-name.ts";
 import type { StatefulSet } from "../model/kube.ts";
@@ -33,7 +33,7 @@ interface Order {
   /** From the cluster as it is before. Null = there is nothing to wait for. */
   readonly answer: ((before: StatefulSet) => (set: StatefulSet) => RequestAnswer) | null;
   /** What would refuse it can be told beforehand, from the annotations alone. */
-  readonly isPlain?: true;
+  readonly isPlain?: boolean;
   /** Name of the Job that works on it now. */
   readonly job?: (set: StatefulSet) => string | null;
 }
@@ -89,7 +89,7 @@ export function request(
       const entry = entryOf(wish, wish.kind === "backup" ? afterAllOf(before) : now);
       return (set) => answerOf(entry, set);
     },
-    ...(wish.kind === "backup" && { isPlain: true as const, job: backupJob }),
+    ...(wish.kind === "backup" && { isPlain: true, job: backupJob }),
   };
   return carryOut(ask, ref, order, waiting);
 }
@@ -126,8 +126,8 @@ export function pause(ask: Ask, ref: ClusterRef, on: boolean): Promise<Answer> {
 
 function refusalOf({ annotations, answer, isPlain = false }: Order, set: StatefulSet): string | null {
   if (!isPlain || answer === null) return null;
-  const wished = { ...set.annotations, ...annotations } as StatefulSet["annotations"];
-  const { status, message } = answer(set)({ ...set, annotations: wished });
+  const wished = { ...set, annotations: withChanges(set.annotations, annotations) };
+  const { status, message } = answer(set)(wished);
   return status === "refused" ? (message ?? "It would be refused.") : null;
 }
 
@@ -189,7 +189,12 @@ function teller({ clock, say, overwrite }: Waiting): { tell(news: News): void; e
   };
 }
 
-async function follow(ask: Ask, ref: ClusterRef, { answer, job }: Followed, waiting: Waiting): Promise<Answer> {
+async function follow(
+  ask: Ask,
+  ref: ClusterRef,
+  { answer, job }: Followed,
+  waiting: Waiting,
+): Promise<Answer> {
   const { clock, timeoutMs } = waiting;
   const beganMs = clock.now();
   const { tell, end } = teller(waiting);

@@ -221,7 +221,8 @@ function slotOf(text: string): string {
       ? text
       : `${date.replace(/(\d{4})(\d\d)(\d\d)/, "$1-$2-$3")}T${time.replace(/(\d\d)(\d\d)(\d\d)/, "$1:$2:$3")}Z`;
   const slot = parseSlot(written);
-  if (slot === null) throw new WrongUseError(`${quote(text)} is no slot: write it like 2026-11-23T03:00:00Z.`);
+  if (slot === null)
+    throw new WrongUseError(`${quote(text)} is no slot: write it like 2026-11-23T03:00:00Z.`);
   return slot;
 }
 
@@ -251,7 +252,9 @@ function addBackups(program: Command, terminal: Terminal, ended: Ended): void {
   withOptions(program.command("backups"), ["json", "yaml"])
     .description("the backups of a cluster, or all that a store holds, as the store says")
     .argument("[name]", NAME)
-    .addOption(new Option("--store <secret>", "Secret of a store; without it, the cluster's").argParser(secretName))
+    .addOption(
+      new Option("--store <secret>", "Secret of a store; without it, the cluster's").argParser(secretName),
+    )
     .action(async (name: string | undefined, options: Options & { readonly store?: string }) => {
       const { store: secret } = options;
       if (name === undefined && secret === undefined) {

@@ -77,10 +77,15 @@ export function renderPruning(pruning: Pruning, { rule, timeZone }: Rule, { here
       ...[fateCell(fate), { text: reason }],
     ]),
     ...leftovers.map(({ slot, objects, fate, reason }): readonly Cell[] => [
-      ...[{ text: slot }, { text: since(slot, here) }, { text: objects === 1 ? "1 object" : `${objects} objects` }],
+      ...[
+        { text: slot },
+        { text: since(slot, here) },
+        { text: objects === 1 ? "1 object" : `${objects} objects` },
+      ],
       ...[fateCell(fate), { text: reason }],
     ]),
   ];
-  const listed = rows.length === 0 ? "" : `\n${table(["SLOT", "AGE", "SIZE", "FATE", "REASON"], rows, paint)}`;
+  const listed =
+    rows.length === 0 ? "" : `\n${table(["SLOT", "AGE", "SIZE", "FATE", "REASON"], rows, paint)}`;
   return `${head}\n${listed}${dryRun ? "\nNothing was changed. Without --dry-run it is done.\n" : ""}`;
 }

@@ -105,7 +105,9 @@ function troubles(cluster: Cluster, here: Here): readonly string[] {
 /** A schedule counts from the pass that sees it first. */
 function next({ nextSlot, schedule }: ClusterBackups, here: Here): string {
   if (schedule === null) return "none is scheduled";
-  return nextSlot === null ? "the next is not known yet" : `the next is of ${nextSlot} (${awayFrom(nextSlot, here)})`;
+  return nextSlot === null
+    ? "the next is not known yet"
+    : `the next is of ${nextSlot} (${awayFrom(nextSlot, here)})`;
 }
 
 /** Nothing where there are no backups and none are asked for. */
@@ -117,16 +119,24 @@ function backupLines({ backups }: Cluster, here: Here): readonly string[] {
     ...(missed > 0 ? [`${missed} missed since`] : []),
   ];
   const facts = [
-    last === null ? "there is none yet" : `the last is of ${last.slot} (${awayFrom(last.slot, here)}, ${last.method})`,
+    last === null
+      ? "there is none yet"
+      : `the last is of ${last.slot} (${awayFrom(last.slot, here)}, ${last.method})`,
     ...lost,
-    proven === null ? "none is proven" : `the last proven is of ${proven.slot} (proven ${awayFrom(proven.at, here)})`,
+    proven === null
+      ? "none is proven"
+      : `the last proven is of ${proven.slot} (proven ${awayFrom(proven.at, here)})`,
     next(backups, here),
   ];
   const work = [
     ...(running === null
       ? []
-      : [`The ${running.method} backup of ${running.slot} is taken from ${running.source} for ${since(running.begunAt, here)}.`]),
-    ...(proving === null ? [] : [`The backup of ${proving.slot} is being proven for ${since(proving.begunAt, here)}.`]),
+      : [
+          `The ${running.method} backup of ${running.slot} is taken from ${running.source} for ${since(running.begunAt, here)}.`,
+        ]),
+    ...(proving === null
+      ? []
+      : [`The backup of ${proving.slot} is being proven for ${since(proving.begunAt, here)}.`]),
   ];
   return [`Backups: ${facts.join(", ")}.`, ...work];
 }

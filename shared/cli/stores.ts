@@ -23,7 +23,10 @@ export async function openStore(ask: Ask, ref: ObjectRef): Promise<Outcome<Opene
   if (!secret.ok) {
     const { kind } = secret.failure;
     if (kind !== "gone") return secret;
-    return fail("refused", `There is no Secret ${ref.name} in namespace ${ref.namespace}: name that of a store.`);
+    return fail(
+      "refused",
+      `There is no Secret ${ref.name} in namespace ${ref.namespace}: name that of a store.`,
+    );
   }
   const store = parseStore(ref.name, secret.value.values);
   return store.ok ? succeed({ store: store.value, objects: ask.openStore(store.value) }) : store;

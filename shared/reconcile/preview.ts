@@ -75,7 +75,8 @@ function specOf(asked: Asked, { backup }: Spec): Partial<Spec> {
 
 /** The annotation that says the same, where one is written. */
 function annotationOf(asked: Asked): Readonly<Record<string, string>> {
-  if (!("wish" in asked)) return asked.kind === "prove" ? { [ANNOTATION.proveNow]: asked.slot ?? "true" } : {};
+  if (!("wish" in asked))
+    return asked.kind === "prove" ? { [ANNOTATION.proveNow]: asked.slot ?? "true" } : {};
   const { key, value } = wishAnnotation(asked);
   return { [key]: value };
 }

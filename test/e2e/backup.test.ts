@@ -17,7 +17,13 @@ const access = testCluster();
 const image = access?.image ?? null;
 const s3 = process.env[s3Variable];
 const reason =
-  access === null ? noClusterReason : image === null ? noImageReason : s3 === undefined ? `${s3Variable} is not set` : null;
+  access === null
+    ? noClusterReason
+    : image === null
+      ? noImageReason
+      : s3 === undefined
+        ? `${s3Variable} is not set`
+        : null;
 const JOBS = join(import.meta.dirname, "../../infra/kustomize/backups/jobs.yaml");
 
 const accessSchema = z.looseObject({
@@ -53,7 +59,9 @@ function openVolumes(apiServer: number | null): () => void {
 describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${reason})`}`, () => {
   let scene: Scene;
   const values = {
-    ...accessSchema.parse(JSON.parse(s3 ?? '{"endpoint":"","region":"","bucket":"","accessKeyId":"","secretAccessKey":""}')),
+    ...accessSchema.parse(
+      JSON.parse(s3 ?? '{"endpoint":"","region":"","bucket":"","accessKeyId":"","secretAccessKey":""}'),
+    ),
     ...{ prefix: "e2e", allowInternal: "true" },
   };
   const closing = openVolumes(access?.apiServer ?? null);
@@ -87,21 +95,32 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
     return read;
   }
 
-  test.each(["physical", "logical"])("a %s one is made on demand, from a replica, and proven", async (method) => {
-    const before = (await scene.world()).annotations["ordinal.dev/last-backup"];
-    await scene.annotate("ordinal.dev/backup-store=backups", "ordinal.dev/backup-proof=each", `ordinal.dev/backup-now=${method}`);
-    const made = await scene.until(`a ${method} backup`, ({ annotations }) => {
-      const last = annotations["ordinal.dev/last-backup"];
-      return last !== undefined && last !== before && annotations["ordinal.dev/last-proven"] === last;
-    });
-    const slotMs = Date.parse(made.annotations["ordinal.dev/last-backup"] ?? "");
-    const { backups, gap } = await catalogue();
-    const backup = backups.find((one) => one.slotMs === slotMs);
-    expect([gap, backup?.soundness, backup?.manifest?.method]).toEqual([null, { kind: "complete" }, method]);
-    expect(backup?.proof?.fault).toBeNull();
-    const [primary] = await scene.ask(0, "SELECT @@GLOBAL.server_uuid");
-    expect(backup?.manifest?.serverUuid).not.toBe(primary);
-  });
+  test.each(["physical", "logical"])(
+    "a %s one is made on demand, from a replica, and proven",
+    async (method) => {
+      const before = (await scene.world()).annotations["ordinal.dev/last-backup"];
+      await scene.annotate(
+        "ordinal.dev/backup-store=backups",
+        "ordinal.dev/backup-proof=each",
+        `ordinal.dev/backup-now=${method}`,
+      );
+      const made = await scene.until(`a ${method} backup`, ({ annotations }) => {
+        const last = annotations["ordinal.dev/last-backup"];
+        return last !== undefined && last !== before && annotations["ordinal.dev/last-proven"] === last;
+      });
+      const slotMs = Date.parse(made.annotations["ordinal.dev/last-backup"] ?? "");
+      const { backups, gap } = await catalogue();
+      const backup = backups.find((one) => one.slotMs === slotMs);
+      expect([gap, backup?.soundness, backup?.manifest?.method]).toEqual([
+        null,
+        { kind: "complete" },
+        method,
+      ]);
+      expect(backup?.proof?.fault).toBeNull();
+      const [primary] = await scene.ask(0, "SELECT @@GLOBAL.server_uuid");
+      expect(backup?.manifest?.serverUuid).not.toBe(primary);
+    },
+  );
 
   test("its Jobs are taken where Pod Security is at its strictest", async () => {
     const { items } = jobListSchema.parse(JSON.parse(await scene.kubectl("get", "jobs", "--output=json")));
@@ -109,11 +128,21 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
     const label = "pod-security.kubernetes.io/enforce=restricted";
     await scene.cluster.kubectl(["label", "namespace", scene.ref.namespace, "--overwrite", label]);
     for (const { metadata, spec } of items) {
-      const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: `${metadata.name}-dry` }, spec: spec.template.spec };
+      const pod = {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: `${metadata.name}-dry` },
+        spec: spec.template.spec,
+      };
       const args = ["--namespace", scene.ref.namespace, "create", "--dry-run=server", "--filename=-"];
       expect(await scene.cluster.kubectl(args, JSON.stringify(pod))).toContain("created (server dry run)");
     }
-    await scene.cluster.kubectl(["label", "namespace", scene.ref.namespace, "pod-security.kubernetes.io/enforce-"]);
+    await scene.cluster.kubectl([
+      "label",
+      "namespace",
+      scene.ref.namespace,
+      "pod-security.kubernetes.io/enforce-",
+    ]);
   });
 
   test("a store that does not know its key is told of in its own words", async () => {
@@ -128,7 +157,10 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
   test("it took the rights that are shipped for it", async ({ skip }) => {
     if (access?.auditLog == null) return skip("there is no audit log");
     const { used, refused } = await rightsSeen(access.auditLog, scene, "ordinal");
-    expect(used.filter((right) => right.endsWith("jobs.batch"))).toEqual(["create jobs.batch", "get jobs.batch"]);
+    expect(used.filter((right) => right.endsWith("jobs.batch"))).toEqual([
+      "create jobs.batch",
+      "get jobs.batch",
+    ]);
     expect(refused).toEqual([]);
   });
 });

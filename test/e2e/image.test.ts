@@ -107,7 +107,9 @@ describe.skipIf(reason !== null)(`Ordinal's image${reason === null ? "" : ` (ski
     await until("host", "Ready", ({ status }) => status.containerStatuses.some(({ ready }) => ready));
     const { events, requests } = await loadFunctions(SOURCE_FOLDER);
     const log = await kubectl(["logs", "host"]);
-    expect(log).toContain(`serving functions="${[...events, ...requests].map(({ name }) => name).join(" ")}"`);
+    expect(log).toContain(
+      `serving functions="${[...events, ...requests].map(({ name }) => name).join(" ")}"`,
+    );
     expect(log).not.toContain(" WARN ");
     const stoppedAt = performance.now();
     await kubectl(["delete", "pod", "host", "--wait=true"]);

@@ -71,7 +71,13 @@ const OBJECTS: Readonly<Record<Kind, object>> = {
     metadata,
     status: {
       conditions: [
-        { type: "Failed", status: "True", reason: "r", message: "m", lastTransitionTime: "2026-11-23T03:00:00Z" },
+        {
+          type: "Failed",
+          status: "True",
+          reason: "r",
+          message: "m",
+          lastTransitionTime: "2026-11-23T03:00:00Z",
+        },
       ],
     },
   },

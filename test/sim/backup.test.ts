@@ -79,13 +79,19 @@ test("a failed attempt is made again after a minute, by another Job", async () =
 /** As a container leaves them, beside the Job that they are of. */
 function lastWords(world: World, job: string, message: string): void {
   const labels = { "batch.kubernetes.io/job-name": job };
-  world.sim.put("Pod", { ...REF, name: `${job}-x7k2p` }, {
-    metadata: { labels },
-    status: {
-      phase: "Failed",
-      containerStatuses: [{ name: "job", restartCount: 0, state: { terminated: { exitCode: 1, message } } }],
+  world.sim.put(
+    "Pod",
+    { ...REF, name: `${job}-x7k2p` },
+    {
+      metadata: { labels },
+      status: {
+        phase: "Failed",
+        containerStatuses: [
+          { name: "job", restartCount: 0, state: { terminated: { exitCode: 1, message } } },
+        ],
+      },
     },
-  });
+  );
 }
 
 test("a slot that is given up says why in the last words of its Job, whatever stands in them", async () => {

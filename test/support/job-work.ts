@@ -15,7 +15,13 @@ export const CLUSTER = { namespace: "shop", name: "mysql", uid: "6f0c1c5e-52e5-4
 export const SLOT = "2026-11-23T03:00:00Z";
 export const SOURCE = { host: "mysql-1", port: 3306, username: "u", password: "p", authority: null };
 const POSITION = "00000000-0000-0000-0000-000000000000:1-100";
-const COUNTS: TableCounts = { v: 1, tables: [["shop", "orders", 7], ["shop", "people", 3]] };
+const COUNTS: TableCounts = {
+  v: 1,
+  tables: [
+    ["shop", "orders", 7],
+    ["shop", "people", 3],
+  ],
+};
 
 export const BACKUP_TASK: BackupTask = {
   ...{ kind: "backup", store: "backups", slot: SLOT, attempt: 1, method: "physical", databases: null },
@@ -24,7 +30,13 @@ export const BACKUP_TASK: BackupTask = {
 export const PROOF_TASK: ProofTask = { kind: "proof", store: "backups", slot: SLOT };
 
 export const SETTINGS: Store = {
-  ...{ name: "backups", endpoint: new URL("https://s3.example.com"), region: "eu", bucket: "b", prefix: "team" },
+  ...{
+    name: "backups",
+    endpoint: new URL("https://s3.example.com"),
+    region: "eu",
+    bucket: "b",
+    prefix: "team",
+  },
   ...{ key: { kind: "iam" }, caBundle: null, checksum: "sha256", allowInternal: false },
   ...{ ageRecipients: [], ageIdentity: null },
 };

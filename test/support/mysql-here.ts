@@ -3,7 +3,16 @@
  * folder for PATH, and a server to be copied.
  */
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cached, hashOf } from "../../infra/local/build.ts";
@@ -17,7 +26,8 @@ import { waitFor } from "./wait.ts";
 
 /** Why it cannot be had here, or null. */
 export function whyNoMysqlHere(): string | null {
-  if (process.platform !== "linux" || process.getuid?.() !== 0) return "the packages are unpacked as root on Linux";
+  if (process.platform !== "linux" || process.getuid?.() !== 0)
+    return "the packages are unpacked as root on Linux";
   return findProgram("debootstrap") === undefined ? "debootstrap is missing" : null;
 }
 
@@ -25,11 +35,21 @@ const WANTED = ["usr/sbin/mysqld", "usr/bin/mysql", "usr/bin/mysqldump", "usr/li
 
 /** A program of the image, run by the image's own loader with the image's own libraries. */
 function script(root: string, program: string, options: readonly string[]): string {
-  const libraries = join(root, "usr/lib", readdirSync(join(root, "usr/lib")).find((name) => name.endsWith("-linux-gnu")) ?? "");
+  const libraries = join(
+    root,
+    "usr/lib",
+    readdirSync(join(root, "usr/lib")).find((name) => name.endsWith("-linux-gnu")) ?? "",
+  );
   const loader = readdirSync(libraries).find((name) => /^ld-linux.*\.so\.\d+$/.test(name)) ?? "";
   const command = [join(libraries, loader), "--library-path", libraries, join(root, program)];
   // Which option file is read, and that none is, has to be said first.
-  return ["#!/bin/sh", "first=$1", "shift", `exec ${[...command, '"$first"', ...options, '"$@"'].join(" ")}`, ""].join("\n");
+  return [
+    "#!/bin/sh",
+    "first=$1",
+    "shift",
+    `exec ${[...command, '"$first"', ...options, '"$@"'].join(" ")}`,
+    "",
+  ].join("\n");
 }
 
 /** A folder with mysqld, mysql and mysqldump. */
@@ -38,13 +58,22 @@ export async function mysqlPrograms(): Promise<string> {
   const entry = `mysql-here-${hashOf([import.meta.filename], [readFileSync(join(base, "version"), "utf8")])}`;
   const folder = await cached(entry, async (scratch) => {
     const paths = WANTED.map((path) => `./${path}`);
-    await run("tar", ["--extract", `--file=${join(base, "layer.tar")}`, `--directory=${scratch}`, "--wildcards", ...paths]);
+    await run("tar", [
+      "--extract",
+      `--file=${join(base, "layer.tar")}`,
+      `--directory=${scratch}`,
+      "--wildcards",
+      ...paths,
+    ]);
   });
   const bin = mkdtempSync(join(tmpdir(), "ordinal-mysql-"));
   process.once("exit", () => rmSync(bin, { recursive: true, force: true }));
   const options = [
     ...["--user=root", `--basedir=${folder}/usr`, `--plugin-dir=${folder}/usr/lib/mysql/plugin`],
-    ...[`--lc-messages-dir=${folder}/usr/share/mysql`, `--character-sets-dir=${folder}/usr/share/mysql/charsets`],
+    ...[
+      `--lc-messages-dir=${folder}/usr/share/mysql`,
+      `--character-sets-dir=${folder}/usr/share/mysql/charsets`,
+    ],
   ];
   const scripts = {
     mysqld: script(folder, "usr/sbin/mysqld", options),

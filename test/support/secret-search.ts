@@ -75,10 +75,12 @@ const KNOWN_TO_ALL: ReadonlySet<string> = new Set([
 /** From the list of a namespace's Secrets as the API server prints it. */
 export function secretsIn(json: string): readonly NamedSecret[] {
   return secretsSchema.parse(JSON.parse(json)).items.flatMap(({ metadata, data }) =>
-    Object.entries(data).filter(([key]) => !KNOWN_TO_ALL.has(key)).map(([key, value]) => ({
-      name: `${key} of Secret ${metadata.name}`,
-      value: Buffer.from(value, "base64").toString("utf8"),
-    })),
+    Object.entries(data)
+      .filter(([key]) => !KNOWN_TO_ALL.has(key))
+      .map(([key, value]) => ({
+        name: `${key} of Secret ${metadata.name}`,
+        value: Buffer.from(value, "base64").toString("utf8"),
+      })),
   );
 }
 

@@ -32,12 +32,15 @@ const value = (text: string) => `"${text.replaceAll("\\", "\\\\").replaceAll('"'
 /** For our eyes only, and never in arguments, which everybody on the machine can read. */
 async function optionFile(scratch: Scratch, source: Source): Promise<string> {
   const { host, port, username, password } = source;
-  const control = /[\0-\x1f\x7f]/;
-  if (control.test(username + password)) throw unusable("the account's name or password holds a control character");
+  const control = /\p{Cc}/u;
+  if (control.test(username + password))
+    throw unusable("the account's name or password holds a control character");
   const lines = [`host=${value(host)}`, `port=${port}`, "protocol=tcp"];
   lines.push(`user=${value(username)}`, `password=${value(password)}`);
   const authority = await authorityFile(scratch, source);
-  lines.push(...(authority === null ? ["ssl-mode=REQUIRED"] : ["ssl-mode=VERIFY_CA", `ssl-ca=${value(authority)}`]));
+  lines.push(
+    ...(authority === null ? ["ssl-mode=REQUIRED"] : ["ssl-mode=VERIFY_CA", `ssl-ca=${value(authority)}`]),
+  );
   const file = join(scratch.folder, "client.cnf");
   await writeFile(file, ["[client]", ...lines, ""].join("\n"), { mode: 0o600 });
   return file;
@@ -51,7 +54,8 @@ async function* noting(source: Bytes, note: (position: string) => void): Bytes {
       head = Buffer.concat([head, chunk]);
       const found = POSITION.exec(head.toString("latin1"))?.[1];
       if (found !== undefined) note(found.replaceAll(/\s/g, ""));
-      if (found === undefined && head.length > HEAD_BYTES_MAX) throw unusable("the dump does not say its position");
+      if (found === undefined && head.length > HEAD_BYTES_MAX)
+        throw unusable("the dump does not say its position");
       if (found !== undefined) head = null;
     }
     yield chunk;
@@ -107,7 +111,10 @@ export async function restoreDatabases(
   return await withServer(scratch, { shape: null, options: [] }, async (server) => {
     const args = ["--no-defaults", `--socket=${socketOf(scratch)}`, "--user=root", "--binary-mode"];
     // What is imported may change root's password; this session stays root's.
-    await feed({ program: "mysql", args: [...args, "--max-allowed-packet=1G"], env: { PATH: scratch.path } }, stream);
+    await feed(
+      { program: "mysql", args: [...args, "--max-allowed-packet=1G"], env: { PATH: scratch.path } },
+      stream,
+    );
     const [row] = orBreak(await server.query("SELECT @@GLOBAL.gtid_executed AS position"));
     return {
       astray: astray((row?.["position"] ?? "").replaceAll(/\s/g, "")),

@@ -47,9 +47,9 @@ const SHAPE_OPTIONS = {
   lowerCase: ["lower_case_table_names", /^[012]$/],
 } as const satisfies Readonly<Record<keyof Shape, readonly [string, RegExp]>>;
 
-function shapeOf(valueOf: (field: keyof Shape) => string | null | undefined): Shape {
+function shapeOf(given: (field: keyof Shape) => string | null | undefined): Shape {
   const checked = (field: keyof Shape): string => {
-    const value = valueOf(field) ?? "";
+    const value = given(field) ?? "";
     const [name, form] = SHAPE_OPTIONS[field];
     if (!form.test(value)) throw unusable(`${name} is not as it should be`);
     return value;
@@ -80,7 +80,15 @@ async function readShape(scratch: Scratch): Promise<Shape> {
 async function askDonor({ servers }: Scratch, source: Source): Promise<Donor> {
   const { host, port, username, password, authority } = source;
   const limits = { connectTimeoutMs: 10_000, queryTimeoutMs: 30_000 };
-  const to = { host, port, credentials: { username, password }, authority, attributes: {}, fresh: true, ...limits };
+  const to = {
+    host,
+    port,
+    credentials: { username, password },
+    authority,
+    attributes: {},
+    fresh: true,
+    ...limits,
+  };
   const server = orBreak(await servers.connect(to));
   try {
     const [row] = orBreak(await server.query(DONOR));
@@ -120,7 +128,10 @@ async function clone(server: Server, { host, port, username, password }: Source)
     { timeoutMs: LONG_MS },
   );
   if (copied.ok || copied.failure.code === CANNOT_RESTART) return;
-  throw new BrokenStream({ ...copied.failure, message: `copying the source failed: ${copied.failure.message}` });
+  throw new BrokenStream({
+    ...copied.failure,
+    message: `copying the source failed: ${copied.failure.message}`,
+  });
 }
 
 /** Who a server is, keys, and files that belong to a running one. */
@@ -164,11 +175,15 @@ export async function copyVolume<T>(
     await clone(server, source);
     await ended;
   });
-  const content = await withServer(scratch, { shape, options: UNGUARDED }, async (server): Promise<Content> => {
-    await onlyInnodb(server);
-    orBreak(await server.query("RESET REPLICA ALL"));
-    return { position: await executed(server), counts: await countRows(server) };
-  });
+  const content = await withServer(
+    scratch,
+    { shape, options: UNGUARDED },
+    async (server): Promise<Content> => {
+      await onlyInnodb(server);
+      orBreak(await server.query("RESET REPLICA ALL"));
+      return { position: await executed(server), counts: await countRows(server) };
+    },
+  );
   await strip(scratch);
   await writeFile(join(dataFolder(scratch), SHAPE_FILE), shapeText(shape));
   return await use({

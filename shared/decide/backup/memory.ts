@@ -135,8 +135,8 @@ function answeredProof(memory: BackupMemory, at: string, fault: string | null): 
 export function followProof(memory: BackupMemory, { jobs, nowMs }: Scene): Told {
   const { proving, proven, unproven } = memory;
   const { proof } = jobs;
-  const ended = proof.kind === "found" && proof.job.result !== "active";
-  if (proving === null || (proof.kind !== "taken" && !ended)) return { memory, happenings: [] };
+  const over = proof.kind === "taken" || (proof.kind === "found" && proof.job.result !== "active");
+  if (proving === null || !over) return { memory, happenings: [] };
   const { slot, begunAt } = proving;
   const at = slotText(nowMs);
   if (proof.kind === "found" && proof.job.result === "succeeded") {

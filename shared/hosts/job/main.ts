@@ -48,7 +48,8 @@ async function work(order: JobOrder, log: Work["log"], signal: AbortSignal): Pro
   try {
     if (task.kind === "proof") return await proveBackup(ours, task);
     const { username = source?.username ?? "root", password = "" } = secretIn(folderOf("account"));
-    if (source === null || password === "") return fail("refused", "The Job has no account for the server to copy.");
+    if (source === null || password === "")
+      return fail("refused", "The Job has no account for the server to copy.");
     const { host, port } = source;
     return await makeBackup(ours, task, { host, port, username, password, authority: task.authority });
   } finally {

@@ -88,6 +88,13 @@ describe("pods", () => {
     );
   });
 
+  test("the last words of a container are kept once it has ended", () => {
+    const said = (state: object) =>
+      KINDS.Pod.schema.parse({ metadata, status: containers({ state }) }).containers[0]?.said;
+    expect(said({ terminated: { exitCode: 1, message: "no room" } })).toBe("no room");
+    expect(said({ running: {} })).toBeUndefined();
+  });
+
   function containers(status: object): unknown {
     return { containerStatuses: [{ name: "main", restartCount: 0, ...status }] };
   }
@@ -191,15 +198,11 @@ test("what else a pod beside those of a set needs is read from it", () => {
     storage: { request: "5Gi", className: "fast" },
     placement: { tolerations: [{ key: "db" }] },
   });
-  const asRoot = { ...spec, template: { spec: { containers: [{ name: "m" }], securityContext: { runAsUser: 0 } } } };
+  const asRoot = {
+    ...spec,
+    template: { spec: { containers: [{ name: "m" }], securityContext: { runAsUser: 0 } } },
+  };
   expect(KINDS.StatefulSet.schema.parse({ metadata, spec: asRoot }).pods.runAsUser).toBeNull();
-});
-
-test("the last words of a container are kept once it has ended", () => {
-  const said = (state: object) =>
-    KINDS.Pod.schema.parse({ metadata, status: containers({ state }) }).containers[0]?.said;
-  expect(said({ terminated: { exitCode: 1, message: "no room" } })).toBe("no room");
-  expect(said({ running: {} })).toBeUndefined();
 });
 
 test("only what the model needs is kept", () => {

@@ -13,7 +13,10 @@ const AT = "2026-11-23T10:00:00.000Z";
 const SLOT = "2026-11-23T10:00:03Z";
 const BEFORE = "2026-11-23T02:00:00Z";
 
-function setOf(more: Partial<BackupMemory> | null, others: Readonly<Record<string, string>> = {}): StatefulSet {
+function setOf(
+  more: Partial<BackupMemory> | null,
+  others: Readonly<Record<string, string>> = {},
+): StatefulSet {
   const remembered = more === null ? {} : encodeBackups({ ...memory(), clusterUid: "uid-1", ...more });
   return setWith({
     [ANNOTATION.engine]: "mysql",
@@ -24,12 +27,9 @@ function setOf(more: Partial<BackupMemory> | null, others: Readonly<Record<strin
   });
 }
 
-const running = {
-  ...{ slot: SLOT, attempt: 1, method: "physical", asked: "request", source: 2, begunAt: SLOT },
-} as const;
-const retry = {
-  ...{ slot: SLOT, attempt: 3, method: "physical", asked: "request", notBefore: SLOT, reason: "it was killed" },
-} as const;
+const physical = { slot: SLOT, method: "physical", asked: "request" } as const;
+const running = { ...physical, attempt: 1, source: 2, begunAt: SLOT };
+const retry = { ...physical, attempt: 3, notBefore: SLOT, reason: "it was killed" };
 const last = { slot: SLOT, endedAt: SLOT, method: "physical" } as const;
 const failed = { slot: SLOT, attempt: 5, at: SLOT, reason: "the store is full" };
 
@@ -39,9 +39,19 @@ describe("a backup whose annotation is gone", () => {
 
   test.each<[string, Partial<BackupMemory> | null, string, string]>([
     ["is being made", { running }, "accepted", `The physical backup of ${SLOT} is taken from mysql-2.`],
-    ["is tried again", { retry }, "accepted", `Attempt 2 of the backup of ${SLOT} failed: it was killed; it is tried again.`],
+    [
+      "is tried again",
+      { retry },
+      "accepted",
+      `Attempt 2 of the backup of ${SLOT} failed: it was killed; it is tried again.`,
+    ],
     ["is complete", { last }, "done", `The physical backup of ${SLOT} is complete.`],
-    ["is complete, and a later one failed", { last, failed }, "done", `The physical backup of ${SLOT} is complete.`],
+    [
+      "is complete, and a later one failed",
+      { last, failed },
+      "done",
+      `The physical backup of ${SLOT} is complete.`,
+    ],
     ["was given up", { failed }, "failed", `The backup of ${SLOT} failed: the store is full.`],
     ["was withdrawn", {}, "superseded", "It was withdrawn, or what is remembered of it was lost."],
     ["is not remembered", null, "superseded", "It was withdrawn, or what is remembered of it was lost."],
@@ -111,7 +121,11 @@ describe("a proof whose annotation is gone", () => {
       `Restoring the backup of ${BEFORE} failed: a part is missing.`,
     ],
     ["superseded", null, "It was withdrawn, or what is remembered of it was lost."],
-    ["superseded", { ...demanded, begunAt: BEFORE }, "It was withdrawn, or what is remembered of it was lost."],
+    [
+      "superseded",
+      { ...demanded, begunAt: BEFORE },
+      "It was withdrawn, or what is remembered of it was lost.",
+    ],
   ])("%s: %o", (status, of, message) => {
     expect(gone(of)).toEqual({ status, message });
   });

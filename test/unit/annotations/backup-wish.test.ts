@@ -85,7 +85,13 @@ describe("what was asked for", () => {
     const asked = (text: string) => backupOf({ ...stored, [ANNOTATION.proveNow]: text })?.proofRequested;
     expect(asked("true")).toEqual({ slot: null });
     expect(asked("2026-11-23T03:00:00Z")).toEqual({ slot: "2026-11-23T03:00:00Z" });
-    for (const none of ["", "yes", "2026-11-23T03:00:00.5Z", "2026-02-30T03:00:00Z", "2026-11-23T03:00:00+01:00"]) {
+    for (const none of [
+      "",
+      "yes",
+      "2026-11-23T03:00:00.5Z",
+      "2026-02-30T03:00:00Z",
+      "2026-11-23T03:00:00+01:00",
+    ]) {
       expect(asked(none)).toBeNull();
       expect(messages({ ...stored, [ANNOTATION.proveNow]: none })).toEqual([
         expect.stringContaining("set it to true, or to the slot of a backup such as 2026-11-23T03:00:00Z."),

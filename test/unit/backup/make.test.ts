@@ -1,7 +1,7 @@
 /** One backup from copy to manifest: it is there as a whole or not at all, wherever it is ended and whoever else is at it. */
 import { describe, expect, test } from "vitest";
-import { makeBackup } from "../../../shared/backup/make.ts";
 import { manifestKey } from "../../../shared/backup/layout.ts";
+import { makeBackup } from "../../../shared/backup/make.ts";
 import { proveBackup } from "../../../shared/backup/prove.ts";
 import type { Work } from "../../../shared/backup/work.ts";
 import type { Failure } from "../../../shared/model/outcome.ts";
@@ -39,7 +39,9 @@ test("a physical backup is its slices, the rows of its tables and a manifest tha
     asked: { how: "schedule", by: null },
   });
   const names = manifest?.parts.map(({ name }) => name) ?? [];
-  expect(names.slice(0, -1)).toEqual([1, 2, 3].map((number) => expect.stringMatching(`^data-\\w+\\.tar\\.000${number}\\.zst$`)));
+  expect(names.slice(0, -1)).toEqual(
+    [1, 2, 3].map((number) => expect.stringMatching(`^data-\\w+\\.tar\\.000${number}\\.zst$`)),
+  );
   expect(names.at(-1)).toBe(manifest?.checksums);
 });
 
@@ -221,7 +223,10 @@ test("a pod that is told to end takes back what it has stored", async () => {
     },
   };
   const made = await make(workOn(watched, { signal: stop.signal }));
-  expect(made).toMatchObject({ ok: false, failure: { kind: "transient", message: "its pod was told to end" } });
+  expect(made).toMatchObject({
+    ok: false,
+    failure: { kind: "transient", message: "its pod was told to end" },
+  });
   expect([store.objects.size, (await bucketOf(store)).uploads]).toEqual([0, 0]);
 });
 

@@ -1,7 +1,7 @@
 /** The proof of a backup: whatever is wrong with it is found and named, and what is no fault of its is not written down. */
 import { expect, test } from "vitest";
-import { makeBackup } from "../../../shared/backup/make.ts";
 import { manifestKey, proofKey } from "../../../shared/backup/layout.ts";
+import { makeBackup } from "../../../shared/backup/make.ts";
 import { proveBackup } from "../../../shared/backup/prove.ts";
 import type { Work } from "../../../shared/backup/work.ts";
 import type { Failure } from "../../../shared/model/outcome.ts";
@@ -39,11 +39,13 @@ async function verdict(store: MemoryStore, work: Work) {
 test("what comes back is what was copied, and the proof says how much of it was looked at", async () => {
   const { store, copies, work } = await madeBackup();
   const { said, proof } = await verdict(store, work);
-  expect(said).toBe(
-    `The backup of ${SLOT} was restored and found whole: 40000 bytes, 2 tables, 10 rows.`,
-  );
+  expect(said).toBe(`The backup of ${SLOT} was restored and found whole: 40000 bytes, 2 tables, 10 rows.`);
   expect(copies.restored?.equals(copies.plain)).toBe(true);
-  expect(proof).toMatchObject({ fault: null, slot: SLOT, checked: [{ what: "bytes", count: 40_000 }, {}, {}] });
+  expect(proof).toMatchObject({
+    fault: null,
+    slot: SLOT,
+    checked: [{ what: "bytes", count: 40_000 }, {}, {}],
+  });
 });
 
 function parts(store: MemoryStore): readonly string[] {
@@ -100,11 +102,32 @@ test("objects that were cut off, are missing, or are in each other's place are f
 test.each<[string, Parameters<typeof fakeServer>[0], string]>([
   ["another position", { astray: "it lacks u:7" }, "was restored, and it lacks u:7."],
   ["a damaged table", { damage: "shop.orders: Corrupt" }, "a table is damaged: shop.orders: Corrupt."],
-  ["a row less", { counts: { v: 1, tables: [["shop", "orders", 6], ["shop", "people", 3]] } }, "shop.orders has 6 rows in place of 7."],
+  [
+    "a row less",
+    {
+      counts: {
+        v: 1,
+        tables: [
+          ["shop", "orders", 6],
+          ["shop", "people", 3],
+        ],
+      },
+    },
+    "shop.orders has 6 rows in place of 7.",
+  ],
   ["a table less", { counts: { v: 1, tables: [["shop", "orders", 7]] } }, "shop.people is missing."],
   [
     "a table more",
-    { counts: { v: 1, tables: [["shop", "orders", 7], ["shop", "people", 3], ["x", "y", 1]] } },
+    {
+      counts: {
+        v: 1,
+        tables: [
+          ["shop", "orders", 7],
+          ["shop", "people", 3],
+          ["x", "y", 1],
+        ],
+      },
+    },
     "x.y has 1 rows in place of no table.",
   ],
 ])("a restored server with %s is no proof", async (_, changed, said) => {

@@ -67,8 +67,16 @@ test.each([
   ["a prefix with a query", { ...base, prefix: "a?b" }, "must have in prefix"],
   ["a prefix with an empty part", { ...base, prefix: "a//b" }, "must have in prefix"],
   ["no URL", { ...base, endpoint: "s3.example.com" }, "must have in endpoint a URL"],
-  ["a URL with a path", { ...base, endpoint: "https://s3.example.com/x" }, "nothing may stand behind its host"],
-  ["a URL with a query", { ...base, endpoint: "https://s3.example.com/?a=b" }, "nothing may stand behind its host"],
+  [
+    "a URL with a path",
+    { ...base, endpoint: "https://s3.example.com/x" },
+    "nothing may stand behind its host",
+  ],
+  [
+    "a URL with a query",
+    { ...base, endpoint: "https://s3.example.com/?a=b" },
+    "nothing may stand behind its host",
+  ],
   ["a URL with a password", { ...base, endpoint: "https://a:b@s3.example.com" }, "no user may stand in it"],
   ["another scheme", { ...base, endpoint: "file:///etc/passwd" }, "it must begin with https"],
   ["something else than PEM", { ...base, caBundle: "MIIB" }, "must have in caBundle certificates in PEM"],

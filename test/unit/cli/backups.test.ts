@@ -13,7 +13,12 @@ import { fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
 import type { Store } from "../../../shared/model/store.ts";
 import type { Kube } from "../../../shared/ports/kube.ts";
 import { memory } from "../../support/backups.ts";
-import { createMemoryStore, type Fault, type MemoryStore, type StoreCall } from "../../support/memory-store.ts";
+import {
+  createMemoryStore,
+  type Fault,
+  type MemoryStore,
+  type StoreCall,
+} from "../../support/memory-store.ts";
 import { manifest } from "../backup/support.ts";
 import { healthy, NOW, NOWHERE, type Ran } from "./support.ts";
 
@@ -22,7 +27,12 @@ const OTHER_UID = "0e8f1f0a-0000-4a39-9b05-0c7f3d5f3a11";
 const PLACE: Place = { prefix: "team/shop", clusterUid: UID };
 const KEY = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY";
 const SECRET = {
-  ...{ endpoint: "https://s3.example.com:9000", region: "eu-central-1", bucket: "backups", prefix: "team/shop" },
+  ...{
+    endpoint: "https://s3.example.com:9000",
+    region: "eu-central-1",
+    bucket: "backups",
+    prefix: "team/shop",
+  },
   ...{ accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: KEY },
 };
 
@@ -49,8 +59,16 @@ async function put(store: MemoryStore, key: string, bytes: Uint8Array): Promise<
   if (!written.ok) throw new Error(written.failure.message);
 }
 
-async function putBackup(store: MemoryStore, slotMs: number, of: Partial<Manifest> = {}, place = PLACE): Promise<string> {
-  const made = manifest(slotMs, { ...of, cluster: { ...manifest(slotMs).cluster, uid: place.clusterUid, ...of.cluster } });
+async function putBackup(
+  store: MemoryStore,
+  slotMs: number,
+  of: Partial<Manifest> = {},
+  place = PLACE,
+): Promise<string> {
+  const made = manifest(slotMs, {
+    ...of,
+    cluster: { ...manifest(slotMs).cluster, uid: place.clusterUid, ...of.cluster },
+  });
   for (const { name, bytes } of made.parts) {
     await put(store, partKey(place, { slotMs, attempt: 1, name }), new Uint8Array(bytes));
   }
@@ -59,7 +77,12 @@ async function putBackup(store: MemoryStore, slotMs: number, of: Partial<Manifes
   return createHash("sha256").update(text).digest("hex");
 }
 
-async function prove(store: MemoryStore, slotMs: number, manifestSha256: string, fault: string | null = null): Promise<void> {
+async function prove(
+  store: MemoryStore,
+  slotMs: number,
+  manifestSha256: string,
+  fault: string | null = null,
+): Promise<void> {
   const proof = {
     ...{ v: 1 as const, clusterUid: UID, slot: new Date(slotMs).toISOString(), manifestSha256 },
     ...{ at: "2026-11-23T03:05:00.000Z", tookMs: 1, fault, checked: [] },
@@ -136,7 +159,10 @@ async function ordinal(store: MemoryStore, line: string, around: Surroundings = 
 }
 
 const slotsOf = (store: MemoryStore): readonly string[] =>
-  [...store.objects.keys()].filter((key) => key.endsWith("manifest.json")).map((key) => key.split("/").at(-2) ?? "").toSorted();
+  [...store.objects.keys()]
+    .filter((key) => key.endsWith("manifest.json"))
+    .map((key) => key.split("/").at(-2) ?? "")
+    .toSorted();
 
 describe("backups NAME", () => {
   test("lists what the store holds, newest first", async () => {
@@ -157,9 +183,21 @@ SLOT                  AGE  METHOD    SIZE   PROVEN  NOTE
     const store = await fourNights();
     store.objects.delete(partKey(PLACE, { slotMs: SECOND, attempt: 1, name: "volume.tar.zst" }));
     await put(store, manifestKey(PLACE, FIRST), Buffer.from('{"v":9}'));
-    await prove(store, LAST, createHash("sha256").update(encodeManifest(manifest(LAST))).digest("hex"), "table a differs");
+    await prove(
+      store,
+      LAST,
+      createHash("sha256")
+        .update(encodeManifest(manifest(LAST)))
+        .digest("hex"),
+      "table a differs",
+    );
     const { out } = await ordinal(store, "backups mysql");
-    expect(out.split("\n").slice(1, 5).map((line) => line.slice(22).replaceAll(/ +/g, " "))).toEqual([
+    expect(
+      out
+        .split("\n")
+        .slice(1, 5)
+        .map((line) => line.slice(22).replaceAll(/ +/g, " ")),
+    ).toEqual([
       "8h physical 910 B failed table a differs",
       "32h physical 910 B 7h ago",
       "2d physical 10 B no damaged: part volume.tar.zst is missing",
@@ -174,7 +212,12 @@ SLOT                  AGE  METHOD    SIZE   PROVEN  NOTE
     expect(parse((await ordinal(store, "backups mysql -o yaml")).out)).toEqual(json);
     expect(json).toMatchObject({
       kind: "BackupList",
-      where: { secret: "backups", endpoint: "https://s3.example.com:9000", bucket: "backups", prefix: "team/shop" },
+      where: {
+        secret: "backups",
+        endpoint: "https://s3.example.com:9000",
+        bucket: "backups",
+        prefix: "team/shop",
+      },
       gap: null,
     });
     expect(backupListSchema.parse(json).items[1]).toEqual({
@@ -194,8 +237,17 @@ SLOT                  AGE  METHOD    SIZE   PROVEN  NOTE
     const evil = "\u001B]0;owned\u0007\u202E";
     const store = createMemoryStore();
     const where = { namespace: evil, name: evil, uid: UID };
-    await putBackup(store, LAST, { cluster: where, databases: [evil], engine: { name: "mysql", version: evil } });
-    for (const line of ["backups mysql", "backups --store backups", "backups mysql -o json", "backups mysql -o yaml"]) {
+    await putBackup(store, LAST, {
+      cluster: where,
+      databases: [evil],
+      engine: { name: "mysql", version: evil },
+    });
+    for (const line of [
+      "backups mysql",
+      "backups --store backups",
+      "backups mysql -o json",
+      "backups mysql -o yaml",
+    ]) {
       const { exitCode, out } = await ordinal(store, line);
       expect(exitCode).toBe(0);
       expect(out).toContain("owned");
@@ -219,16 +271,30 @@ describe("a store", () => {
     expect(all.out.split("\n")).toHaveLength(7);
     const gone = await ordinal(store, "backups lab/crm --store backups", { set: null });
     expect(gone.out.split("\n")).toHaveLength(3);
-    const own = await ordinal(store, "backups mysql --store backups", { set: annotated({ [ANNOTATION.backupStore]: "x" }) });
+    const own = await ordinal(store, "backups mysql --store backups", {
+      set: annotated({ [ANNOTATION.backupStore]: "x" }),
+    });
     expect(own.out.split("\n")).toHaveLength(6);
   });
 
   test.each<[string, Surroundings, RegExp]>([
     ["backups mysql", { set: healthy }, /^ordinal\.dev\/backup-store is missing: set it/],
-    ["backups mysql", { set: annotated({ [ANNOTATION.backupRetention]: "all" }) }, /^ordinal\.dev\/backup-retention is "all"/],
+    [
+      "backups mysql",
+      { set: annotated({ [ANNOTATION.backupRetention]: "all" }) },
+      /^ordinal\.dev\/backup-retention is "all"/,
+    ],
     ["backups mysql", { secret: null }, /^There is no Secret backups in namespace shop/],
-    ["backups mysql", { secret: { ...SECRET, bucket: "B" } }, /^The Secret backups of the backup store must have in bucket/],
-    ["backups mysql", { secret: { ...SECRET, endpoint: "https://169.254.169.254" } }, /must have another endpoint/],
+    [
+      "backups mysql",
+      { secret: { ...SECRET, bucket: "B" } },
+      /^The Secret backups of the backup store must have in bucket/,
+    ],
+    [
+      "backups mysql",
+      { secret: { ...SECRET, endpoint: "https://169.254.169.254" } },
+      /must have another endpoint/,
+    ],
     ["backups mysql", { set: null }, /^There is no StatefulSet mysql in namespace shop\./],
     ["backups --store ../x", {}, /Write the name of a Secret/],
     ["backups", {}, /^Name a cluster, or a store with --store SECRET\./],
@@ -241,12 +307,16 @@ describe("a store", () => {
 
   test("that does not answer is told with where it was asked from; of what is left out it is told too", async () => {
     const away = { when: "before", failure: { kind: "transient", message: "The store is away." } } as const;
-    const silent = await ordinal(await fourNights(({ verb }) => (verb === "list" ? away : null)), "backups mysql");
+    const silent = await ordinal(
+      await fourNights(({ verb }) => (verb === "list" ? away : null)),
+      "backups mysql",
+    );
     expect([silent.exitCode, silent.err]).toEqual([
       1,
       "The store is away.\n  A store is asked from this machine: run this where it can be reached.\n",
     ]);
-    const half = (call: StoreCall) => (call.verb === "read" && call.key === manifestKey(PLACE, FIRST) ? away : null);
+    const half = (call: StoreCall) =>
+      call.verb === "read" && call.key === manifestKey(PLACE, FIRST) ? away : null;
     const partly = await ordinal(await fourNights(half), "backups mysql");
     expect([partly.exitCode, partly.out.split("\n").length]).toEqual([0, 5]);
     expect(partly.err).toBe("Not everything could be read, so there may be more: The store is away.\n");
@@ -271,7 +341,11 @@ Nothing was changed. Without --dry-run it is done.
   async function withLeftover(fault?: Faults): Promise<MemoryStore> {
     let armed = false;
     const store = await fourNights((call) => (armed ? (fault?.(call) ?? null) : null));
-    await put(store, partKey(PLACE, { slotMs: FIRST + 3_600_000, attempt: 1, name: "volume" }), new Uint8Array(9));
+    await put(
+      store,
+      partKey(PLACE, { slotMs: FIRST + 3_600_000, attempt: 1, name: "volume" }),
+      new Uint8Array(9),
+    );
     armed = true;
     return store;
   }
@@ -279,7 +353,11 @@ Nothing was changed. Without --dry-run it is done.
   test("--dry-run says which go and why the others stay, and changes nothing", async () => {
     const store = await withLeftover();
     const before = [...store.objects.keys()];
-    expect(await ordinal(store, "prune mysql --dry-run", { set: keepOne })).toMatchObject({ exitCode: 0, err: "", out: TABLE });
+    expect(await ordinal(store, "prune mysql --dry-run", { set: keepOne })).toMatchObject({
+      exitCode: 0,
+      err: "",
+      out: TABLE,
+    });
     expect([...store.objects.keys()]).toEqual(before);
   });
 
@@ -298,7 +376,9 @@ Nothing was changed. Without --dry-run it is done.
   test("by the calendar says of which time zone", async () => {
     const week = { [ANNOTATION.backupRetention]: "7d", [ANNOTATION.backupTimezone]: "Europe/Berlin" };
     const { out } = await ordinal(await fourNights(), "prune mysql --dry-run", { set: annotated(week) });
-    expect(out).toMatch(/^The retention of shop\/mysql is 7d by the calendar of Europe\/Berlin: 4 stay, 0 go \(0 B\)\.\n/);
+    expect(out).toMatch(
+      /^The retention of shop\/mysql is 7d by the calendar of Europe\/Berlin: 4 stay, 0 go \(0 B\)\.\n/,
+    );
     expect(out).toContain("2026-11-21T02:00:00Z  2d   910 B  keep  the newest of its day");
   });
 
@@ -313,7 +393,9 @@ Nothing was changed. Without --dry-run it is done.
     const slot = "2026-11-20T02:00:00Z";
     const remembered = encodeBackups({ ...memory(), clusterUid: UID, proving: { slot, begunAt: slot } });
     const store = await fourNights();
-    const { out } = await ordinal(store, "prune mysql", { set: annotated({ ...remembered, [ANNOTATION.backupRetention]: "1" }) });
+    const { out } = await ordinal(store, "prune mysql", {
+      set: annotated({ ...remembered, [ANNOTATION.backupRetention]: "1" }),
+    });
     expect(out).toContain(`${slot}  3d   910 B  keep     it is being worked on`);
     expect(slotsOf(store)).toContain("20261120T020000Z");
   });
@@ -350,7 +432,10 @@ Nothing was changed. Without --dry-run it is done.
   test("a store that fails in between ends it with 1, and all of it is still told", async () => {
     const store = await fourNights(({ verb, nth }) => (verb === "remove" && nth > 0 ? away : null));
     const { exitCode, out, err } = await ordinal(store, "prune mysql -o json", { set: keepOne });
-    expect([exitCode, err]).toEqual([1, expect.stringContaining("Not all of it was deleted: The store is away.")]);
+    expect([exitCode, err]).toEqual([
+      1,
+      expect.stringContaining("Not all of it was deleted: The store is away."),
+    ]);
     const document = pruningSchema.parse(JSON.parse(out));
     expect(document.items.map(({ fate }) => fate)).toEqual(["keep", "keep", "failed", "failed"]);
   });

@@ -164,14 +164,20 @@ const storing: StatefulSet = {
 };
 
 function remembering(set: StatefulSet, more: Partial<BackupMemory>): StatefulSet {
-  const { [ANNOTATION.backupNow]: _, [ANNOTATION.proveNow]: __, ...annotations } = set.annotations as Record<string, string>;
-  return { ...set, annotations: { ...annotations, ...encodeBackups({ ...memory(), clusterUid: set.uid, ...more }) } };
+  const {
+    [ANNOTATION.backupNow]: _,
+    [ANNOTATION.proveNow]: __,
+    ...annotations
+  } = set.annotations as Record<string, string>;
+  return {
+    ...set,
+    annotations: { ...annotations, ...encodeBackups({ ...memory(), clusterUid: set.uid, ...more }) },
+  };
 }
 
 const SLOT = "2026-11-23T10:05:02Z";
-const running = {
-  ...{ slot: SLOT, attempt: 1, method: "physical", asked: "request", source: 2, begunAt: SLOT },
-} as const;
+const physical = { slot: SLOT, method: "physical", asked: "request" } as const;
+const running = { ...physical, attempt: 1, source: 2, begunAt: SLOT };
 const last = { slot: SLOT, endedAt: "2026-11-23T10:05:30Z", method: "physical" } as const;
 const GIB = 1024 ** 3;
 const progress: Progress = {
@@ -202,7 +208,10 @@ describe("backup", () => {
   });
 
   test("waits, in a log with a line of progress every ten seconds", async () => {
-    const { exitCode, out, err } = await verb(["backup", "mysql", "--wait"], backingUp, { before: storing, progress });
+    const { exitCode, out, err } = await verb(["backup", "mysql", "--wait"], backingUp, {
+      before: storing,
+      progress,
+    });
     expect(err.split("\n")).toEqual([
       "A backup of shop/mysql is asked for.",
       `The physical backup of ${SLOT} is taken from mysql-2.`,
@@ -234,7 +243,10 @@ describe("backup", () => {
       },
     });
     const waited = await verb(["backup", "mysql", "--wait", "--timeout", "5s"], held, { before: storing });
-    expect([waited.exitCode, waited.err.split(message)]).toEqual([3, [expect.any(String), expect.any(String)]]);
+    expect([waited.exitCode, waited.err.split(message)]).toEqual([
+      3,
+      [expect.any(String), expect.any(String)],
+    ]);
     const failed = { slot: SLOT, attempt: 5, at: SLOT, reason: "the store is full" };
     const lost: World = (set, spentMs) => (spentMs < 2_000 ? set : remembering(set, { failed, failures: 1 }));
     const before = remembering(storing, {});
@@ -281,7 +293,9 @@ describe("prove", () => {
       `Done in 20.0 s. The backup of ${SLOT} was restored and found whole.\n`,
     ]);
     expect(well.err).toContain("10 s: 3.4 of 5.0 GiB, 184 MiB/s, 8s left");
-    const ill = await verb(["prove", "mysql", "--wait"], ending("table shop.orders differs"), { before: storing });
+    const ill = await verb(["prove", "mysql", "--wait"], ending("table shop.orders differs"), {
+      before: storing,
+    });
     expect([ill.exitCode, ill.err]).toEqual([
       1,
       expect.stringContaining(`Restoring the backup of ${SLOT} failed: table shop.orders differs.`),

@@ -46,12 +46,16 @@ test("a copy tells no rate: it is that since the line before", () => {
   expect(first && progressBar(first)).toBe("copying ██░░░░░░░░░░░░░░░░░░  10 %  10.0 of 100 MiB");
 });
 
-test.each(["", "{", "[]", '{"message":"retention","bytes":1}', '{"message":"progress","bytes":-1}', "progress bytes=1"])(
-  "%j is no progress",
-  (line) => {
-    expect(parseProgress(line, null)).toBeNull();
-  },
-);
+test.each([
+  "",
+  "{",
+  "[]",
+  '{"message":"retention","bytes":1}',
+  '{"message":"progress","bytes":-1}',
+  "progress bytes=1",
+])("%j is no progress", (line) => {
+  expect(parseProgress(line, null)).toBeNull();
+});
 
 test.each<[Progress, string, string]>([
   [

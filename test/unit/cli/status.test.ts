@@ -223,8 +223,22 @@ describe("backups in a status", () => {
   test("what has failed since, and what is under way", async () => {
     const failed = { slot, attempt: 5, at: slot, reason: "the store is full" };
     const unproven = { slot, begunAt: slot, at: slot, reason: "x" };
-    const running = { slot, attempt: 1, method: "logical", asked: "request", source: 2, begunAt: slot } as const;
-    const busy = remembering({ failed, failures: 2, missed: 1, unproven, running, proving: { slot, begunAt: slot } });
+    const running = {
+      slot,
+      attempt: 1,
+      method: "logical",
+      asked: "request",
+      source: 2,
+      begunAt: slot,
+    } as const;
+    const busy = remembering({
+      failed,
+      failures: 2,
+      missed: 1,
+      unproven,
+      running,
+      proving: { slot, begunAt: slot },
+    });
     const out = await status(busy);
     expect(out).toContain("(8h ago, physical), 2 failed since, 1 missed since, the last proven");
     expect(out).toContain(`  The logical backup of ${slot} is taken from mysql-2 for 8h.\n`);
@@ -247,7 +261,12 @@ describe("backups in a status", () => {
   test("are part of the document", async () => {
     const json = JSON.parse(await status(remembering(), "status mysql -o json"));
     expect(clusterSchema.parse(json).backups).toEqual({
-      ...{ store: "backups", schedule: "0 3 * * *", timeZone: "Europe/Berlin", nextSlot: "2026-11-24T02:00:00Z" },
+      ...{
+        store: "backups",
+        schedule: "0 3 * * *",
+        timeZone: "Europe/Berlin",
+        nextSlot: "2026-11-24T02:00:00Z",
+      },
       ...{ running: null, proving: null, failed: null, unproven: null, failures: 0, missed: 0 },
       last: { slot, endedAt: "2026-11-23T02:04:00Z", method: "physical" },
       proven: { slot, at: "2026-11-23T02:09:00Z" },

@@ -340,7 +340,9 @@ describe("a proof that is asked for", () => {
       [OLD, OLD],
     ] as const) {
       const decision = deciding(NOW, demanding(slot), remembering(done));
-      expect(proofs(decision).map(({ task }) => task)).toEqual([{ kind: "proof", store: "backups", slot: of }]);
+      expect(proofs(decision).map(({ task }) => task)).toEqual([
+        { kind: "proof", store: "backups", slot: of },
+      ]);
       const begun = { slot: of, begunAt: NOW };
       expect(recorded(decision)).toMatchObject({
         proving: begun,

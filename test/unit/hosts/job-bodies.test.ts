@@ -13,8 +13,13 @@ const containerSchema = z.looseObject({
   image: z.string(),
   command: z.array(z.string()),
   env: z.array(z.object({ name: z.string(), value: z.string() })).default([]),
-  resources: z.object({ requests: z.record(z.string(), z.string()), limits: z.record(z.string(), z.string()) }),
-  volumeMounts: z.array(z.object({ name: z.string(), mountPath: z.string(), readOnly: z.boolean().default(false) })),
+  resources: z.object({
+    requests: z.record(z.string(), z.string()),
+    limits: z.record(z.string(), z.string()),
+  }),
+  volumeMounts: z.array(
+    z.object({ name: z.string(), mountPath: z.string(), readOnly: z.boolean().default(false) }),
+  ),
   securityContext: z.looseObject({}),
 });
 const bodySchema = z.strictObject({
@@ -95,7 +100,10 @@ test("of Secrets it sees the store, and one password at most", () => {
     podOf(task).spec.volumes.flatMap(({ secret }) => (secret === undefined ? [] : [secret]));
   const store = expect.objectContaining({ secretName: "backups" });
   const items = [{ key: "replication-1", path: "password" }];
-  expect(secrets(BACKUP_TASK)).toEqual([store, expect.objectContaining({ secretName: "mysql-ordinal", items })]);
+  expect(secrets(BACKUP_TASK)).toEqual([
+    store,
+    expect.objectContaining({ secretName: "mysql-ordinal", items }),
+  ]);
   expect(secrets(LOGICAL)).toEqual([store, expect.objectContaining({ secretName: "mysql-root" })]);
   expect(secrets(PROOF_TASK)).toEqual([store]);
 });

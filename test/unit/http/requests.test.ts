@@ -122,13 +122,22 @@ describe("a conflict", () => {
     expect((await backup({}, "two")).body["id"]).toBe(first.body["id"]);
     const other = await backup({ method: "logical" }, "three");
     expect(other.status).toBe(409);
-    expect(other.body["detail"]).toMatch(/^backup-\w+ is under way .* or take ordinal\.dev\/backup-now away\.$/);
+    expect(other.body["detail"]).toMatch(
+      /^backup-\w+ is under way .* or take ordinal\.dev\/backup-now away\.$/,
+    );
     expect((await scale(place, 5)).status).toBe(202);
     expect((await backup({}, "four")).body["id"]).toBe(first.body["id"]);
     // A pass has begun it.
     const { uid } = modelOf("StatefulSet", place.set());
     const slot = "2026-11-23T10:00:01Z";
-    const running = { slot, attempt: 1, method: "physical", asked: "request", source: 2, begunAt: slot } as const;
+    const running = {
+      slot,
+      attempt: 1,
+      method: "physical",
+      asked: "request",
+      source: 2,
+      begunAt: slot,
+    } as const;
     const remembered = encodeBackups({ ...memory(), clusterUid: uid, running });
     place.annotate({ ...remembered, [ANNOTATION.backupNow]: null });
     const late = await backup({ method: "logical" }, "five");

@@ -64,7 +64,11 @@ describe("answers", () => {
     expect(recordedSchema.parse(reply.body)).toMatchObject({ status: "accepted", message: null, plan: PLAN });
     expect(place.annotation(ANNOTATION.backupNow)).toBe(annotation);
     const look = await place.send("GET", String(reply.headers["location"]), { token: tokenOf("reader") });
-    expect(operationSchema.parse(look.body)).toMatchObject({ kind: "backup", wish: body, status: "accepted" });
+    expect(operationSchema.parse(look.body)).toMatchObject({
+      kind: "backup",
+      wish: body,
+      status: "accepted",
+    });
   });
 
   test.each([

@@ -10,7 +10,9 @@ const lines = readFileSync(join(root, "infra/images/ordinal/Dockerfile"), "utf8"
 
 /** What follows this instruction, each time that it is there. */
 const said = (instruction: string) =>
-  lines.filter((line) => line.startsWith(`${instruction} `)).map((line) => line.slice(instruction.length + 1));
+  lines
+    .filter((line) => line.startsWith(`${instruction} `))
+    .map((line) => line.slice(instruction.length + 1));
 
 test("user, environment and entry point are those of the image", () => {
   expect(said("USER")).toEqual([settings.User]);

@@ -105,15 +105,18 @@ describe("a backup and a proof", () => {
     );
   });
 
-  test.each<Asked>([{ kind: "backup", wish: {} }, { kind: "prove", slot: null }])(
-    "without a store %o is refused",
-    async (asked) => {
-      expect(await shown(three, asked)).toMatchObject({
-        plan: { stages: [] },
-        refused: { code: "AnnotationInvalid", message: expect.stringContaining("ordinal.dev/backup-store is missing") },
-      });
-    },
-  );
+  test.each<Asked>([
+    { kind: "backup", wish: {} },
+    { kind: "prove", slot: null },
+  ])("without a store %o is refused", async (asked) => {
+    expect(await shown(three, asked)).toMatchObject({
+      plan: { stages: [] },
+      refused: {
+        code: "AnnotationInvalid",
+        message: expect.stringContaining("ordinal.dev/backup-store is missing"),
+      },
+    });
+  });
 });
 
 describe("scaling", () => {
