@@ -9,7 +9,7 @@ import { constants } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensureModules } from "./modules.mjs";
-import { ensureNode } from "./node24.mjs.mts";
+import { ensureNode } from "./node24.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 

@@ -76,7 +76,7 @@ describe("a slot that is due", () => {
           kind: "backup",
           store: "backups",
           ...begun,
-          ...{ databases: null, authority: null, keep: [] },
+          ...{ databases: null, authority: "PEM", keep: [] },
           retention: BACKUP.retention,
           timeZone: "Europe/Berlin",
         },
