@@ -168,7 +168,11 @@ async function pipeline(place: BenchPlace, packer: string, bytes: number): Promi
   const startedAtMs = performance.now();
   const times = await shell(script, {
     ...{ MYSQL_PWD: login.password, RCLONE_CONFIG: "/dev/null", RCLONE_CONFIG_BENCH_TYPE: "s3" },
-    ...{ RCLONE_CONFIG_BENCH_PROVIDER: "Other", RCLONE_CONFIG_BENCH_ENDPOINT: s3.endpoint },
+    ...{
+      RCLONE_CONFIG_BENCH_PROVIDER: "Other",
+      RCLONE_CONFIG_BENCH_NO_CHECK_BUCKET: "true",
+      RCLONE_CONFIG_BENCH_ENDPOINT: s3.endpoint,
+    },
     ...{ RCLONE_CONFIG_BENCH_REGION: s3.region, RCLONE_CONFIG_BENCH_ACCESS_KEY_ID: s3.accessKeyId },
     RCLONE_CONFIG_BENCH_SECRET_ACCESS_KEY: s3.secretAccessKey,
   });
