@@ -189,6 +189,8 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
     expect(used.filter((right) => right.endsWith("jobs.batch"))).toEqual([
       "create jobs.batch",
       "get jobs.batch",
+      "list jobs.batch",
+      "watch jobs.batch",
     ]);
     expect(refused).toEqual([]);
   });

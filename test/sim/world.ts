@@ -201,7 +201,10 @@ export function createWorld(options: WorldOptions): World {
       },
     });
     const subscription =
-      deliver && watchSource(sim.watches, [{}], clock)((event) => deliver(() => runner.emit(event)));
+      deliver &&
+      watchSource({ watches: sim.watches, clock, jobs: true }, [{}])((event) =>
+        deliver(() => runner.emit(event)),
+      );
     return {
       instance,
       passes: () => passes,

@@ -177,7 +177,10 @@ export function followSchedule(memory: BackupMemory, { spec, nowMs }: Scene): Ba
 }
 
 /** The slot that is to be begun now; null without one. */
-export function slotDue({ handled }: BackupMemory, { spec, nowMs }: Scene): number | null {
+export function slotDue(
+  { handled }: BackupMemory,
+  { spec, nowMs }: Pick<Scene, "spec" | "nowMs">,
+): number | null {
   if (spec === null || spec.schedule === null) return null;
   return dueSlot(spec.schedule, { afterMs: Date.parse(handled), nowMs, deadlineMs: spec.deadlineMs });
 }
