@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { pinnedNode } from "../../infra/dev/node24.mjs.mts";
+import { pinnedNode } from "../../infra/dev/node24.mjs";
 import { root } from "../../infra/dev/tool.ts";
 import { buildImage, type OrdinalImage } from "../../infra/images/ordinal/image.ts";
 import { bundlePrograms } from "../../infra/images/ordinal/programs.ts";
