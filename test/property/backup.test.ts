@@ -8,8 +8,8 @@ import {
   type Backup,
   type Catalogue,
   catalogueOf,
-  isRestorable,
   isProven,
+  isRestorable,
 } from "../../shared/backup/catalogue.ts";
 import { manifestKey, type Place, parseKey, partKey, proofKey } from "../../shared/backup/layout.ts";
 import { decodeManifest, decodeProof } from "../../shared/backup/manifest.ts";
