@@ -177,7 +177,7 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
       new RegExp(`^Attempt 1 of the backup of \\S+ failed: ${cause} \\(.*; it is tried again in 1 min\\.$`),
     );
     const listed = await plugin("backups", "mysql");
-    expect([listed.code, listed.stdout]).toEqual([1, ""]);
+    expect([listed.code, listed.stdout]).toEqual([2, ""]);
     expect(listed.stderr).toMatch(new RegExp(`^${cause} .*\\n$`));
     const after = await scene.world();
     expect([after.phase, stateOf(after).epoch]).toEqual([before.phase, stateOf(before).epoch]);
