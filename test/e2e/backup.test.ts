@@ -127,7 +127,9 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
     await bucket.corrupt(backup);
     const refused = await plugin("prove", "mysql", "--wait");
     expect([refused.code, refused.stdout]).toEqual([1, ""]);
-    expect(refused.stderr).toMatch(/dump-\S+ is not what was written|changed/);
+    expect(refused.stderr).toMatch(
+      /failed: An object of the backup cannot be used: it is not what was written/,
+    );
     const found = conditionsOf(await scene.world()).find(({ type }) => type === "ProofFailed");
     expect(found?.message).toContain(`Restoring the backup of ${slot} failed: `);
     expect(await annotation("last-proven")).toBe(proven);
@@ -169,12 +171,14 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
       async () => (await told("BackupAttemptFailed")).length > earlier.length,
     );
     const [note = ""] = (await told("BackupAttemptFailed")).filter((one) => !earlier.includes(one));
+    const cause =
+      "Store backups: it does not know this access key; correct accessKeyId and secretAccessKey in the Secret";
     expect(note).toMatch(
-      /^Attempt 1 of the backup of \S+ failed: [^.;]*it does not know this access key[^.;]*; it is tried again in 1 min\.$/,
+      new RegExp(`^Attempt 1 of the backup of \\S+ failed: ${cause} \\(.*; it is tried again in 1 min\\.$`),
     );
     const listed = await plugin("backups", "mysql");
-    expect([listed.code, listed.stdout]).toEqual([1, ""]);
-    expect(listed.stderr).toMatch(/^[^\n]*it does not know this access key[^\n]*\n$/);
+    expect([listed.code, listed.stdout]).toEqual([2, ""]);
+    expect(listed.stderr).toMatch(new RegExp(`^${cause} .*\\n$`));
     const after = await scene.world();
     expect([after.phase, stateOf(after).epoch]).toEqual([before.phase, stateOf(before).epoch]);
     for (const name of ["last-backup", "last-proven"]) {
