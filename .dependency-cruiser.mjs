@@ -21,7 +21,7 @@ function layer(folder, ...mayReach) {
 
 const layers = [
   layer("model", npm("zod")),
-  layer("annotations", own("model"), npm("zod")),
+  layer("annotations", own("model", "schedule"), npm("zod")),
   layer("schedule", own("model"), npm("croner")),
   layer("decide", own("model", "annotations", "schedule")),
   layer("ports", own("model"), streams),
@@ -34,7 +34,10 @@ const layers = [
     name: "backup-imports",
     severity: "error",
     from: { path: "^shared/backup/" },
-    to: { pathNot: [...own("backup", "model", "ports", "annotations"), ...npm("zod")], ...nodeToo },
+    to: {
+      pathNot: [...own("backup", "model", "ports", "annotations", "schedule"), ...npm("zod")],
+      ...nodeToo,
+    },
   },
   {
     name: "engines-imports",

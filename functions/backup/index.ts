@@ -1,10 +1,10 @@
-/** A request for a backup: checked like every other, and then refused until there are backups. */
-import { problem } from "../../shared/hosts/http/answers.ts";
+/** A request for a backup is recorded; the next pass begins it. */
 import type { RequestFunction } from "../../shared/hosts/http/function.ts";
-
-const DETAIL = "Backups are not available in this version: take one with the tools of the database.";
+import { recordWish } from "../../shared/hosts/http/requests.ts";
 
 export const requestFunction: RequestFunction = {
   name: "backup",
-  answers: { backup: () => Promise.resolve(problem(501, DETAIL)) },
+  answers: {
+    backup: (asked, tools) => recordWish(asked, { kind: "backup", wish: asked.body }, tools),
+  },
 };

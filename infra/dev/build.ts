@@ -4,14 +4,11 @@
 import { chmodSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { bundling, requireForCommonJs } from "./bundle.ts";
 import { root } from "./tool.ts";
 
 const entry = join(root, "shared/cli/main.ts");
 const target = join(root, "dist/kubectl-ordinal");
-
-// Some dependencies are CommonJS and call require, which an ES module does not have unless it is made.
-const requireForCommonJs =
-  'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);';
 
 // Some dependencies crash on an older Node before our own code runs, with a message that helps nobody.
 const nodeVersionGuard =
@@ -20,16 +17,11 @@ const nodeVersionGuard =
 if (!existsSync(entry)) throw new Error(`nothing to build: ${entry} does not exist`);
 
 await build({
+  ...bundling,
   entryPoints: [entry],
   outfile: target,
-  bundle: true,
-  platform: "node",
-  target: "node24",
-  format: "esm",
-  minifySyntax: true,
   legalComments: "linked",
   banner: { js: `#!/usr/bin/env node\n${nodeVersionGuard}\n${requireForCommonJs}` },
-  logLevel: "warning",
 });
 chmodSync(target, 0o755);
 console.log(`built ${target}`);

@@ -43,7 +43,7 @@ function writeProject(folder, { name, integrity }) {
 }
 
 async function install(wanted, target) {
-  process.stderr.write(`ordinal: fetching Node ${version} (this machine runs ${process.versions.node})\n`);
+  process.stderr.write(`ordinal: fetching Node ${version} (this command runs on ${process.versions.node})\n`);
   const folder = mkdtempSync(join(cacheFolder(), "node-new-"));
   try {
     writeProject(folder, wanted);
@@ -58,20 +58,25 @@ async function install(wanted, target) {
   }
 }
 
-export async function ensureNode() {
-  if (isSupported(process.versions.node)) return process.execPath;
+/** The pinned Node whatever runs now, with the package it comes from: what is shipped must not depend on a machine. */
+export async function pinnedNode() {
   const wanted = packages[`${process.platform}-${process.arch}`];
   if (wanted === undefined) {
     throw new Error(
       `Node ${version} is needed and not packaged for ${process.platform}-${process.arch}; please install it`,
     );
   }
+  const origin = { version, ...wanted };
   mkdirSync(cacheFolder(), { recursive: true });
   const target = join(cacheFolder(), `node-${version}`);
   const node = join(target, "bin/node");
-  if (existsSync(node)) return node;
+  if (existsSync(node)) return { node, ...origin };
   await withLock(`node-${version}`, async () => {
     if (!existsSync(node)) await install(wanted, target);
   });
-  return node;
+  return { node, ...origin };
+}
+
+export async function ensureNode() {
+  return isSupported(process.versions.node) ? process.execPath : (await pinnedNode()).node;
 }

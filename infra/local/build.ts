@@ -69,21 +69,27 @@ export async function buildInit(progress: Progress): Promise<string> {
   return join(await progress("init", () => ownModule("init", [])), "init");
 }
 
+/** The program of the S3 server, which needs nothing else of a cluster. */
+export async function buildS3Server(progress: Progress): Promise<string> {
+  const folder = await progress(`S3 server ${pins.versitygw}`, () =>
+    published("versitygw", `github.com/versity/versitygw/cmd/versitygw@v${pins.versitygw}`),
+  );
+  return join(folder, "versitygw");
+}
+
 export async function buildPrograms(progress: Progress, init: string): Promise<Programs> {
   // One after the other: each build uses all processors, and Kubernetes much memory.
   const coredns = await progress(`CoreDNS ${pins.coredns}`, () =>
     published("coredns", `github.com/coredns/coredns@v${pins.coredns}`),
   );
-  const versitygw = await progress(`S3 server ${pins.versitygw}`, () =>
-    published("versitygw", `github.com/versity/versitygw/cmd/versitygw@v${pins.versitygw}`),
-  );
+  const versitygw = await buildS3Server(progress);
   const kube = await progress(`Kubernetes ${pins.kubernetes}`, () => ownModule("kube", kubeVersion()));
   return {
     init,
     kube: join(kube, "kube"),
     kubectl: join(kube, "kubectl"),
     coredns: join(coredns, "coredns"),
-    versitygw: join(versitygw, "versitygw"),
+    versitygw,
   };
 }
 

@@ -1,7 +1,7 @@
 /**
- * Container images in the OCI layout, put together by us and streamed straight into containerd.
+ * Container images in the OCI layout, put together by us: streamed straight into containerd, or into a file.
  *
- * An image is a list of layer files and a configuration; the archive around them is never stored.
+ * An image is a list of layer files and a configuration; the archive around them is made as it is read.
  * The same inputs give the same digests. Nothing is ever pulled from an image registry.
  */
 
@@ -16,11 +16,13 @@ import { LocalError, lastLines } from "./process.ts";
 import { type TarEntry, tarOf } from "./tar.ts";
 
 export type ImageConfig = {
+  readonly User?: string;
   readonly Env?: readonly string[];
   readonly Entrypoint: readonly string[];
   readonly Cmd?: readonly string[];
   readonly Volumes?: Readonly<Record<string, object>>;
   readonly ExposedPorts?: Readonly<Record<string, object>>;
+  readonly Labels?: Readonly<Record<string, string>>;
 };
 
 export type Image = {
@@ -42,7 +44,13 @@ export async function writeDigest(file: string): Promise<void> {
   writeFileSync(`${file}.digest`, hash.digest("hex"));
 }
 
-export async function importImages(init: number, ctr: string, images: readonly Image[]): Promise<void> {
+/** `layersThere`: paths of layers that containerd has from another image already, and need not be sent. */
+export async function importImages(
+  init: number,
+  ctr: string,
+  images: readonly Image[],
+  layersThere: readonly string[] = [],
+): Promise<void> {
   for (const image of images) {
     // `import` checks every digest, so a layer that was damaged in the cache is found here.
     const args = ["--namespace", "k8s.io", "images", "import", "--snapshotter", "overlayfs", "-"];
@@ -52,7 +60,7 @@ export async function importImages(init: number, ctr: string, images: readonly I
       complaint += chunk.toString();
     });
     const ended = new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? 1)));
-    const fed = pipeline(Readable.from(tarOf(layoutOf(image))), child.stdin).then(
+    const fed = pipeline(Readable.from(tarOf(layoutOf(image, layersThere))), child.stdin).then(
       () => undefined,
       (error: unknown) => error,
     );
@@ -63,7 +71,12 @@ export async function importImages(init: number, ctr: string, images: readonly I
   }
 }
 
-function layoutOf(image: Image): readonly TarEntry[] {
+/** A file that podman, skopeo and crane take as an OCI archive and any Docker by `docker load`. */
+export async function writeArchive(file: string, image: Image): Promise<void> {
+  await pipeline(Readable.from(tarOf(layoutOf(image))), createWriteStream(file));
+}
+
+function layoutOf(image: Image, layersThere: readonly string[] = []): readonly TarEntry[] {
   const layers = image.layers.map((path) => ({ path, digest: readFileSync(`${path}.digest`, "utf8") }));
   const config = JSON.stringify({
     architecture: process.arch === "x64" ? "amd64" : process.arch,
@@ -86,14 +99,28 @@ function layoutOf(image: Image): readonly TarEntry[] {
     schemaVersion: 2,
     manifests: image.names.map((name) => ({
       ...manifestEntry,
-      annotations: { "io.containerd.image.name": name },
+      annotations: {
+        "io.containerd.image.name": name,
+        "org.opencontainers.image.ref.name": name.slice(name.lastIndexOf(":") + 1),
+      },
     })),
   });
+  // What an older Docker reads in place of the index.
+  const forDocker = JSON.stringify([
+    {
+      Config: blob(sha256(config)),
+      RepoTags: image.names,
+      Layers: layers.map(({ digest }) => blob(digest)),
+    },
+  ]);
   return [
     { kind: "text", name: "oci-layout", content: '{"imageLayoutVersion":"1.0.0"}' },
     { kind: "text", name: "index.json", content: index },
+    { kind: "text", name: "manifest.json", content: forDocker },
     ...[manifest, config].map((content) => ({ kind: "text", name: blob(sha256(content)), content }) as const),
-    ...layers.map(({ path, digest }) => ({ kind: "file", name: blob(digest), path }) as const),
+    ...layers
+      .filter(({ path }) => !layersThere.includes(path))
+      .map(({ path, digest }) => ({ kind: "file", name: blob(digest), path }) as const),
   ];
 }
 

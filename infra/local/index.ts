@@ -6,6 +6,8 @@
  */
 
 import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { buildImage, importOrdinal, localName } from "../images/ordinal/image.ts";
+import { buildRuntime, type Runtime } from "../images/ordinal/runtime.ts";
 import { buildInit, buildPrograms, type Programs } from "./build.ts";
 import { makeCgroup, removeCgroup } from "./cgroups.ts";
 import { type Component, livingComponent, resumeComponents, startComponent } from "./components.ts";
@@ -35,7 +37,7 @@ import { isAlive, killAndWait, LocalError, run } from "./process.ts";
 import { type Progress, reportStages, silent } from "./progress.ts";
 import { s3Server } from "./s3.ts";
 import { type ClusterStatus, contextStatus, localStatus, writeFacts } from "./status.ts";
-import { storageManifest } from "./storage.ts";
+import { storageManifest, volumeOpener } from "./storage.ts";
 
 export { LocalError } from "./process.ts";
 export type { ClusterStatus } from "./status.ts";
@@ -58,8 +60,13 @@ export async function up(options: UpOptions = {}): Promise<ClusterStatus> {
   await progress("system packages", ensurePackages);
   return await withLock(instanceLock(name), async () => {
     const before = await localStatus(name);
-    if (before.running) return before;
     const record = readRecord(name);
+    const runtime = await progress("Node of the image", buildRuntime);
+    if (before.running) {
+      // The tree may have changed since; whatever starts from now on runs what it is now.
+      if (record !== undefined) await loadOrdinal(initOf(record), instanceOf(record), runtime, progress);
+      return before;
+    }
     const isWhole = record?.readyAt !== undefined && record.init !== undefined && isAlive(record.init);
     // A whole instance with a dead part keeps its state; only that part is started again.
     if (!isWhole) await remove(name);
@@ -69,7 +76,7 @@ export async function up(options: UpOptions = {}): Promise<ClusterStatus> {
       buildPrograms(progress, init),
       buildImages(progress, init),
     ]);
-    await raise(isWhole ? record : await claimSlot(name), programs, images, progress);
+    await raise(isWhole ? record : await claimSlot(name), { programs, images, runtime }, progress);
     const after = await localStatus(name);
     if (!after.running) throw new LocalError(`${name} came up and broke; its logs: ${after.folder}/logs`);
     return after;
@@ -93,12 +100,11 @@ async function reachable(context: string): Promise<ClusterStatus> {
   return found;
 }
 
-async function raise(
-  claimed: InstanceRecord,
-  programs: Programs,
-  images: BuiltImages,
-  progress: Progress,
-): Promise<void> {
+/** What an instance is raised from. */
+type Built = { readonly programs: Programs; readonly images: BuiltImages; readonly runtime: Runtime };
+
+async function raise(claimed: InstanceRecord, built: Built, progress: Progress): Promise<void> {
+  const { programs, images } = built;
   const instance = instanceOf(claimed);
   let record = claimed;
   await progress("keys and certificates", () => makePki(instance, programs.kube));
@@ -114,15 +120,14 @@ async function raise(
     const init = initOf(record);
     await progress("network", () => connect(init, instance));
   }
-  await startParts(initOf(record), instance, programs, images, progress);
+  await startParts(initOf(record), instance, built, progress);
   writeRecord({ ...record, readyAt: new Date().toISOString() });
 }
 
 async function startParts(
   init: number,
   instance: Instance,
-  programs: Programs,
-  images: BuiltImages,
+  { programs, images, runtime }: Built,
   progress: Progress,
 ): Promise<void> {
   const { kube } = programs;
@@ -136,16 +141,19 @@ async function startParts(
     await start(etcd(instance, kube, init));
     await start(apiServer(instance, kube));
   };
-  const runtime = async () => {
+  const node = async () => {
     const part = containerd(instance, program("containerd"), ctr, init);
     const containerdVersion = await versionOfContainerd();
-    const wish = { init, instance, containerd: part, containerdVersion, ctr, images: images.list };
+    const list = [...images.list, runtime.image];
+    const wish = { init, instance, containerd: part, containerdVersion, ctr, images: list };
     await progress("images", () => fillImageStore(wish));
     await start(part);
+    await loadOrdinal(init, instance, runtime, progress);
   };
-  const running = runtime();
+  const running = node();
   await Promise.all([
     start(s3Server(instance, programs.versitygw)),
+    start(volumeOpener(instance, programs.init)),
     running,
     state().then(async () => {
       const controllers = [
@@ -159,6 +167,20 @@ async function startParts(
       await Promise.all([...controllers, start(kubelet(instance, kube))]);
     }),
   ]);
+}
+
+/** Our own image is no part of the shared store: it changes with every change of the tree. */
+async function loadOrdinal(
+  init: number,
+  instance: Instance,
+  runtime: Runtime,
+  progress: Progress,
+): Promise<void> {
+  await progress("image of Ordinal", async () => {
+    const folder = `${instance.folder}/node`;
+    const { image } = await buildImage({ name: localName, runtime, folder });
+    await importOrdinal(init, program("ctr"), { image, runtime });
+  });
 }
 
 async function apply(instance: Instance, programs: Programs): Promise<void> {

@@ -11,10 +11,11 @@ import { parseArgs } from "node:util";
 import { logFolder } from "./components.ts";
 import { allNames, type ClusterStatus, defaultName, down, LocalError, status, up } from "./index.ts";
 import { folderOf } from "./instance.ts";
+import { tellFailure } from "./process.ts";
 
 const usage = `Usage: npm run local -- <up|down|status|logs> [options]
 
-  up                 bring the cluster up; returns when it works
+  up                 bring the cluster up with the image of this tree; returns when it works
   down [--all]       remove the cluster, or all local clusters
   status             say whether it runs, and how to reach it
   logs [COMPONENT]   list the log files, or print one
@@ -113,10 +114,5 @@ function print(found: ClusterStatus, flags: Flags): void {
 try {
   process.exitCode = await main();
 } catch (error) {
-  const isForPeople =
-    error instanceof LocalError ||
-    (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"));
-  if (!isForPeople) throw error;
-  process.stderr.write(`local: ${error.message}\n`);
-  process.exitCode = error instanceof LocalError ? error.exitCode : 2;
+  process.exitCode = tellFailure("local", error);
 }

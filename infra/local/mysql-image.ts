@@ -57,7 +57,8 @@ export async function buildImages(progress: Progress, initProgram: string): Prom
   return { list, mysqlVersion: readFileSync(join(base, "version"), "utf8") };
 }
 
-function mysqlBase(): Promise<string> {
+/** The folder of the cache with `layer.tar`, the packages of the image. */
+export function mysqlBase(): Promise<string> {
   const entry = `mysql-base-${pins.mysqlSuite}-${hashOf([here], [process.arch])}`;
   return cached(entry, async (folder) => {
     const root = join(folder, "root");

@@ -10,7 +10,9 @@ import { delimiter, join } from "node:path";
 import { attempt, LocalError, run } from "./process.ts";
 
 /** A program (or an absolute path) and the Debian package that has it. */
-const needed = [
+type Wanted = readonly [program: string, debianPackage: string];
+
+const ofNode: readonly Wanted[] = [
   ["nsenter", "util-linux"],
   ["flock", "util-linux"],
   ["ip", "iproute2"],
@@ -23,9 +25,9 @@ const needed = [
   ["/usr/lib/cni/bridge", "containernetworking-plugins"],
   ["debootstrap", "debootstrap"],
   ["/etc/ssl/certs/ca-certificates.crt", "ca-certificates"],
-] as const;
+];
 
-export async function ensurePackages(): Promise<void> {
+export async function ensurePackages(wanted: readonly Wanted[] = ofNode): Promise<void> {
   if (process.platform !== "linux") {
     throw new LocalError(
       "a local cluster needs Linux; with another cluster, say --context NAME of your kubeconfig",
@@ -38,7 +40,7 @@ export async function ensurePackages(): Promise<void> {
       2,
     );
   }
-  const missing = [...new Set(needed.filter(([path]) => !isThere(path)).map(([, name]) => name))];
+  const missing = [...new Set(wanted.filter(([path]) => !isThere(path)).map(([, name]) => name))];
   if (missing.length === 0) return;
   if (!isThere("apt-get")) {
     throw new LocalError(`please install these first: ${missing.join(", ")}`, 2);

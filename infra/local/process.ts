@@ -40,6 +40,15 @@ export class LocalError extends Error {
   }
 }
 
+/** Tells what a person can put right and gives the exit code; any other error is a bug and thrown on. */
+export function tellFailure(command: string, error: unknown): number {
+  const isWrongUse =
+    error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  if (!isWrongUse && !(error instanceof LocalError)) throw error;
+  process.stderr.write(`${command}: ${error.message}\n`);
+  return error instanceof LocalError ? error.exitCode : 2;
+}
+
 export function attempt(
   program: string,
   args: readonly string[],

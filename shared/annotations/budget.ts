@@ -2,8 +2,10 @@
  * Room in the annotations of one object, which Kubernetes bounds for everybody together. A full object must
  * never stop a running operation: our writes shrink instead, in a fixed order, and the state is never cut.
  */
+import type { BackupMemory } from "../model/backup.ts";
 import type { Condition, Phase, Problem } from "../model/condition.ts";
 import type { HistoryEntry, State } from "../model/state.ts";
+import { encodeBackups } from "./backups.ts";
 import { encodeConditions } from "./conditions.ts";
 import { encodeHistory } from "./history.ts";
 import { ANNOTATION, SET_ANNOTATIONS } from "./keys.ts";
@@ -50,26 +52,25 @@ export interface Writing {
   readonly conditions: readonly Condition[];
   readonly history: readonly HistoryEntry[];
   readonly phase: Phase;
+  /** Null leaves the annotations as they stand. */
+  readonly backups: BackupMemory | null;
 }
 
 /**
  * Our annotations as they are to be written onto an object that now carries `existing`. Where room is short
- * the oldest history goes first, then the conditions' messages, then conditions; `state` and `phase` never.
- * The result may still be too large when other people leave less than those two need: the API server then
+ * the oldest history goes first, then the conditions' messages, then conditions; the others never.
+ * The result may still be too large when other people leave less than those need: the API server then
  * refuses the write, and nothing is half written.
  */
 export function shrink(existing: Annotations, writing: Writing): Annotations {
-  const kept = Object.entries(existing).filter(
-    ([key]) =>
-      (key !== ANNOTATION.state || writing.state === null) &&
-      key !== ANNOTATION.conditions &&
-      key !== ANNOTATION.history &&
-      key !== ANNOTATION.phase,
-  );
   const fixed: Annotations = {
     ...(writing.state === null ? {} : { [ANNOTATION.state]: encodeState(writing.state) }),
+    ...(writing.backups === null ? {} : encodeBackups(writing.backups)),
     [ANNOTATION.phase]: writing.phase,
   };
+  const kept = Object.entries(existing).filter(
+    ([key]) => !(key in fixed) && key !== ANNOTATION.conditions && key !== ANNOTATION.history,
+  );
   const ownKeys = utf8Bytes(ANNOTATION.conditions) + utf8Bytes(ANNOTATION.history);
   const taken = annotationBytes(Object.fromEntries(kept)) + annotationBytes(fixed) + ownKeys;
   // The shortest history, `[]`, needs two bytes of its own.

@@ -11,6 +11,7 @@ import {
   requestEntrySchema,
 } from "../model/request.ts";
 import type { Config, State } from "../model/state.ts";
+import { backupAnswer } from "./backup-answers.ts";
 import { decodeConditions } from "./conditions.ts";
 import { decodeHistory } from "./history.ts";
 import { canonicalJson } from "./json.ts";
@@ -25,7 +26,17 @@ const LIMITS = { entriesMax: 64, bytesMax: KEYS.requests.bytesMax };
 export const REFUSALS: Readonly<Record<RequestKind, readonly string[]>> = {
   scale: ["ScaleRefused", "ReplicasContested"],
   switchover: ["SwitchoverRefused"],
+  // What cannot be read of its settings refuses it, and that is no condition of its own.
+  backup: [],
 };
+
+/** One of these at a time changes who the members are. A backup hinders neither of them, however long it takes. */
+const EXCLUSIVE: ReadonlySet<RequestKind> = new Set(["scale", "switchover"]);
+
+/** Whether two wishes cannot both be open. */
+export function isContrary(one: RequestKind, other: RequestKind): boolean {
+  return one === other || (EXCLUSIVE.has(one) && EXCLUSIVE.has(other));
+}
 
 /** The newest entries that fit. */
 export function encodeRequests(entries: readonly RequestEntry[]): string {
@@ -45,9 +56,14 @@ export function wishAnnotation({ kind, wish }: ClusterRequest): {
   readonly key: string;
   readonly value: string;
 } {
-  return kind === "scale"
-    ? { key: ANNOTATION.replicas, value: String(wish.replicas) }
-    : { key: ANNOTATION.switchoverTo, value: wish.to };
+  switch (kind) {
+    case "scale":
+      return { key: ANNOTATION.replicas, value: String(wish.replicas) };
+    case "switchover":
+      return { key: ANNOTATION.switchoverTo, value: wish.to };
+    case "backup":
+      return { key: ANNOTATION.backupNow, value: wish.method ?? "true" };
+  }
 }
 
 /** Two requests for the same thing, whoever made them. */
@@ -113,10 +129,14 @@ export function answerOf(entry: RequestEntry, set: StatefulSet): RequestAnswer {
   const state = observed.kind === "valid" ? observed.state : null;
   const { key, value } = wishAnnotation(entry);
   const stands = set.annotations[key] === value;
-  if (entry.kind === "switchover") {
-    if (!stands) return switchoverAnswer(entry.wish.to, entry.at, set, state);
-    return refusalOf("switchover", set) ?? ACCEPTED;
+  switch (entry.kind) {
+    case "backup":
+      return backupAnswer(entry.wish.method, { at: entry.at, stands }, set);
+    case "switchover":
+      if (!stands) return switchoverAnswer(entry.wish.to, entry.at, set, state);
+      return refusalOf("switchover", set) ?? ACCEPTED;
+    case "scale":
+      if (stands) return scaleAnswer(entry.wish.replicas, set, state);
+      return { status: "superseded", message: `${key} no longer says ${value}.` };
   }
-  if (stands) return scaleAnswer(entry.wish.replicas, set, state);
-  return { status: "superseded", message: `${key} no longer says ${value}.` };
 }

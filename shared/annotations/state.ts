@@ -8,6 +8,7 @@ import { STATE_VERSION, type State, stateSchema } from "../model/state.ts";
 import { canonicalJson, parseJson } from "./json.ts";
 import { KEYS } from "./keys.ts";
 import { oneLine, utf8Bytes } from "./text.ts";
+import { versionOf } from "./version.ts";
 
 const BYTES_MAX = KEYS.state.bytesMax;
 
@@ -18,18 +19,12 @@ export function encodeState(state: State): string {
   return text;
 }
 
-function versionOf(value: unknown): number {
-  if (value === null || typeof value !== "object" || !("v" in value)) return 0;
-  return Number.isSafeInteger(value.v) ? Number(value.v) : 0;
-}
-
 /** Never throws. `clusterUid` is the uid of the StatefulSet that carries the annotation. */
 export function decodeState(raw: string | undefined, clusterUid: string): StateObservation {
   if (raw === undefined) return { kind: "none" };
   const parsed = parseJson(raw, BYTES_MAX);
   if (!parsed.ok) return { kind: "invalid", reason: parsed.reason };
 
-  // Before the schema: a newer version may have changed anything but the place of its number.
   const version = versionOf(parsed.value);
   if (version > STATE_VERSION) return { kind: "newer", version };
 

@@ -3,46 +3,16 @@
  * wrong is said at once, in sentences that say what to change; a value that cannot be read never reaches a
  * spec (its default does), and its problem blocks. Keys without our prefix are none of our business.
  */
-import type { Problem, ProblemCode } from "../model/condition.ts";
+import type { Problem } from "../model/condition.ts";
 import { OBJECT_NAME, type StatefulSet } from "../model/kube.ts";
 import type { Wish } from "../model/observed.ts";
 import { type ServicesOnRelease, SPEC_DEFAULTS, type Spec } from "../model/spec.ts";
 import { MEMBERS_MAX } from "../model/state.ts";
-import { ANNOTATION, KEYS, type Key, PREFIX, SET_ANNOTATIONS } from "./keys.ts";
+import { readBackup } from "./backup-wish.ts";
+import { ANNOTATION, KEYS, PREFIX, SET_ANNOTATIONS } from "./keys.ts";
 import { nearest } from "./nearest.ts";
-import { oneLine, quote, utf8Bytes } from "./text.ts";
-
-const DAY_MS = 86_400_000;
-
-/** A value, or what would have been right: the end of the sentence `<key> is <value>: …`. */
-type Reading<T> = { readonly value: T } | { readonly wanted: string };
-
-function oneOf<T extends string>(raw: string, allowed: readonly T[]): Reading<T> {
-  const value = allowed.find((word) => word === raw);
-  if (value !== undefined) return { value };
-  const [hint] = nearest(raw, allowed);
-  if (hint !== undefined) return { wanted: `did you mean ${hint}? Allowed: ${allowed.join(", ")}` };
-  return { wanted: `set it to ${allowed.join(" or ")}` };
-}
-
-function secretName(raw: string): Reading<string> {
-  if (raw.length <= 253 && OBJECT_NAME.test(raw)) return { value: raw };
-  return { wanted: "set it to the name of a Secret: lower case letters, digits, - and ., at most 253" };
-}
-
-const DURATION = /^(0|[1-9]\d{0,8})(ms|s|m|h)$/;
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** From `leastMs` to a day; `0` has no unit to need. */
-function duration(leastMs: number): (raw: string) => Reading<number> {
-  return (raw) => {
-    const [, digits = "", unit = ""] = DURATION.exec(raw === "0" ? "0s" : raw) ?? [];
-    const value = Number(digits) * (UNIT_MS[unit] ?? Number.NaN);
-    if (value >= leastMs && value <= DAY_MS) return { value };
-    const least = leastMs === 0 ? "0" : `${leastMs / 1000}s`;
-    return { wanted: `set it to a whole number with ms, s, m or h, from ${least} to 24h, such as 10s` };
-  };
-}
+import { duration, oneOf, problem, type Reader, type Reading, reader, secretName } from "./reading.ts";
+import { oneLine } from "./text.ts";
 
 /** `e17`: the epoch is named, so that yesterday's word is not taken for today's. */
 function epoch(raw: string): Reading<number> {
@@ -62,10 +32,6 @@ function members(raw: string): Reading<number> {
 function podName(raw: string): Reading<string> {
   if (raw.length <= 253 && OBJECT_NAME.test(raw)) return { value: raw };
   return { wanted: "set it to the name of a pod of this StatefulSet" };
-}
-
-function problem(code: ProblemCode, message: string): Problem {
-  return { code, message: oneLine(message, 200), blocks: true };
 }
 
 /** Keys with our prefix that mean nothing on a StatefulSet; most are typing mistakes of a wish. */
@@ -88,36 +54,7 @@ function unknownKeys(annotations: StatefulSet["annotations"]): readonly Problem[
     });
 }
 
-interface Reader {
-  readonly read: <T, F>(key: Key, fallback: F, parse: (raw: string) => Reading<T>) => T | F;
-  readonly problems: Problem[];
-}
-
-function reader(annotations: StatefulSet["annotations"]): Reader {
-  const problems: Problem[] = [];
-  const reject = (key: Key, what: string) =>
-    problems.push(problem("AnnotationInvalid", `${key.key} ${what}.`));
-  return {
-    problems,
-    read: (key, fallback, parse) => {
-      const raw = annotations[key.key];
-      if (raw === undefined) return fallback;
-      if (utf8Bytes(raw) > key.bytesMax) {
-        reject(
-          key,
-          `starts with ${quote(raw.slice(0, 20))} and is longer than ${key.bytesMax} bytes: shorten it`,
-        );
-        return fallback;
-      }
-      const reading = parse(raw);
-      if ("value" in reading) return reading.value;
-      reject(key, `is ${quote(raw)}: ${reading.wanted}`);
-      return fallback;
-    },
-  };
-}
-
-function readOptions(read: Reader["read"]): Omit<Spec, "engine" | "credentials"> {
+function readOptions(read: Reader["read"]): Omit<Spec, "engine" | "credentials" | "backup"> {
   const { maxLagMs, failoverCooldownMs, gracefulWaitMs, failover, onRestart } = SPEC_DEFAULTS;
   return {
     maxLagMs: read(KEYS.maxLag, maxLagMs, duration(1_000)),
@@ -138,17 +75,17 @@ function readOptions(read: Reader["read"]): Omit<Spec, "engine" | "credentials">
  * `engine` would otherwise release a database) and what concerns the release are then looked at.
  */
 export function parseWish(set: StatefulSet): Wish {
-  const { read, problems } = reader(set.annotations);
+  const reading = reader(set.annotations);
+  const { read, problems } = reading;
   const managed = set.annotations[ANNOTATION.engine] !== undefined;
   let spec: Spec | null = null;
   if (managed) {
     const engine = read(KEYS.engine, null, (raw) => oneOf<Spec["engine"]>(raw, ["mysql"]));
     const credentials = read(KEYS.credentials, null, secretName);
     if (set.annotations[ANNOTATION.credentials] === undefined) {
-      const wanted = "is missing: set it to the name of the Secret with the root password.";
-      problems.push(problem("AnnotationInvalid", `${ANNOTATION.credentials} ${wanted}`));
+      reading.reject(KEYS.credentials, "is missing: set it to the name of the Secret with the root password");
     }
-    const options = readOptions(read);
+    const options = { ...readOptions(read), backup: readBackup(set.annotations, reading) };
     if (engine !== null && credentials !== null) spec = { engine, credentials, ...options };
   }
   const servicesOnRelease: ServicesOnRelease = read(KEYS.servicesOnRelease, "keep", (raw) =>

@@ -3,6 +3,7 @@
  * thing that the texts for people are rendered from. A field is never renamed or removed within a version.
  */
 import { z } from "zod";
+import { BACKUP_METHODS } from "../model/backup.ts";
 import { conditionSchema } from "../model/condition.ts";
 import { planSchema } from "../model/plan.ts";
 import { historyEntrySchema } from "../model/state.ts";
@@ -27,6 +28,40 @@ const memberSchema = z.strictObject({
   seenAt: z.string().nullable(),
 });
 
+const slot = z.string();
+const method = z.enum(BACKUP_METHODS);
+const loss = z.strictObject({ slot, at: z.string(), reason: z.string() });
+
+/** As the last pass remembers it; which backups there are says `backups`. */
+const backupsSchema = z.strictObject({
+  /** Name of the Secret; null while it cannot be read what is asked for, or nothing is. */
+  store: z.string().nullable(),
+  /** Null = on demand only. */
+  schedule: z.string().nullable(),
+  timeZone: z.string().nullable(),
+  /** The first that is not done with; it lies in the past while it is due. */
+  nextSlot: slot.nullable(),
+  running: z
+    .strictObject({
+      slot,
+      attempt: count,
+      method,
+      asked: z.string(),
+      source: z.string(),
+      begunAt: z.string(),
+    })
+    .nullable(),
+  last: z.strictObject({ slot, method, endedAt: z.string() }).nullable(),
+  proving: z.strictObject({ slot, begunAt: z.string() }).nullable(),
+  proven: z.strictObject({ slot, at: z.string() }).nullable(),
+  /** Slots that were given up since the last backup. */
+  failures: count,
+  /** Slots that were never begun since the last backup. */
+  missed: count,
+  failed: loss.nullable(),
+  unproven: loss.nullable(),
+});
+
 const clusterFields = {
   namespace: z.string(),
   name: z.string(),
@@ -46,6 +81,8 @@ const clusterFields = {
   problems: z.array(z.strictObject({ code: z.string(), message: z.string(), since: z.string().nullable() })),
   conditions: z.array(conditionSchema),
   members: z.array(memberSchema),
+  /** Null where none are asked for and none are remembered. */
+  backups: backupsSchema.nullable(),
 };
 
 const cluster = z.strictObject(clusterFields);
@@ -81,7 +118,75 @@ export const planDocumentSchema = z.strictObject({
   ...planSchema.shape,
 });
 
+const whereSchema = z.strictObject({
+  /** Name of the Secret. */
+  secret: z.string(),
+  endpoint: z.string(),
+  bucket: z.string(),
+  prefix: z.string(),
+});
+
+const backupSchema = z.strictObject({
+  /** Of the cluster it was made of, as its manifest says. */
+  namespace: z.string().nullable(),
+  name: z.string().nullable(),
+  clusterUid: z.string(),
+  slot,
+  soundness: z.enum(["complete", "damaged", "unknown"]),
+  /** What is wrong with it. */
+  why: z.string().nullable(),
+  method: method.nullable(),
+  /** Null = all of them. */
+  databases: z.array(z.string()).nullable(),
+  endedAt: z.string().nullable(),
+  version: z.string().nullable(),
+  encrypted: z.boolean().nullable(),
+  /** As stored. */
+  bytes: count,
+  /** Before compression. */
+  plainBytes: count.nullable(),
+  /** How the last restore of it went; `fault` null = it was found whole. */
+  proof: z.strictObject({ at: z.string(), fault: z.string().nullable() }).nullable(),
+});
+
+export const backupListSchema = z.strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal("BackupList"),
+  where: whereSchema,
+  /** Newest first. */
+  items: z.array(backupSchema),
+  /** What could not be read, so that something may be missing from the items. */
+  gap: z.string().nullable(),
+});
+
+const fateSchema = z.enum(["keep", "delete", "deleted", "kept", "failed"]);
+
+export const pruningSchema = z.strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal("Pruning"),
+  namespace: z.string(),
+  name: z.string(),
+  where: whereSchema,
+  dryRun: z.boolean(),
+  items: z.array(
+    z.strictObject({
+      slot,
+      bytes: count,
+      /** What the rule wants; after a deletion what has become of it. */
+      fate: fateSchema,
+      reason: z.string(),
+    }),
+  ),
+  /** What attempts have left that made no backup. */
+  leftovers: z.array(z.strictObject({ slot, objects: count, fate: fateSchema, reason: z.string() })),
+});
+
 export type Cluster = z.infer<typeof cluster>;
+export type ClusterBackups = z.infer<typeof backupsSchema>;
+export type ListedBackup = z.infer<typeof backupSchema>;
+export type BackupList = z.infer<typeof backupListSchema>;
+export type Pruning = z.infer<typeof pruningSchema>;
+export type Fate = z.infer<typeof fateSchema>;
 export type ClusterMember = z.infer<typeof memberSchema>;
 export type History = z.infer<typeof historySchema>;
 export type PlanDocument = z.infer<typeof planDocumentSchema>;
@@ -89,4 +194,6 @@ export type Document =
   | z.infer<typeof clusterSchema>
   | z.infer<typeof clusterListSchema>
   | History
-  | PlanDocument;
+  | PlanDocument
+  | BackupList
+  | Pruning;

@@ -26,8 +26,38 @@ export function lag(ms: number | null): string {
   return ms < 10_000 ? `${(Math.ceil(ms / 100) / 10).toFixed(1)}s` : age(ms);
 }
 
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+
+/** Of the largest unit of which there is at least one. */
+function unitOf(count: number): number {
+  return Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, count)) / 10)));
+}
+
+function inUnit(count: number, unit: number): string {
+  const number = count / 1024 ** unit;
+  return number.toFixed(unit === 0 || number >= 100 ? 0 : 1);
+}
+
+/** `512 B`, `1.3 GiB`, `184 MiB`. */
+export function bytes(count: number): string {
+  const unit = unitOf(count);
+  return `${inUnit(count, unit)} ${UNITS[unit]}`;
+}
+
+/** `3.4 of 5.0 GiB`, both in the unit of the whole. */
+export function bytesOf(count: number, whole: number): string {
+  const unit = unitOf(Math.max(count, whole));
+  return `${inUnit(count, unit)} of ${inUnit(whole, unit)} ${UNITS[unit]}`;
+}
+
 export function since(instant: string, { nowMs }: Here): string {
   return age(nowMs - Date.parse(instant));
+}
+
+/** `4s ago`, `in 16h`. */
+export function awayFrom(instant: string, { nowMs }: Here): string {
+  const ms = nowMs - Date.parse(instant);
+  return ms < 0 ? `in ${age(-ms)}` : `${age(ms)} ago`;
 }
 
 /** Local time with tenths; with its date unless that is today. */

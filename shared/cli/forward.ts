@@ -19,6 +19,14 @@ interface Way {
   readonly context?: string;
 }
 
+/** The same cluster for kubectl. */
+export function argumentsOf({ kubeconfig, context }: Way): readonly string[] {
+  return [
+    ...(kubeconfig === undefined ? [] : ["--kubeconfig", kubeconfig]),
+    ...(context === undefined ? [] : ["--context", context]),
+  ];
+}
+
 /** Resolves with the local port, which leads to the pod's for as long as the process lives. */
 function open(process: ChildProcess): Promise<Outcome<number>> {
   const { promise, resolve } = Promise.withResolvers<Outcome<number>>();
@@ -42,7 +50,7 @@ function open(process: ChildProcess): Promise<Outcome<number>> {
   return promise.finally(() => clearTimeout(timer));
 }
 
-export function forwardedServers({ kubeconfig, context }: Way): Servers & { close(): void } {
+export function forwardedServers(way: Way): Servers & { close(): void } {
   const servers = createServers({ pool: false });
   const ways = new Map<string, { readonly process: ChildProcess; readonly port: Promise<Outcome<number>> }>();
 
@@ -50,12 +58,8 @@ export function forwardedServers({ kubeconfig, context }: Way): Servers & { clos
     const key = `${namespace}/${pod}`;
     const known = ways.get(key);
     if (known !== undefined) return known.port;
-    const where = [
-      ...(kubeconfig === undefined ? [] : ["--kubeconfig", kubeconfig]),
-      ...(context === undefined ? [] : ["--context", context]),
-    ];
     const what = ["port-forward", `pod/${pod}`, `:${port}`, "--namespace", namespace, "--address", LOCALHOST];
-    const process = spawn("kubectl", [...what, ...where], { stdio: ["ignore", "pipe", "pipe"] });
+    const process = spawn("kubectl", [...what, ...argumentsOf(way)], { stdio: ["ignore", "pipe", "pipe"] });
     const opened = open(process);
     ways.set(key, { process, port: opened });
     return opened;

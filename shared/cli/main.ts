@@ -3,8 +3,10 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createKube } from "../adapters/kube/kube.ts";
+import { createS3Store } from "../adapters/s3/store.ts";
 import { createLog, systemClock, systemIds } from "../hosts/local/platform.ts";
-import { forwardedServers } from "./forward.ts";
+import { argumentsOf, forwardedServers } from "./forward.ts";
+import { followLogs } from "./job-log.ts";
 import { run, type Terminal } from "./program.ts";
 
 const { env, stdout, stderr } = process;
@@ -27,6 +29,8 @@ const terminal: Terminal = {
   err: (text) => void stderr.write(text),
   colour: stdout.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
   clock: systemClock,
+  // Back to the beginning of the line, and away with what stood there.
+  ...(stderr.isTTY && { overwrite: (text: string) => void stderr.write(`\r\u001B[K${text}`) }),
   connect: ({ kubeconfig: given, context }) => {
     const path = given ?? kubeconfig();
     const way = {
@@ -36,9 +40,13 @@ const terminal: Terminal = {
     const [clock, ids, log] = [systemClock, systemIds, createLog("text")];
     const { kube, namespace, close } = createKube({ ...way, userAgent: "ordinal/cli", clock, ids, log });
     const servers = forwardedServers(way);
+    const logs = followLogs(argumentsOf(way), () => clock.now());
     return {
       ...{ kube, namespace, servers },
+      openStore: (store) => createS3Store(store),
+      progressOf: (job) => logs.progressOf(job),
       close() {
+        logs.close();
         servers.close();
         close();
       },

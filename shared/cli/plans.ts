@@ -72,8 +72,11 @@ function wishOf(asked: Asked): string | null {
       return null;
     case "resume":
       return `${ANNOTATION.pause} removed`;
+    case "prove":
+      return `${ANNOTATION.proveNow} = ${asked.slot ?? "true"}`;
     case "scale":
-    case "switchover": {
+    case "switchover":
+    case "backup": {
       const { key, value } = wishAnnotation(asked);
       return `${key} = ${value}`;
     }

@@ -5,13 +5,14 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { KubeHandle } from "../adapters/kube/kube.ts";
 import { quote } from "../annotations/text.ts";
+import { BACKUP_METHODS, type BackupMethod, parseSlot } from "../model/backup.ts";
 import type { ClusterRef } from "../model/cluster.ts";
 import { OBJECT_NAME } from "../model/kube.ts";
 import { type ClusterRequest, scaleWishSchema, switchoverWishSchema } from "../model/request.ts";
 import { MEMBERS_MAX } from "../model/state.ts";
 import type { Clock } from "../ports/host.ts";
-import type { Servers } from "../ports/server.ts";
-import { pause, request } from "./orders.ts";
+import { backups, backupsIn, prune } from "./backups.ts";
+import { pause, prove, request } from "./orders.ts";
 import { plan, planPause } from "./plans.ts";
 import { coloured, plain } from "./table.ts";
 import { type Answer, type Ask, clusterStatus, fleetStatus, type OutputFormat, why } from "./verbs.ts";
@@ -21,14 +22,19 @@ export interface Where {
   readonly context?: string;
 }
 
+/** What is reached beside the API server. */
+export type Reach = Pick<Ask, "servers" | "openStore" | "progressOf">;
+
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
   readonly colour: boolean;
   readonly clock: Clock;
   readonly timeZone?: string;
+  /** The last line of standard error in place of the one before; absent = it is no terminal. */
+  overwrite?(text: string): void;
   /** Throws when the kubeconfig cannot be used. */
-  connect(where: Where): Pick<KubeHandle, "kube" | "namespace" | "close"> & { readonly servers: Servers };
+  connect(where: Where): Pick<KubeHandle, "kube" | "namespace" | "close"> & Reach;
 }
 
 interface Options extends Where {
@@ -62,6 +68,11 @@ function wholeNumber(text: string): number {
 
 function isName(text: string): boolean {
   return text.length <= 253 && OBJECT_NAME.test(text);
+}
+
+function secretName(text: string): string {
+  if (!isName(text)) throw new InvalidArgumentError("Write the name of a Secret.");
+  return text;
 }
 
 function namespaceName(text: string): string {
@@ -99,18 +110,16 @@ async function perform(terminal: Terminal, options: Options, verb: Verb): Promis
   const { timeZone, clock } = terminal;
   const nowMs = clock.now();
   const ask: Ask = {
-    kube: handle.kube,
-    servers: handle.servers,
+    ...handle,
     format: options.output ?? "text",
     here: timeZone === undefined ? { nowMs } : { nowMs, timeZone },
     paint: terminal.colour ? coloured : plain,
   };
   try {
     const answer = await verb(ask, handle.namespace);
-    if (answer.exitCode === 0) {
-      terminal.out(answer.output);
-      if (answer.remark !== undefined) terminal.err(`${answer.remark}\n`);
-    } else terminal.err(`${answer.complaint}\n`);
+    if (answer.output !== undefined) terminal.out(answer.output);
+    const aside = answer.exitCode === 0 ? answer.remark : answer.complaint;
+    if (aside !== undefined) terminal.err(`${aside}\n`);
     return answer.exitCode;
   } finally {
     handle.close();
@@ -134,33 +143,46 @@ function carryOut(
   terminal: Terminal,
   name: string,
   options: OrderOptions,
-  wish: ClusterRequest | { readonly kind: "pause" } | { readonly kind: "resume" },
+  wish:
+    | ClusterRequest
+    | { readonly kind: "prove"; readonly slot: string | null }
+    | { readonly kind: "pause" }
+    | { readonly kind: "resume" },
 ): Promise<number> {
   const { clock } = terminal;
   const { dryRun = false, wait = false, timeout: timeoutMs } = options;
   if (options.output !== undefined && !dryRun) throw new WrongUseError("-o goes with --dry-run only.");
   const say = (text: string) => terminal.err(`${text}\n`);
+  const overwrite = terminal.overwrite === undefined ? null : (text: string) => terminal.overwrite?.(text);
+  const waiting = wait ? { clock, timeoutMs, say, overwrite } : null;
   return perform(terminal, options, (ask, namespace) => {
     const ref = refOf(name, options, namespace);
     if (wish.kind === "pause") return dryRun ? planPause(ask, ref) : pause(ask, ref, true);
     if (dryRun) return plan(ask, clock, ref, wish);
     if (wish.kind === "resume") return pause(ask, ref, false);
-    return request(ask, ref, wish, wait ? { clock, timeoutMs, say } : null);
+    return wish.kind === "prove" ? prove(ask, ref, wish.slot, waiting) : request(ask, ref, wish, waiting);
   });
 }
 
+const NAME = "StatefulSet, or NAMESPACE/NAME";
+
+function orderOf(program: Command, name: string, description: string): Command {
+  return withOptions(program.command(name), ["json", "yaml"])
+    .description(description)
+    .argument("<name>", NAME)
+    .addOption(new Option("--dry-run", DRY_RUN).conflicts("wait"));
+}
+
+/** `timeout`: how long it waits where nothing is said. */
+function waits(command: Command, timeout = "5m"): Command {
+  const duration = new Option("--timeout <duration>", "how long to wait").argParser(durationMs);
+  return command
+    .option("--wait", "until it is done or refused")
+    .addOption(duration.default(durationMs(timeout), timeout));
+}
+
 function addOrders(program: Command, terminal: Terminal, ended: Ended): void {
-  const order = (name: string, description: string): Command =>
-    withOptions(program.command(name), ["json", "yaml"])
-      .description(description)
-      .argument("<name>", "StatefulSet, or NAMESPACE/NAME")
-      .addOption(new Option("--dry-run", DRY_RUN).conflicts("wait"));
-  const waits = (command: Command): Command =>
-    command
-      .option("--wait", "until it is done or refused")
-      .addOption(
-        new Option("--timeout <duration>", "how long to wait").argParser(durationMs).default(300_000, "5m"),
-      );
+  const order = (name: string, description: string) => orderOf(program, name, description);
 
   waits(order("scale", "more or fewer members; fewer only once nobody counts on those that leave"))
     .addOption(
@@ -191,10 +213,75 @@ function addOrders(program: Command, terminal: Terminal, ended: Ended): void {
   }
 }
 
+/** As `backups` prints it, or as it stands in a bucket: `20261123T030000Z`. */
+function slotOf(text: string): string {
+  const [, date, time] = /^(\d{8})T(\d{6})Z$/.exec(text) ?? [];
+  const written =
+    date === undefined || time === undefined
+      ? text
+      : `${date.replace(/(\d{4})(\d\d)(\d\d)/, "$1-$2-$3")}T${time.replace(/(\d\d)(\d\d)(\d\d)/, "$1:$2:$3")}Z`;
+  const slot = parseSlot(written);
+  if (slot === null)
+    throw new WrongUseError(`${quote(text)} is no slot: write it like 2026-11-23T03:00:00Z.`);
+  return slot;
+}
+
+interface BackupOptions extends OrderOptions {
+  readonly method?: BackupMethod;
+}
+
+/** A backup of many gigabytes takes its time. */
+const PATIENCE = "24h";
+
+function addBackups(program: Command, terminal: Terminal, ended: Ended): void {
+  waits(orderOf(program, "backup", "a backup now"), PATIENCE)
+    .addOption(new Option("--method <method>", "another one than is set").choices(BACKUP_METHODS))
+    .action(async (name: string, options: BackupOptions) => {
+      const { method } = options;
+      const wish = method === undefined ? {} : { method };
+      ended(await carryOut(terminal, name, options, { kind: "backup", wish }));
+    });
+
+  waits(orderOf(program, "prove", "a backup is restored now to see whether it can be"), PATIENCE)
+    .argument("[slot]", "of the backup; without it, the newest one")
+    .action(async (name: string, text: string | undefined, options: OrderOptions) => {
+      const slot = text === undefined ? null : slotOf(text);
+      ended(await carryOut(terminal, name, options, { kind: "prove", slot }));
+    });
+
+  withOptions(program.command("backups"), ["json", "yaml"])
+    .description("the backups of a cluster, or all that a store holds, as the store says")
+    .argument("[name]", NAME)
+    .addOption(
+      new Option("--store <secret>", "Secret of a store; without it, the cluster's").argParser(secretName),
+    )
+    .action(async (name: string | undefined, options: Options & { readonly store?: string }) => {
+      const { store: secret } = options;
+      if (name === undefined && secret === undefined) {
+        throw new WrongUseError("Name a cluster, or a store with --store SECRET.");
+      }
+      const verb: Verb = (ask, namespace) =>
+        name === undefined
+          ? backupsIn(ask, options.namespace ?? namespace, secret ?? "")
+          : backups(ask, refOf(name, options, namespace), secret ?? null);
+      ended(await perform(terminal, options, verb));
+    });
+
+  withOptions(program.command("prune"), ["json", "yaml"])
+    .description("delete the backups that the retention does not keep")
+    .argument("<name>", NAME)
+    .option("--dry-run", "say what would be deleted and why, and do nothing")
+    .action(async (name: string, options: OrderOptions) => {
+      const verb: Verb = (ask, namespace) =>
+        prune(ask, refOf(name, options, namespace), options.dryRun === true);
+      ended(await perform(terminal, options, verb));
+    });
+}
+
 function addPlan(program: Command, terminal: Terminal, ended: Ended): void {
   withOptions(program.command("plan"), ["json", "yaml"])
     .description("what the next pass would do now, step by step, with its statements")
-    .argument("<name>", "StatefulSet, or NAMESPACE/NAME")
+    .argument("<name>", NAME)
     .action(async (name: string, options: Options) => {
       const verb: Verb = (ask, namespace) =>
         plan(ask, terminal.clock, refOf(name, options, namespace), { kind: "plan" });
@@ -207,14 +294,14 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   let exitCode = 0;
   const program = new Command("kubectl ordinal")
     .description(
-      "Looks at the databases that Ordinal manages, and asks for changes.\nIt needs to get and list StatefulSets and Pods, to patch StatefulSets for a change, and no database password. A plan looks at the servers:\nit needs to get Secrets and to create pods/portforward too.",
+      "Looks at the databases that Ordinal manages, and asks for changes.\nIt needs to get and list StatefulSets and Pods, to patch StatefulSets for a change, and no database password. A plan looks at the servers:\nit needs to get Secrets and to create pods/portforward too. To list and prune backups it needs to get the Secret of their store.",
     )
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) });
 
   withOptions(program.command("status"), ["json", "yaml", "wide"])
     .description("all clusters in a table, or how one of them is")
-    .argument("[name]", "StatefulSet, or NAMESPACE/NAME")
+    .argument("[name]", NAME)
     .option("-A, --all-namespaces", "clusters of all namespaces")
     .action(async (name: string | undefined, options: Options) => {
       const everywhere = options.allNamespaces === true;
@@ -230,7 +317,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 
   withOptions(program.command("why"), ["json", "yaml"])
     .description("what was decided about a cluster, and on what evidence; newest last")
-    .argument("<name>", "StatefulSet, or NAMESPACE/NAME")
+    .argument("<name>", NAME)
     .action(async (name: string, options: Options) => {
       exitCode = await perform(terminal, options, (ask, namespace) =>
         why(ask, refOf(name, options, namespace)),
@@ -242,6 +329,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   };
   addPlan(program, terminal, ended);
   addOrders(program, terminal, ended);
+  addBackups(program, terminal, ended);
 
   try {
     await program.parseAsync(args, { from: "user" });

@@ -4,8 +4,8 @@
  */
 import type { Phase, ProblemCode } from "../model/condition.ts";
 import { ADVICE } from "./advice.ts";
-import type { Cluster, ClusterMember, History } from "./documents.ts";
-import { type Here, lag, localTime, NONE, since } from "./format.ts";
+import type { Cluster, ClusterBackups, ClusterMember, History } from "./documents.ts";
+import { awayFrom, type Here, lag, localTime, NONE, since } from "./format.ts";
 import { type Cell, type Paint, type Tone, table } from "./table.ts";
 
 interface Words {
@@ -45,13 +45,27 @@ export interface Look {
   readonly wide: boolean;
 }
 
-export function renderFleet(clusters: readonly Cluster[], { paint, wide }: Look): string {
-  const titles = ["NAMESPACE", "NAME", "STATE", "PRIMARY", "READY", "LAG", "EPOCH"];
+/** When the last backup was made and the last was proven; how many have failed since. */
+function backupCells(backups: ClusterBackups | null, here: Here): readonly Cell[] {
+  if (backups === null) return cells(NONE, NONE);
+  const { last, proven, failures, unproven } = backups;
+  const lost = failures === 0 ? "" : ` (${failures} failed since)`;
+  const made = last === null ? NONE : awayFrom(last.endedAt, here);
+  const shown = proven === null ? NONE : awayFrom(proven.at, here);
+  return [
+    { text: `${made}${lost}`, ...(failures > 0 && { tone: "bad" as const }) },
+    unproven === null ? { text: shown } : { text: `${shown} (failed since)`, tone: "bad" },
+  ];
+}
+
+export function renderFleet(clusters: readonly Cluster[], { here, paint, wide }: Look): string {
+  const titles = ["NAMESPACE", "NAME", "STATE", "PRIMARY", "READY", "LAG", "EPOCH", "LAST BACKUP", "PROVEN"];
   const rows = clusters.map((cluster) => [
     ...cells(cluster.namespace, cluster.name),
     { text: cluster.phase, tone: wordsOf(cluster.phase).tone },
     ...cells(cluster.primary ?? NONE, `${cluster.readyPods}/${cluster.replicas}`),
     ...cells(lag(cluster.lagMs), cluster.epoch === null ? NONE : String(cluster.epoch)),
+    ...backupCells(cluster.backups, here),
     ...(wide
       ? cells(acknowledgements(cluster), cluster.problems.map(({ code }) => code).join(",") || NONE)
       : []),
@@ -86,6 +100,45 @@ function troubles(cluster: Cluster, here: Here): readonly string[] {
     return `${code}${duration}: ${message}`;
   });
   return [...told, ...underWay];
+}
+
+/** A schedule counts from the pass that sees it first. */
+function next({ nextSlot, schedule }: ClusterBackups, here: Here): string {
+  if (schedule === null) return "none is scheduled";
+  return nextSlot === null
+    ? "the next is not known yet"
+    : `the next is of ${nextSlot} (${awayFrom(nextSlot, here)})`;
+}
+
+/** Nothing where there are no backups and none are asked for. */
+function backupLines({ backups }: Cluster, here: Here): readonly string[] {
+  if (backups === null) return [];
+  const { last, proven, running, proving, failures, missed } = backups;
+  const lost = [
+    ...(failures > 0 ? [`${failures} failed since`] : []),
+    ...(missed > 0 ? [`${missed} missed since`] : []),
+  ];
+  const facts = [
+    last === null
+      ? "there is none yet"
+      : `the last is of ${last.slot} (${awayFrom(last.slot, here)}, ${last.method})`,
+    ...lost,
+    proven === null
+      ? "none is proven"
+      : `the last proven is of ${proven.slot} (proven ${awayFrom(proven.at, here)})`,
+    next(backups, here),
+  ];
+  const work = [
+    ...(running === null
+      ? []
+      : [
+          `The ${running.method} backup of ${running.slot} is taken from ${running.source} for ${since(running.begunAt, here)}.`,
+        ]),
+    ...(proving === null
+      ? []
+      : [`The backup of ${proving.slot} is being proven for ${since(proving.begunAt, here)}.`]),
+  ];
+  return [`Backups: ${facts.join(", ")}.`, ...work];
 }
 
 function isProblemCode(code: string): code is ProblemCode {
@@ -133,7 +186,7 @@ export function renderCluster(cluster: Cluster, hasHistory: boolean, { here, pai
   const rows = cluster.members.map((member) => memberRow(member, wide, here));
   const lines = [
     paint(headline(cluster), wordsOf(cluster.phase).tone),
-    ...troubles(cluster, here).map((line) => `  ${line}`),
+    ...[...troubles(cluster, here), ...backupLines(cluster, here)].map((line) => `  ${line}`),
     `  What you can do: ${advice(cluster, hasHistory)}`,
   ];
   return `${lines.join("\n")}\n\n${table(titles, rows, paint)}`;

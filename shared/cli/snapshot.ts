@@ -13,6 +13,7 @@ import { parseWish } from "../annotations/wish.ts";
 import { type Condition, PROBLEM_CODES } from "../model/condition.ts";
 import type { Pod, StatefulSet } from "../model/kube.ts";
 import { type HistoryEntry, MEMBERS_SEEN_MAX, type State } from "../model/state.ts";
+import { backupSnapshot } from "./backup-snapshot.ts";
 import type { Cluster, ClusterMember } from "./documents.ts";
 
 /** Asked for by its user, or remembered by Ordinal from the time when it was. */
@@ -113,6 +114,7 @@ export function snapshot(set: StatefulSet, pods: readonly Pod[]): Cluster {
     problems: problems(set, conditions),
     conditions,
     members: [...listed],
+    backups: backupSnapshot(set),
   };
 }
 

@@ -6,12 +6,15 @@ import { stringify } from "yaml";
 import { ANNOTATION } from "../annotations/keys.ts";
 import { parseWish } from "../annotations/wish.ts";
 import type { ClusterRef } from "../model/cluster.ts";
-import type { StatefulSet } from "../model/kube.ts";
+import type { ObjectRef, StatefulSet } from "../model/kube.ts";
 import { type Failure, unreachable } from "../model/outcome.ts";
+import type { Store } from "../model/store.ts";
 import type { Kube } from "../ports/kube.ts";
+import type { ObjectStore } from "../ports/object-store.ts";
 import type { Servers } from "../ports/server.ts";
 import { API_VERSION, type Document } from "./documents.ts";
 import type { Here } from "./format.ts";
+import type { Progress } from "./progress.ts";
 import { type Found, readCluster, readFleet } from "./read.ts";
 import { type Look, renderCluster, renderFleet, renderHistory } from "./render.ts";
 import { history } from "./snapshot.ts";
@@ -21,7 +24,8 @@ export type OutputFormat = "text" | "wide" | "json" | "yaml";
 
 export type Answer =
   | { readonly exitCode: 0; readonly output: string; readonly remark?: string }
-  | { readonly exitCode: 1 | 2 | 3; readonly complaint: string };
+  /** `output`: what was done all the same. */
+  | { readonly exitCode: 1 | 2 | 3; readonly complaint: string; readonly output?: string };
 
 export interface Ask {
   readonly kube: Kube;
@@ -30,6 +34,10 @@ export interface Ask {
   readonly paint: Paint;
   /** By the names of their pods; only plans look at them. */
   readonly servers: Servers;
+  /** To be closed by whoever opens it. */
+  readonly openStore: (store: Store) => ObjectStore;
+  /** Of a Job, as far as it is known; null = it is not. */
+  readonly progressOf: (job: ObjectRef) => Progress | null;
 }
 
 export function print(document: Document, { format }: Ask, text: () => string): Answer {

@@ -4,11 +4,13 @@
  */
 import { decodeConditions, encodeConditions } from "../annotations/conditions.ts";
 import { ANNOTATION, LABEL } from "../annotations/keys.ts";
+import type { BackupMemory } from "../model/backup.ts";
 import { type Changes, withChanges } from "../model/changes.ts";
 import type { EngineRules } from "../model/engine.ts";
 import type { ObjectMeta } from "../model/kube.ts";
-import type { Member, Observed } from "../model/observed.ts";
+import type { JobObservation, Member, Observed } from "../model/observed.ts";
 import type { Channel, ServerFacts } from "../model/server.ts";
+import type { Spec } from "../model/spec.ts";
 import type { RecordStep, Step } from "../model/step.ts";
 
 function changed<T extends ObjectMeta>(before: T, labels: Changes, annotations: Changes): T {
@@ -36,23 +38,46 @@ function factsAt(observed: Observed, ordinal: number): ServerFacts | null {
   return server?.kind === "read" ? server.facts : null;
 }
 
+/** Requests that were answered are no wishes any more. */
+function answeredSpec(spec: Spec, answered: readonly string[]): Spec {
+  const moved = answered.includes(ANNOTATION.switchoverTo) ? { ...spec, switchoverTo: null } : spec;
+  if (moved.backup === null) return moved;
+  const backup = {
+    ...moved.backup,
+    ...(answered.includes(ANNOTATION.backupNow) && { requested: null }),
+    ...(answered.includes(ANNOTATION.proveNow) && { proofRequested: null }),
+  };
+  return { ...moved, backup };
+}
+
+/** Only the Jobs of what is under way are looked at. */
+function jobsAfter({ backups, jobs }: Observed, { running, proving }: BackupMemory): Observed["jobs"] {
+  const before = backups.kind === "valid" ? backups.memory : null;
+  const absent: JobObservation = { kind: "absent" };
+  const sameBackup = running?.slot === before?.running?.slot && running?.attempt === before?.running?.attempt;
+  const was = before?.proving;
+  const sameProof = proving?.slot === was?.slot && proving?.begunAt === was?.begunAt;
+  return {
+    backup: sameBackup ? jobs.backup : absent,
+    proof: sameProof ? jobs.proof : absent,
+  };
+}
+
 function afterRecord(observed: Observed, step: RecordStep): Observed {
-  const { state, conditions, history, phase, managedLabel, answered, replicas } = step;
+  const { state, conditions, history, phase, managedLabel, answered, replicas, backups } = step;
   const { set, wish } = observed;
   const gone = Object.fromEntries(answered.map((key) => [key, null]));
   const labels = { [LABEL.managed]: managedLabel ? "true" : null };
-  const spec =
-    wish.spec !== null && answered.includes(ANNOTATION.switchoverTo)
-      ? { ...wish.spec, switchoverTo: null }
-      : wish.spec;
   return {
     ...observed,
     set: {
       ...changed(set, labels, { ...gone, [ANNOTATION.phase]: phase }),
       replicas: replicas ?? set.replicas,
     },
-    wish: { ...wish, spec },
+    wish: { ...wish, spec: wish.spec === null ? null : answeredSpec(wish.spec, answered) },
     state: state === null ? observed.state : { kind: "valid", state },
+    backups: backups === null ? observed.backups : { kind: "valid", memory: backups },
+    jobs: backups === null ? observed.jobs : jobsAfter(observed, backups),
     conditions: decodeConditions(encodeConditions(conditions)),
     history,
   };
@@ -86,6 +111,15 @@ export function afterStep(observed: Observed, step: Step, rules: EngineRules): O
       const services = { ...observed.services };
       services[step.role === "primary" ? "primary" : "replicas"] = { kind: "found", service };
       return { ...observed, services };
+    }
+    case "StartJob": {
+      const { ownerUid: _, ...meta } = observed.set;
+      const made = { ...meta, name: step.name, ownerUid: observed.set.uid };
+      const job: JobObservation = {
+        kind: "found",
+        job: { ...made, result: "active", endedAtMs: null, failure: null },
+      };
+      return { ...observed, jobs: { ...observed.jobs, [step.task.kind]: job } };
     }
     default:
       return afterServerStep(observed, step, rules);

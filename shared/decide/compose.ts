@@ -4,6 +4,7 @@
  */
 import type { Ready } from "../annotations/conditions.ts";
 import { LABEL } from "../annotations/keys.ts";
+import type { BackupMemory } from "../model/backup.ts";
 import type { Phase, Problem } from "../model/condition.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Observed } from "../model/observed.ts";
@@ -53,6 +54,8 @@ export interface Outline {
   readonly replicas?: number;
   /** Annotations of the user's that are answered by this record. */
   readonly answered?: readonly string[];
+  /** The memory of backups, written with the record. */
+  readonly backups?: BackupMemory | null;
 }
 
 export function compose(observed: Observed, nowMs: number, outline: Outline): Decision {
@@ -68,6 +71,7 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
       managedLabel: true,
       replicas: null,
       answered: [],
+      backups: null,
     });
     const { steps: prelude, conditions } = told;
     return { problems, conditions, phase, prelude, tracks: [], finale: [], why, lookAgainMs };
@@ -91,6 +95,7 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
     managedLabel: outline.managedLabel ?? true,
     replicas: outline.replicas ?? null,
     answered: outline.answered ?? [],
+    backups: outline.backups ?? null,
   };
   const { steps, conditions } = reportSteps(whole);
   const prelude = [...before, ...steps];
@@ -105,7 +110,7 @@ function finaleOf(report: Report, prelude: readonly Step[], next: NextRecord | n
   const { state, conditions, history } = record;
   const observed: Observed = { ...report.observed, state: { kind: "valid", state }, conditions, history };
   const { happenings = [] } = next;
-  const { steps } = reportSteps({ ...report, observed, state: next.state, happenings });
+  const { steps } = reportSteps({ ...report, observed, state: next.state, happenings, backups: null });
   return [...next.before, ...steps, ...next.after];
 }
 

@@ -10,6 +10,7 @@ import type { EngineRules } from "../model/engine.ts";
 import type { Observed } from "../model/observed.ts";
 import { SPEC_DEFAULTS } from "../model/spec.ts";
 import type { State } from "../model/state.ts";
+import { planBackups } from "./backup/plan.ts";
 import { blocked, compose, forget } from "./compose.ts";
 import { adopting, beginAdoption } from "./phases/adopting.ts";
 import { establishing } from "./phases/establishing.ts";
@@ -37,9 +38,11 @@ function situationOf(observed: Observed, rules: EngineRules, nowMs: number, stat
 }
 
 /** Where the cluster stands, and the one thing that is done about it now. */
-function decideIn(situation: Situation, problems: readonly Problem[]): Decision {
+function decideIn(situation: Situation, others: readonly Problem[]): Decision {
+  const backup = planBackups(situation);
+  const problems = [...others, ...backup.problems];
   const { state } = situation;
-  if (state.pending === null && state.phase !== "Revoking") return steady(situation, problems);
+  if (state.pending === null && state.phase !== "Revoking") return steady(situation, problems, backup);
   if (state.established === null) return adopting(situation, problems);
   // Until the acknowledgers are being taken from it, the primary of the day can be given up like any other.
   const handsOver = state.phase === "Revoking" && state.op?.kind === "switchover";

@@ -5,6 +5,7 @@
  */
 import { encodeConditions, nextConditions, type Ready } from "../annotations/conditions.ts";
 import { ANNOTATION, LABEL } from "../annotations/keys.ts";
+import type { BackupMemory } from "../model/backup.ts";
 import {
   type Condition,
   EVENT_REASONS,
@@ -22,6 +23,10 @@ export interface Happening {
   readonly reason: EventReason;
   readonly message: string;
   readonly considered?: readonly string[];
+  /** Makes the name of its Event; absent = it is of this epoch and this record. */
+  readonly key?: string;
+  /** An Event and no entry of the history, which is short. */
+  readonly passing?: true;
 }
 
 export interface Report {
@@ -32,11 +37,13 @@ export interface Report {
   readonly ready: Ready;
   /** Null = the state annotation stays as it is. */
   readonly state: State | null;
-  /** Told only beside a new state. */
+  /** Told only beside a new state or a new memory of backups. */
   readonly happenings: readonly Happening[];
   readonly managedLabel: boolean;
   readonly replicas: number | null;
   readonly answered: readonly string[];
+  /** Null = the memory of backups stays as it is. */
+  readonly backups: BackupMemory | null;
 }
 
 function problemEvents(observed: Observed, conditions: readonly Condition[]): readonly EventStep[] {
@@ -82,17 +89,20 @@ const ONCE_AN_EPOCH: ReadonlySet<EventReason> = new Set([
   "StateReconstructed",
 ]);
 
-function happeningEvent({ reason, message }: Happening, { epoch, seq }: State): EventStep {
+function happeningEvent(happening: Happening, state: State | null): EventStep {
+  const { reason, message } = happening;
+  const { epoch, seq } = state ?? { epoch: 0, seq: 0 };
   // Told at the end of a plan that is begun anew, with another record, where it was killed before its last one.
   const part = reason === "AckCountChanged" ? `${message}|${epoch}` : `${message}|${epoch}|${seq}`;
-  const key = ONCE_AN_EPOCH.has(reason) ? `${reason}|${epoch}` : `${reason}|${part}`;
-  return { kind: "Event", type: EVENT_REASONS[reason], reason, message, key };
+  const recorded = ONCE_AN_EPOCH.has(reason) ? `${reason}|${epoch}` : `${reason}|${part}`;
+  return { kind: "Event", type: EVENT_REASONS[reason], reason, message, key: happening.key ?? recorded };
 }
 
 function historyOf(report: Report): readonly HistoryEntry[] {
   const at = new Date(report.nowMs).toISOString();
   const epoch = report.state?.epoch ?? 0;
-  const added = report.happenings.map((happening) => ({
+  const kept = report.happenings.filter(({ passing }) => passing !== true);
+  const added = kept.map((happening) => ({
     at,
     epoch,
     reason: happening.reason,
@@ -121,17 +131,21 @@ export function reportSteps(report: Report): {
     managedLabel: report.managedLabel,
     replicas: report.replicas,
     answered: report.answered,
+    backups: report.backups,
   };
   const labelled = observed.set.labels[LABEL.managed] === "true";
   const news =
     state !== null ||
+    report.backups !== null ||
     observed.set.annotations[ANNOTATION.phase] !== phase ||
     labelled !== report.managedLabel ||
     encodeConditions(observed.conditions) !== encodeConditions(conditions);
   if (!news) return { steps: [], conditions };
   const events = [
     ...problemEvents(observed, conditions),
-    ...(state === null ? [] : report.happenings.map((happening) => happeningEvent(happening, state))),
+    ...(state === null && report.backups === null ? [] : report.happenings).map((happening) =>
+      happeningEvent(happening, state ?? previous),
+    ),
   ];
   return { steps: [...events, record], conditions };
 }

@@ -213,6 +213,8 @@ export async function dryRun(
     clock: { now: () => nowMs, sleep: () => Promise.resolve() },
     ids: { password: () => NO_PASSWORD, fraction: () => 0 },
     log: { info() {}, warn() {} },
+    // People are told what a Job is for; which image it runs says nothing about the cluster.
+    jobs: ({ kind, slot }) => ({ task: `${kind} of ${slot}` }),
   };
   const state = start.state.kind === "valid" ? start.state.state : null;
   const intent: Intent = { set: start.set, state, confirmed: null, telling: [] };

@@ -13,6 +13,7 @@ import { succeed, unreachable } from "../model/outcome.ts";
 import type { State } from "../model/state.ts";
 import type { Step, Track } from "../model/step.ts";
 import type { Clock, Ids, Log } from "../ports/host.ts";
+import type { JobBodies } from "../ports/jobs.ts";
 import type { Kube } from "../ports/kube.ts";
 import { intentStands, type Spares } from "./fence.ts";
 import { announce, type KubeScene, record, runKubeStep, type Telling } from "./kube-steps.ts";
@@ -27,6 +28,8 @@ export interface Executing {
   readonly contact: Contact;
   readonly observed: Observed;
   readonly spares: Spares;
+  /** Null = this host makes no Jobs. */
+  readonly jobs: JobBodies | null;
 }
 
 export interface Halt {
@@ -93,6 +96,8 @@ export function describeStep(step: Step): string {
       return `routing Service ${step.name}`;
     case "DeleteService":
       return `removing Service ${step.name}`;
+    case "StartJob":
+      return `beginning the ${step.task.kind} of ${step.task.slot} in Job ${step.name}`;
     default:
       return unreachable(step);
   }
@@ -116,13 +121,21 @@ export interface Intent {
 }
 
 export async function runStep(
-  { kube, clock, ids, component, contact, observed }: Executing,
+  { kube, clock, ids, component, contact, observed, jobs }: Executing,
   intent: Intent,
   sessions: Sessions,
   step: Step,
 ): Promise<Outcome<null>> {
   const now = () => new Date(clock.now()).toISOString();
-  const scene: KubeScene = { kube, ids, set: intent.set, port: contact.engine.rules.port, component, now };
+  const scene: KubeScene = {
+    kube,
+    ids,
+    set: intent.set,
+    port: contact.engine.rules.port,
+    component,
+    now,
+    jobs,
+  };
   switch (step.kind) {
     case "Record": {
       const written = await record(scene, step);
@@ -141,7 +154,8 @@ export async function runStep(
     case "EnsureService":
     case "LabelPod":
     case "AnnotateClaim":
-    case "DeleteService": {
+    case "DeleteService":
+    case "StartJob": {
       const stands = await confirmed(kube, intent);
       return stands.ok ? runKubeStep(scene, step) : stands;
     }

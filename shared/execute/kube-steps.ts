@@ -5,11 +5,12 @@
 
 import { accountsSecretName, CONTROL_KEY, replicationKey } from "../access/index.ts";
 import { shrink } from "../annotations/budget.ts";
-import { LABEL } from "../annotations/keys.ts";
+import { ANNOTATION, LABEL } from "../annotations/keys.ts";
 import type { StatefulSet } from "../model/kube.ts";
-import { type Outcome, succeed } from "../model/outcome.ts";
+import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { EventStep, KubeStep, RecordStep } from "../model/step.ts";
 import type { Ids } from "../ports/host.ts";
+import type { JobBodies } from "../ports/jobs.ts";
 import type { Kube, Manifest } from "../ports/kube.ts";
 
 export interface KubeScene {
@@ -19,6 +20,8 @@ export interface KubeScene {
   readonly port: number;
   readonly component: string;
   readonly now: () => string;
+  /** Null = this host makes no Jobs. */
+  readonly jobs: JobBodies | null;
 }
 
 const OWNER_KIND = { apiVersion: "apps/v1", kind: "StatefulSet" } as const;
@@ -69,12 +72,12 @@ export async function record(scene: KubeScene, step: RecordStep): Promise<Outcom
 }
 
 function swap({ kube, set }: KubeScene, step: RecordStep): Promise<Outcome<StatefulSet>> {
-  const { state, conditions, history, phase, answered, replicas } = step;
+  const { state, conditions, history, phase, backups, answered, replicas } = step;
   const without = Object.fromEntries(answered.map((key) => [key, null]));
   return kube.patch("StatefulSet", set, {
     uid: set.uid,
     resourceVersion: set.resourceVersion,
-    annotations: { ...shrink(set.annotations, { state, conditions, history, phase }), ...without },
+    annotations: { ...shrink(set.annotations, { state, conditions, history, phase, backups }), ...without },
     labels: { [LABEL.managed]: step.managedLabel ? "true" : null },
     ...(replicas === null ? {} : { replicas }),
   });
@@ -168,6 +171,26 @@ function withoutValue(outcome: Outcome<unknown>): Outcome<null> {
   return outcome.ok ? succeed(null) : outcome;
 }
 
+/**
+ * Only while it is still the one that is remembered: an executor that was frozen would begin what is over. Of two that
+ * come to it the second finds the Job of the first.
+ */
+async function startJob(
+  scene: KubeScene,
+  { name, task }: Extract<KubeStep, { kind: "StartJob" }>,
+): Promise<Outcome<null>> {
+  const { kube, set, jobs } = scene;
+  if (jobs === null) return fail("refused", "this host does not know the image that Jobs for backups run");
+  const fresh = await kube.read("StatefulSet", set);
+  if (!fresh.ok) return fresh;
+  const same =
+    fresh.value.uid === set.uid &&
+    fresh.value.annotations[ANNOTATION.backups] === set.annotations[ANNOTATION.backups];
+  if (!same) return fail("conflict", "what is remembered of backups was replaced by something newer");
+  const created = await kube.create("Job", manifest(scene, name, jobs(task, set)));
+  return !created.ok && created.failure.kind === "conflict" ? succeed(null) : withoutValue(created);
+}
+
 /** Each change is refused when the object is no longer as it was seen: the function may have been frozen. */
 export async function runKubeStep(scene: KubeScene, step: KubeStep): Promise<Outcome<null>> {
   const { kube, set } = scene;
@@ -189,5 +212,7 @@ export async function runKubeStep(scene: KubeScene, step: KubeStep): Promise<Out
     }
     case "DeleteService":
       return kube.remove("Service", { namespace, name: step.name, ...step.seen });
+    case "StartJob":
+      return startJob(scene, step);
   }
 }

@@ -1,13 +1,14 @@
 /**
  * CloudEvents at the border: what arrives is parsed and validated here, and what the local host emits is
  * built here, both in the shape of Knative's ApiServerSource. An event is a wake-up call: of its body only
- * the kind and the name of one object are kept, so a forged body can at most cause a look that finds
- * nothing to do. Requests (`dev.ordinal.request.*`) are no wakes: they go the way of every HTTP request. It must
+ * the kind, the name and the cluster of one object are kept, so a forged body can at most cause a look that
+ * finds nothing to do. Requests (`dev.ordinal.request.*`) are no wakes: they go the way of every HTTP request. It must
  * never throw on what a stranger sent; the answer to garbage is a value.
  */
 import { CloudEvent, HTTP } from "cloudevents";
 import { z } from "zod";
 import { oneLine } from "../annotations/text.ts";
+import type { ObjectMeta } from "../model/kube.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import { REQUEST_KINDS, type RequestKind } from "../model/request.ts";
 
@@ -20,6 +21,8 @@ export interface ChangeEvent {
   readonly id: string;
   readonly change: Change;
   readonly object: { readonly kind: string; readonly namespace: string; readonly name: string };
+  /** As the labels of an object of ours name it; null where the body has none, and in Reference mode. */
+  readonly cluster: string | null;
   /** The body shows a failed container or a Pod that is not ready. It may only ever raise a priority. */
   readonly failing: boolean;
 }
@@ -53,7 +56,8 @@ export interface HttpMessage {
 
 export const PING_TYPE = "dev.knative.sources.ping";
 export const SWEEP_TYPE = "dev.ordinal.sweep";
-const TICK_TYPES: readonly string[] = [PING_TYPE, SWEEP_TYPE];
+export const BACKUP_CRON_TYPE = "dev.ordinal.backup-cron";
+const TICK_TYPES: readonly string[] = [PING_TYPE, SWEEP_TYPE, BACKUP_CRON_TYPE];
 const REQUEST_TYPES: ReadonlyMap<string, RequestKind> = new Map(
   REQUEST_KINDS.map((kind) => [`dev.ordinal.request.${kind}`, kind]),
 );
@@ -81,9 +85,20 @@ const kindName = z.string().regex(/^[A-Z][A-Za-z]{0,62}$/);
 const referenceSchema = z.object({ kind: kindName, namespace: label, name: objectName });
 const resourceSchema = z.object({
   kind: kindName,
-  metadata: z.object({ namespace: label, name: objectName }),
+  metadata: z.object({ namespace: label, name: objectName, labels: z.unknown().optional() }),
   status: z.unknown().optional(),
 });
+
+/** What Ordinal makes has these; labels of another form are no reason to refuse the event. */
+const ownLabelsSchema = z.object({
+  "app.kubernetes.io/managed-by": z.literal("ordinal"),
+  "app.kubernetes.io/instance": objectName,
+});
+
+function clusterOfLabels(labels: unknown): string | null {
+  const own = ownLabelsSchema.safeParse(labels);
+  return own.success ? own.data["app.kubernetes.io/instance"] : null;
+}
 
 /** Only what raises the priority; a status of another form is no reason to refuse the event. */
 const podStatusSchema = z.object({
@@ -188,38 +203,40 @@ export function readEvent({ id, type, data }: CloudEvent<unknown>): Outcome<Inco
   if (mode === "ref") {
     const reference = referenceSchema.safeParse(data);
     if (!reference.success) return refuse(`${type}: ${firstIssue(reference.error)}`);
-    return succeed({ ...base, object: reference.data, failing: false });
+    return succeed({ ...base, object: reference.data, cluster: null, failing: false });
   }
   const resource = resourceSchema.safeParse(data);
   if (!resource.success) return refuse(`${type}: ${firstIssue(resource.error)}`);
   const { kind, metadata, status } = resource.data;
-  return succeed({ ...base, object: { kind, ...metadata }, failing: showsFailure(kind, status) });
+  const { namespace, name, labels } = metadata;
+  const seen = { cluster: clusterOfLabels(labels), failing: showsFailure(kind, status) };
+  return succeed({ ...base, object: { kind, namespace, name }, ...seen });
 }
 
 const SERVED_KINDS = {
   Pod: { apiVersion: "v1", plural: "pods" },
   Service: { apiVersion: "v1", plural: "services" },
   StatefulSet: { apiVersion: "apps/v1", plural: "statefulsets" },
+  Job: { apiVersion: "batch/v1", plural: "jobs" },
 } as const;
 export type ServedKind = keyof typeof SERVED_KINDS;
 
-/** What ApiServerSource would send for this change in Reference mode. `atMs` as milliseconds since 1970. */
+/**
+ * What ApiServerSource would send for this change: in Reference mode, and of a Job as much of Resource mode as tells its
+ * cluster, since a long cluster's name is not whole in that of its Jobs. `atMs` as milliseconds since 1970.
+ */
 export function changeEvent(
   change: Change,
   kind: ServedKind,
-  object: {
-    readonly namespace: string;
-    readonly name: string;
-    readonly uid: string;
-    readonly resourceVersion: string;
-  },
+  object: Pick<ObjectMeta, "namespace" | "name" | "uid" | "resourceVersion" | "labels">,
   atMs: number,
 ): CloudEvent<unknown> {
   const { apiVersion, plural } = SERVED_KINDS[kind];
-  const { namespace, name, uid, resourceVersion } = object;
+  const { namespace, name, uid, resourceVersion, labels } = object;
+  const whole = kind === "Job";
   return new CloudEvent<unknown>({
     specversion: "1.0",
-    type: `dev.knative.apiserver.ref.${change}`,
+    type: `dev.knative.apiserver.${whole ? "resource" : "ref"}.${change}`,
     source: "/ordinal/local/watch",
     // The same change has the same id however often it is reported.
     id: `${uid}.${resourceVersion}.${change}`,
@@ -230,17 +247,27 @@ export function changeEvent(
     kind,
     name,
     namespace,
-    data: { kind, namespace, name, apiVersion },
+    data: whole
+      ? { apiVersion, kind, metadata: { namespace, name, labels } }
+      : { kind, namespace, name, apiVersion },
   });
 }
 
-export function sweepEvent(atMs: number): CloudEvent<unknown> {
+function tickEvent(type: string, atMs: number): CloudEvent<unknown> {
   const time = new Date(atMs).toISOString();
   return new CloudEvent<unknown>({
     specversion: "1.0",
-    type: SWEEP_TYPE,
+    type,
     source: "/ordinal/local/ticker",
     id: time,
     time,
   });
+}
+
+export function sweepEvent(atMs: number): CloudEvent<unknown> {
+  return tickEvent(SWEEP_TYPE, atMs);
+}
+
+export function backupCronEvent(atMs: number): CloudEvent<unknown> {
+  return tickEvent(BACKUP_CRON_TYPE, atMs);
 }

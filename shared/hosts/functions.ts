@@ -19,10 +19,13 @@ export interface Reaction {
   readonly wakes: readonly Wake[];
   /** The whole fleet is to be looked through for what is due. */
   readonly sweep: boolean;
+  /** Clusters of which a backup is due are to be found. */
+  readonly backups: boolean;
 }
 
-export const NOTHING: Reaction = { wakes: [], sweep: false };
-export const SWEEP: Reaction = { wakes: [], sweep: true };
+export const NOTHING: Reaction = { wakes: [], sweep: false, backups: false };
+export const SWEEP: Reaction = { ...NOTHING, sweep: true };
+export const DUE_BACKUPS: Reaction = { ...NOTHING, backups: true };
 
 /** Called with events that match one of `accepts` only. */
 export type EventFunction =
@@ -45,7 +48,7 @@ export function wakeCluster(event: ChangeEvent, name: string | null, priority: P
   if (name === null) return NOTHING;
   const { namespace, kind, name: objectName } = event.object;
   const cause = `${kind} ${objectName} ${event.change}`;
-  return { wakes: [{ ref: { namespace, name }, cause, priority }], sweep: false };
+  return { ...NOTHING, wakes: [{ ref: { namespace, name }, cause, priority }] };
 }
 
 /** `mysql-0` -> `mysql`: a StatefulSet's Pods are named by it and an ordinal. Null for any other name. */
@@ -56,6 +59,11 @@ export function clusterOfPod(podName: string): string | null {
 /** `mysql-primary` -> `mysql`, as `mysql-replicas`: the Services that Ordinal makes. Null for any other name. */
 export function clusterOfService(serviceName: string): string | null {
   return /^(.+)-(?:primary|replicas)$/.exec(serviceName)?.[1] ?? null;
+}
+
+/** `mysql-backup-20261123030000-1` -> `mysql`, as a proof. Null for any other name, and wrong for one that was cut. */
+export function clusterOfJob(jobName: string): string | null {
+  return /^(.+)-(?:backup-\d{14}-\d|proof-\d{14}-\d{14})$/.exec(jobName)?.[1] ?? null;
 }
 
 function reactionOf(fn: EventFunction, event: IncomingEvent): Reaction | null {
@@ -71,18 +79,19 @@ function reactionOf(fn: EventFunction, event: IncomingEvent): Reaction | null {
 /** What all functions of a host together make of these events: one wake a cluster, the more urgent one. */
 export function react(functions: readonly EventFunction[], events: readonly IncomingEvent[]): Reaction {
   const wakes = new Map<string, Wake>();
-  let sweep = false;
+  let [sweep, backups] = [false, false];
   for (const event of events) {
     for (const fn of functions) {
       const reaction = reactionOf(fn, event) ?? NOTHING;
       sweep ||= reaction.sweep;
+      backups ||= reaction.backups;
       for (const wake of reaction.wakes) {
         const key = clusterKey(wake.ref);
         if (!wakes.has(key) || wake.priority === "high") wakes.set(key, wake);
       }
     }
   }
-  return { wakes: [...wakes.values()], sweep };
+  return { wakes: [...wakes.values()], sweep, backups };
 }
 
 export interface Reception {
@@ -110,6 +119,6 @@ export function receive(functions: readonly EventFunction[], message: HttpMessag
   const requests = events.value.filter((event) => event.kind === "request");
   if (requests.length > 0 && events.value.length > 1) return refuse("a request must be sent alone");
   const reaction = react(functions, events.value);
-  const accepted = reaction.sweep || reaction.wakes.length > 0;
+  const accepted = reaction.sweep || reaction.backups || reaction.wakes.length > 0;
   return { status: 202, message: accepted ? "accepted" : "ignored", reaction, requests };
 }

@@ -44,8 +44,13 @@ export const PROBLEM_CODES = {
   ReplicaLagging: "warning",
   SeedFailed: "warning",
   ActionRefused: "warning",
+  BackupFailed: "warning",
+  BackupOverdue: "warning",
+  ProofFailed: "warning",
   WaitingForMembers: "normal",
   NoSpareCopy: "normal",
+  BackupHeldBack: "normal",
+  NeverProven: "normal",
   Paused: "normal",
 } as const;
 
@@ -83,6 +88,11 @@ export const EVENT_REASONS = {
   ScaledUp: "Normal",
   ScaledDown: "Normal",
   AckCountChanged: "Normal",
+  BackupStarted: "Normal",
+  BackupCompleted: "Normal",
+  BackupAttemptFailed: "Warning",
+  SlotsMissed: "Warning",
+  BackupProven: "Normal",
   ReleaseStarted: "Normal",
   Released: "Normal",
 } as const;

@@ -23,6 +23,16 @@ export interface ObjectMeta extends ObjectRef {
   readonly deleting: boolean;
 }
 
+/** What a pod beside those of a set needs to run where they do. */
+export interface PodTraits {
+  /** Null = the set does not say. */
+  readonly runAsUser: number | null;
+  /** Of the first volume claim template. */
+  readonly storage: { readonly request: string; readonly className: string | null } | null;
+  /** Fields of a pod's spec about where it may run and what it may pull, passed on as they are. */
+  readonly placement: Readonly<Record<string, unknown>>;
+}
+
 export interface StatefulSet extends ObjectMeta {
   readonly generation: number;
   readonly replicas: number;
@@ -38,6 +48,7 @@ export interface StatefulSet extends ObjectMeta {
     readonly image: string;
     readonly ports: readonly number[];
   }[];
+  readonly pods: PodTraits;
 }
 
 export interface Termination {
@@ -53,6 +64,8 @@ export interface ContainerStatus {
   /** e.g. `CrashLoopBackOff`; null while it runs. */
   readonly reason: string | null;
   readonly exitCode: number | null;
+  /** Its last words, for people, by whoever ran in it: some KiB at most. Absent = none, or it runs. */
+  readonly said?: string;
   /** The process that ended last, also while another one runs; instants as milliseconds since 1970, by its node's clock. */
   readonly ended: Termination | null;
 }
@@ -77,6 +90,15 @@ export interface Service extends ObjectMeta {
   readonly selector: Readonly<Record<string, string>>;
 }
 
+export interface Job extends ObjectMeta {
+  /** `active` until Kubernetes says how it ended. */
+  readonly result: "active" | "succeeded" | "failed";
+  /** Milliseconds since 1970; null while it is active. */
+  readonly endedAtMs: number | null;
+  /** Why it failed, in Kubernetes' words; null when it did not. */
+  readonly failure: string | null;
+}
+
 export interface KubeEvent extends ObjectMeta {
   readonly reason: string;
   readonly note: string;
@@ -88,6 +110,7 @@ export interface KubeKinds {
   readonly PersistentVolumeClaim: PersistentVolumeClaim;
   readonly Secret: Secret;
   readonly Service: Service;
+  readonly Job: Job;
   readonly Event: KubeEvent;
 }
 

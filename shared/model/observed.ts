@@ -3,9 +3,10 @@
  * be replayed from a file.
  */
 
+import type { BackupMemory } from "./backup.ts";
 import type { ClusterRef } from "./cluster.ts";
 import type { Condition, Problem } from "./condition.ts";
-import type { PersistentVolumeClaim, Pod, Service, StatefulSet } from "./kube.ts";
+import type { Job, PersistentVolumeClaim, Pod, Service, StatefulSet } from "./kube.ts";
 import type { ServerObservation } from "./server.ts";
 import type { ServicesOnRelease, Spec } from "./spec.ts";
 import type { HistoryEntry, State } from "./state.ts";
@@ -16,6 +17,22 @@ export type StateObservation =
   | { readonly kind: "foreign"; readonly clusterUid: string }
   | { readonly kind: "newer"; readonly version: number }
   | { readonly kind: "invalid"; readonly reason: string };
+
+export type BackupsObservation =
+  | { readonly kind: "none" }
+  | { readonly kind: "valid"; readonly memory: BackupMemory }
+  | { readonly kind: "newer"; readonly version: number }
+  /** Broken, or another cluster's. */
+  | { readonly kind: "invalid" };
+
+/** The Job of something under way, read by the name that it must have. */
+export type JobObservation =
+  /** Nothing is under way, or there is no such Job. */
+  | { readonly kind: "absent" }
+  /** The name is used by a Job that is not ours. */
+  | { readonly kind: "taken" }
+  | { readonly kind: "unreadable"; readonly reason: string }
+  | { readonly kind: "found"; readonly job: Job };
 
 /** What the user's annotations say. `spec` is null while Ordinal is not asked to manage this set. */
 export interface Wish {
@@ -62,6 +79,8 @@ export interface Observed {
   /** Ours, with the control and replication passwords. */
   readonly accounts: SecretObservation;
   readonly services: { readonly primary: ServiceObservation; readonly replicas: ServiceObservation };
+  readonly backups: BackupsObservation;
+  readonly jobs: { readonly backup: JobObservation; readonly proof: JobObservation };
   readonly members: readonly Member[];
   /** Pods of the set beyond its replica count, still there. */
   readonly surplus: readonly Pod[];

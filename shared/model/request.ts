@@ -3,21 +3,24 @@
  * a wish: recording it changes nothing but annotations, and a pass later does, refuses or finishes it.
  */
 import { z } from "zod";
+import { BACKUP_METHODS } from "./backup.ts";
 import type { ClusterRef } from "./cluster.ts";
 import { OBJECT_NAME } from "./kube.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Preview } from "./plan.ts";
 import { MEMBERS_MAX } from "./state.ts";
 
-export const REQUEST_KINDS = ["scale", "switchover"] as const;
+export const REQUEST_KINDS = ["scale", "switchover", "backup"] as const;
 export type RequestKind = (typeof REQUEST_KINDS)[number];
 
 export const scaleWishSchema = z.strictObject({ replicas: z.int().min(1).max(MEMBERS_MAX) });
 export const switchoverWishSchema = z.strictObject({
   to: z.string().max(253, { abort: true }).regex(OBJECT_NAME, "must be the name of a pod"),
 });
+/** Without a method: by the one that is set for the cluster. */
+export const backupWishSchema = z.strictObject({ method: z.enum(BACKUP_METHODS).optional() });
 
-export const OPERATION_ID = /^(?:scale|switchover)-[0-9a-f]{8}$/;
+export const OPERATION_ID = /^(?:scale|switchover|backup)-[0-9a-f]{8}$/;
 
 const entryFields = {
   id: z.string().regex(OPERATION_ID),
@@ -32,12 +35,14 @@ const entryFields = {
 export const requestEntrySchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("scale"), wish: scaleWishSchema, ...entryFields }),
   z.strictObject({ kind: z.literal("switchover"), wish: switchoverWishSchema, ...entryFields }),
+  z.strictObject({ kind: z.literal("backup"), wish: backupWishSchema, ...entryFields }),
 ]);
 export type RequestEntry = z.infer<typeof requestEntrySchema>;
 
 export type ClusterRequest =
   | { readonly kind: "scale"; readonly wish: z.infer<typeof scaleWishSchema> }
-  | { readonly kind: "switchover"; readonly wish: z.infer<typeof switchoverWishSchema> };
+  | { readonly kind: "switchover"; readonly wish: z.infer<typeof switchoverWishSchema> }
+  | { readonly kind: "backup"; readonly wish: z.infer<typeof backupWishSchema> };
 
 export type PreviewRequest = (ref: ClusterRef, request: ClusterRequest) => Promise<Outcome<Preview>>;
 

@@ -2,6 +2,8 @@
  * What the user asked for, parsed from the annotations of the StatefulSet by shared/annotations.
  */
 
+import type { BackupSpec } from "./backup.ts";
+
 export interface Spec {
   readonly engine: "mysql";
   /** Secret with `password` and, unless the account is `root`, `username`. */
@@ -26,6 +28,8 @@ export interface Spec {
   readonly approvedEpoch: number | null;
   /** In this epoch acknowledged commits may be lost, because a person says so. */
   readonly lossAcceptedEpoch: number | null;
+  /** Null = no backups are asked for, or it cannot be read what is asked for. */
+  readonly backup: BackupSpec | null;
 }
 
 /** What holds where nothing is said. */
@@ -40,6 +44,7 @@ export const SPEC_DEFAULTS = {
   switchoverTo: null,
   approvedEpoch: null,
   lossAcceptedEpoch: null,
+  backup: null,
 } as const satisfies Partial<Spec>;
 
 /** Asked for at release, when `ordinal.dev/engine` is already gone. */

@@ -2,6 +2,7 @@
  * A step is data: what to do, on whom, under which precondition. Steps of one track run in order, tracks
  * run side by side. Each step can be repeated, and is only ever run under an intent that was recorded.
  */
+import type { BackupMemory, JobTask } from "./backup.ts";
 import type { Condition, EventReason, Phase, ProblemCode } from "./condition.ts";
 import type { Preparation } from "./engine.ts";
 import type { Position } from "./server.ts";
@@ -19,6 +20,8 @@ export interface RecordStep {
   readonly managedLabel: boolean;
   /** Written by the same patch: `spec.replicas`; null leaves it. */
   readonly replicas: number | null;
+  /** The memory of backups, written by the same patch; null leaves it. */
+  readonly backups: BackupMemory | null;
   /** Requests of the user's that this record answers: their annotations are taken away. */
   readonly answered: readonly string[];
 }
@@ -156,7 +159,9 @@ export type KubeStep =
       readonly seen: Seen | null;
       readonly selector: Readonly<Record<string, string>>;
     }
-  | { readonly kind: "DeleteService"; readonly name: string; readonly seen: Seen };
+  | { readonly kind: "DeleteService"; readonly name: string; readonly seen: Seen }
+  /** Begins what the memory of backups says to be under way; a Job of that name is the same one. */
+  | { readonly kind: "StartJob"; readonly name: string; readonly task: JobTask };
 
 export type Step = RecordStep | EventStep | ServerStep | KubeStep;
 export type Track = readonly Step[];

@@ -3,8 +3,17 @@
  * Services. Reads only, and every read is a quorum read.
  */
 import { accountsSecretName } from "../access/index.ts";
-import type { PersistentVolumeClaim, Pod, Secret, Service, StatefulSet } from "../model/kube.ts";
-import type { Member, SecretObservation, ServiceObservation } from "../model/observed.ts";
+import { oneLine } from "../annotations/text.ts";
+import { backupJobName, proofJobName } from "../model/job-name.ts";
+import type { Job, PersistentVolumeClaim, Pod, Secret, Service, StatefulSet } from "../model/kube.ts";
+import type {
+  BackupsObservation,
+  JobObservation,
+  Member,
+  Observed,
+  SecretObservation,
+  ServiceObservation,
+} from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import { MEMBERS_SEEN_MAX, type State } from "../model/state.ts";
 import type { Kube } from "../ports/kube.ts";
@@ -84,6 +93,63 @@ export function observeAccountsSecret(secret: Secret | null, set: StatefulSet): 
 export function observeService(service: Service | null, set: StatefulSet): ServiceObservation {
   if (service === null) return { kind: "missing" };
   return service.ownerUid === set.uid ? { kind: "found", service } : { kind: "taken" };
+}
+
+/** What a person is told of it, and its log says the rest. */
+const WORDS_MAX = 200;
+
+/** All that Kubernetes says when the only pod of a Job has failed. */
+const POD_FAILED = "BackoffLimitExceeded";
+
+/** What the program that failed said last; else how Kubernetes saw it end, which for the Job is that it failed. */
+async function howItFailed(kube: Kube, { namespace, name, failure }: Job): Promise<string | null> {
+  const pods = await kube.list("Pod", { namespace, labels: { "batch.kubernetes.io/job-name": name } });
+  if (!pods.ok) return failure;
+  const containers = pods.value.flatMap((pod) => pod.containers);
+  // One that was killed said nothing, and what is kept of it then is the end of its log.
+  const said = containers
+    .map((one) => one.said ?? "")
+    .findLast((text) => text !== "" && !text.startsWith("{"));
+  // Others put the dot behind it.
+  if (said !== undefined) return oneLine(said, WORDS_MAX).replace(/\.$/, "");
+  if (failure?.startsWith(POD_FAILED) !== true) return failure;
+  const killed = containers.find(({ exitCode }) => exitCode !== null && exitCode !== 0);
+  if (killed === undefined) return "its pod was taken away before it had ended";
+  return `its program was killed (${killed.reason ?? `exit code ${killed.exitCode}`})`;
+}
+
+/** A failure says something of that Job only: nothing else of a look waits for it. */
+async function readJob(
+  kube: Kube,
+  { namespace, uid }: StatefulSet,
+  name: string | null,
+): Promise<JobObservation> {
+  if (name === null) return { kind: "absent" };
+  const read = await kube.read("Job", { namespace, name });
+  if (read.ok) {
+    const job = read.value;
+    if (job.ownerUid !== uid) return { kind: "taken" };
+    const failure = job.result === "failed" ? await howItFailed(kube, job) : null;
+    return { kind: "found", job: { ...job, failure } };
+  }
+  return read.failure.kind === "gone"
+    ? { kind: "absent" }
+    : { kind: "unreadable", reason: read.failure.message };
+}
+
+/** The Jobs of what is remembered to be under way; without anything under way it costs nothing. */
+export async function readJobs(
+  kube: Kube,
+  set: StatefulSet,
+  backups: BackupsObservation,
+): Promise<Observed["jobs"]> {
+  const memory = backups.kind === "valid" ? backups.memory : null;
+  const { running, proving } = memory ?? { running: null, proving: null };
+  const [backup, proof] = await Promise.all([
+    readJob(kube, set, running && backupJobName(set.name, running)),
+    readJob(kube, set, proving && proofJobName(set.name, proving)),
+  ]);
+  return { backup, proof };
 }
 
 function ordinalOf(set: StatefulSet, podName: string): number | null {

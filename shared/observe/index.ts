@@ -7,6 +7,7 @@
  */
 
 import { type Access, accountsOf, type Contact, connectMember } from "../access/index.ts";
+import { decodeBackups } from "../annotations/backups.ts";
 import { annotationBytes } from "../annotations/budget.ts";
 import { decodeConditions } from "../annotations/conditions.ts";
 import { decodeHistory } from "../annotations/history.ts";
@@ -27,6 +28,7 @@ import {
   observeAccountsSecret,
   observeService,
   observeUserSecret,
+  readJobs,
   readSurroundings,
   type Surroundings,
   type UserSecret,
@@ -126,8 +128,10 @@ export async function observe(looking: Looking, set: StatefulSet): Promise<Outco
   const { kube, engine, servers } = looking;
   const wish = parseWish(set);
   const state: StateObservation = decodeState(set.annotations[ANNOTATION.state], set.uid);
-  const [pods, surroundings] = await Promise.all([
+  const backups = decodeBackups(set.annotations[ANNOTATION.backups], set.uid);
+  const [pods, jobs, surroundings] = await Promise.all([
     kube.list("Pod", { namespace: set.namespace, labels: set.matchLabels }),
+    readJobs(kube, set, backups),
     looking.surroundings === null
       ? readSurroundings(kube, set, wish.spec?.credentials ?? null)
       : succeed(looking.surroundings),
@@ -158,6 +162,7 @@ export async function observe(looking: Looking, set: StatefulSet): Promise<Outco
     credentials: observeUserSecret(user),
     accounts: accountsSeen,
     services: { primary: observeService(primary, set), replicas: observeService(replicas, set) },
+    ...{ backups, jobs },
     members,
     surplus,
     refusal: looking.refusal,

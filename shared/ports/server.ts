@@ -50,6 +50,8 @@ export interface Credentials {
 export interface ConnectOptions {
   readonly host: string;
   readonly port: number;
+  /** Path of a Unix socket in place of host and port, for a server of our own beside us: there is no TLS on it. */
+  readonly socket?: string;
   readonly credentials: Credentials;
   /** Pinned authority, PEM. Null = first use: TLS without verification, and the caller records `authority`. */
   readonly authority: string | null;

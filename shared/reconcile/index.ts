@@ -17,6 +17,7 @@ import { readSurroundings, type Surroundings } from "../observe/cluster.ts";
 import { observe } from "../observe/index.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Clock, Ids, Log } from "../ports/host.ts";
+import type { JobBodies } from "../ports/jobs.ts";
 import type { Kube } from "../ports/kube.ts";
 import type { Servers } from "../ports/server.ts";
 
@@ -30,6 +31,8 @@ export interface ReconcileContext {
   readonly log: Log;
   /** Names the host to the API server and to the database's session lists. */
   readonly component: string;
+  /** Null = this host makes no Jobs, and so no backups. */
+  readonly jobs: JobBodies | null;
   /** No new look is begun after this long, milliseconds. */
   readonly budgetMs: number;
 }

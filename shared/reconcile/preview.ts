@@ -2,6 +2,7 @@
  * What would be done now, or if something were asked for: looks at the cluster as a pass does, and rehearses. It changes
  * nothing; whoever asks for it really may meet another cluster by then.
  */
+import { ANNOTATION } from "../annotations/keys.ts";
 import { REFUSALS, wishAnnotation } from "../annotations/requests.ts";
 import { type ClusterRef, clusterKey } from "../model/cluster.ts";
 import type { Problem } from "../model/condition.ts";
@@ -15,8 +16,13 @@ import type { Engine } from "../ports/engine.ts";
 import { engineOf, type ReconcileContext } from "./index.ts";
 import { rehearse } from "./rehearse.ts";
 
-/** `plan`: nothing is asked for, what the next pass would do by itself. */
-export type Asked = ClusterRequest | { readonly kind: "plan" } | { readonly kind: "resume" };
+export type Asked =
+  | ClusterRequest
+  /** Of the backup of this slot; null = the newest. */
+  | { readonly kind: "prove"; readonly slot: string | null }
+  /** Nothing is asked for: what the next pass would do by itself. */
+  | { readonly kind: "plan" }
+  | { readonly kind: "resume" };
 
 export type PreviewContext = Pick<ReconcileContext, "kube" | "servers" | "engines" | "clock" | "component">;
 
@@ -50,8 +56,12 @@ export async function preview(
   return succeed(await previewOf(engine, observed, asked, { nowMs: clock.now(), component }));
 }
 
-function specOf(asked: Asked): Partial<Spec> {
+function specOf(asked: Asked, { backup }: Spec): Partial<Spec> {
   switch (asked.kind) {
+    case "backup":
+      return { backup: backup && { ...backup, requested: asked.wish.method ?? backup.method } };
+    case "prove":
+      return { backup: backup && { ...backup, proofRequested: { slot: asked.slot } } };
     case "scale":
       return { replicas: asked.wish.replicas };
     case "switchover":
@@ -65,7 +75,8 @@ function specOf(asked: Asked): Partial<Spec> {
 
 /** The annotation that says the same, where one is written. */
 function annotationOf(asked: Asked): Readonly<Record<string, string>> {
-  if (asked.kind !== "scale" && asked.kind !== "switchover") return {};
+  if (!("wish" in asked))
+    return asked.kind === "prove" ? { [ANNOTATION.proveNow]: asked.slot ?? "true" } : {};
   const { key, value } = wishAnnotation(asked);
   return { [key]: value };
 }
@@ -76,12 +87,23 @@ function withWish(observed: Observed, asked: Asked): Observed {
   return {
     ...observed,
     set: { ...set, annotations: { ...set.annotations, ...annotationOf(asked) } },
-    wish: { ...wish, spec: { ...wish.spec, ...specOf(asked) } },
+    wish: { ...wish, spec: { ...wish.spec, ...specOf(asked, wish.spec) } },
   };
 }
 
-function refuses({ code, blocks }: Problem, { kind }: Asked): boolean {
-  return blocks || ((kind === "scale" || kind === "switchover") && REFUSALS[kind].includes(code));
+function refuses({ code, blocks }: Problem, asked: Asked): boolean {
+  return blocks || ("wish" in asked && REFUSALS[asked.kind].includes(code));
+}
+
+/** Nothing is wrong with a cluster that has no store, until a backup is asked for. */
+const NO_STORE: Problem = {
+  code: "AnnotationInvalid",
+  message: `${ANNOTATION.backupStore} is missing: set it to the name of the Secret of a store.`,
+  blocks: true,
+};
+
+function hasNoStore({ wish }: Observed, { kind }: Asked): boolean {
+  return (kind === "backup" || kind === "prove") && wish.spec !== null && wish.spec.backup === null;
 }
 
 /** From a snapshot alone. */
@@ -93,7 +115,8 @@ export async function previewOf(
 ): Promise<Preview> {
   const { first, turns, complete } = await rehearse(engine, withWish(observed, asked), at);
   const { why } = first;
-  const stands = first.problems.find((problem) => refuses(problem, asked));
+  const wrong = hasNoStore(observed, asked) ? [...first.problems, NO_STORE] : first.problems;
+  const stands = wrong.find((problem) => refuses(problem, asked));
   if (stands !== undefined) {
     const { code, message } = stands;
     return { plan: { stages: [], complete: true }, refused: { code, message }, why };

@@ -38,6 +38,36 @@ export function kindCases(subject: () => Subject): void {
     expect(value(await kube.patch("Service", made, { uid, selector: {} })).selector).toEqual({});
   });
 
+  test("a Job runs until it is said how it ended, is found by its labels, and is made once", async () => {
+    const { kube, namespace } = subject();
+    const ref = { namespace, name: "backup-1" };
+    expect(failure(await kube.read("Job", ref))).toBe("gone");
+    const owner = value(await kube.create("Secret", { namespace, name: "owner-of-job", body: {} }));
+    const made = value(
+      await kube.create("Job", {
+        ...ref,
+        labels: { jobs: "1" },
+        owner: { apiVersion: "v1", kind: "Secret", name: owner.name, uid: owner.uid },
+        body: suspendedJob(),
+      }),
+    );
+    expect(made).toMatchObject({
+      ...ref,
+      ownerUid: owner.uid,
+      result: "active",
+      endedAtMs: null,
+      failure: null,
+    });
+    expect(failure(await kube.create("Job", { ...ref, body: suspendedJob() }))).toBe("conflict");
+    const listed = value(await kube.list("Job", { namespace, labels: { jobs: "1" } }));
+    expect(listed.map(({ uid }) => uid)).toEqual([made.uid]);
+    const { uid } = made;
+    expect(failure(await kube.remove("Job", { ...ref, uid: "another" }))).toBe("conflict");
+    expect(value(await kube.remove("Job", { ...ref, uid }))).toBeNull();
+    await until(async () => failure(await kube.read("Job", ref)) === "gone");
+    expect(value(await kube.remove("Job", { ...ref, uid }))).toBeNull();
+  });
+
   test("an Event of the same name is a conflict", async () => {
     const { kube, namespace } = subject();
     const manifest = { namespace, name: "created.1", body: event(namespace) };
@@ -78,6 +108,12 @@ export function setCases(subject: () => Subject): void {
     expect(value(await kube.read("Pod", pod)).uid).toBe(podBefore.uid);
     expect(podBefore).toMatchObject({ ready: false, ownerUid: made.uid, phase: "Pending" });
   });
+}
+
+/** It waits, so that no pod is made for it. */
+function suspendedJob(): Json {
+  const containers = [{ name: "main", image: "example.com/none:1" }];
+  return { spec: { suspend: true, template: { spec: { restartPolicy: "Never", containers } } } };
 }
 
 function event(namespace: string): Json {

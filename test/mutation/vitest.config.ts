@@ -27,7 +27,7 @@ export default defineConfig({
     root,
     include: [
       "test/unit/{decide,engines-mysql,annotations}/**/*.test.ts",
-      "test/property/{decide,ackers,gtid,annotations}.test.ts",
+      "test/property/{decide,ackers,gtid,annotations,wish}.test.ts",
       "test/mutation/verbs.test.ts",
     ],
     environment: "node",

@@ -1,9 +1,10 @@
 /**
  * Laws of the annotations that hold for every input: what is written is read back, no size is ever exceeded,
- * and no text whatever makes a reader throw or puts a value into a spec that the grammar does not allow.
+ * and no text whatever makes a reader throw.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { decodeBackups, encodeBackups } from "../../shared/annotations/backups.ts";
 import { ANNOTATIONS_BYTES_MAX, annotationBytes, shrink } from "../../shared/annotations/budget.ts";
 import { decodeConditions, encodeConditions, nextConditions } from "../../shared/annotations/conditions.ts";
 import { decodeHistory, encodeHistory } from "../../shared/annotations/history.ts";
@@ -12,7 +13,7 @@ import { decodeMemberRecord } from "../../shared/annotations/member.ts";
 import { answerOf, decodeRequests, encodeRequests } from "../../shared/annotations/requests.ts";
 import { decodeState, encodeState } from "../../shared/annotations/state.ts";
 import { utf8Bytes } from "../../shared/annotations/text.ts";
-import { parseWish } from "../../shared/annotations/wish.ts";
+import { ATTEMPTS_MAX, BACKUP_METHODS, type BackupMemory } from "../../shared/model/backup.ts";
 import { type Condition, PROBLEM_CODES, type Problem } from "../../shared/model/condition.ts";
 import { REQUEST_STATUSES, type RequestEntry } from "../../shared/model/request.ts";
 import { type HistoryEntry, MEMBERS_MAX, type State } from "../../shared/model/state.ts";
@@ -146,12 +147,63 @@ test("budget: a write never makes the object too large unless the state alone do
   fc.assert(
     fc.property(state, fc.array(condition), fc.array(entry), room, (one, conditions, history, free) => {
       const existing = { other: "o".repeat(ANNOTATIONS_BYTES_MAX - 5 - free) };
-      const written = shrink(existing, { state: one, conditions, history, phase: "Healthy" });
+      const written = shrink(existing, { state: one, conditions, history, phase: "Healthy", backups: null });
       const raw = encodeState(one);
       expect(written[ANNOTATION.state]).toBe(raw);
       const least = { ...written, [ANNOTATION.conditions]: "[]", [ANNOTATION.history]: "[]" };
       const limit = Math.max(ANNOTATIONS_BYTES_MAX, annotationBytes({ ...existing, ...least }));
       expect(annotationBytes({ ...existing, ...written })).toBeLessThanOrEqual(limit);
+    }),
+    RUNS,
+  );
+});
+
+const method = fc.constantFrom(...BACKUP_METHODS);
+const loss = fc.record({
+  slot: instant,
+  attempt: fc.integer({ min: 1, max: ATTEMPTS_MAX }),
+  at: instant,
+  reason: text(200),
+});
+const asked = fc.constantFrom("schedule" as const, "request" as const);
+const attempt = { slot: instant, attempt: fc.integer({ min: 1, max: ATTEMPTS_MAX }), method, asked };
+const printable = fc.string({
+  unit: fc.constantFrom("*", "/", ",", " ", "-", "+", "_", "z", "9"),
+  maxLength: 64,
+});
+const memory: fc.Arbitrary<BackupMemory> = fc.record({
+  v: fc.constant(1 as const),
+  clusterUid: fc.string({ unit: "grapheme-ascii", maxLength: 64 }),
+  schedule: fc.option(fc.record({ cron: printable, timeZone: printable })),
+  handled: instant,
+  running: fc.option(fc.record({ ...attempt, source: ordinal, begunAt: instant })),
+  retry: fc.option(fc.record({ ...attempt, notBefore: instant, reason: text(200) })),
+  last: fc.option(fc.record({ slot: instant, endedAt: instant, method })),
+  failed: fc.option(loss),
+  failures: fc.nat(1_000_000),
+  missed: fc.nat(1_000_000),
+  proving: fc.option(fc.record({ slot: instant, begunAt: instant })),
+  provingAt: fc.option(instant),
+  proven: fc.option(fc.record({ slot: instant, at: instant })),
+  unproven: fc.option(fc.record({ slot: instant, begunAt: instant, at: instant, reason: text(200) })),
+  demanded: fc.option(
+    fc.record({
+      ...{ slot: instant, begunAt: instant, endedAt: fc.option(instant), fault: fc.option(text(200)) },
+    }),
+  ),
+});
+
+test("backups: within 4 KiB, readable, stable, and another cluster's are not believed", () => {
+  fc.assert(
+    fc.property(memory, (one) => {
+      const written = encodeBackups(one);
+      const raw = written[ANNOTATION.backups] ?? "";
+      for (const { key, bytesMax } of [KEYS.backups, KEYS.lastBackup, KEYS.lastProven]) {
+        expect(utf8Bytes(written[key] ?? "")).toBeLessThanOrEqual(bytesMax);
+      }
+      const back = decodeBackups(raw, one.clusterUid);
+      expect(back.kind === "valid" && encodeBackups(back.memory)).toEqual(written);
+      expect(decodeBackups(raw, `${one.clusterUid}x`)).toEqual({ kind: "invalid" });
     }),
     RUNS,
   );
@@ -168,6 +220,7 @@ const request: fc.Arbitrary<RequestEntry> = fc
     fc.constantFrom<RequestEntry>(
       { ...rest, id: `scale-${id}`, kind: "scale", wish: { replicas: number } },
       { ...rest, id: `switchover-${id}`, kind: "switchover", wish: { to: `mysql-${number}` } },
+      { ...rest, id: `backup-${id}`, kind: "backup", wish: number % 2 === 0 ? {} : { method: "logical" } },
     ),
   );
 
@@ -190,8 +243,11 @@ test("requests: within 8 KiB and 64, the newest entries, readable, stable, and e
 });
 
 test("reading: no text makes any reader throw", () => {
-  const nearly = state
-    .map(encodeState)
+  const nearly = fc
+    .oneof(
+      state.map(encodeState),
+      memory.map((one) => encodeBackups(one)[ANNOTATION.backups] ?? ""),
+    )
     .chain((raw) =>
       fc
         .tuple(fc.nat(raw.length), fc.nat(6), text(6))
@@ -204,108 +260,8 @@ test("reading: no text makes any reader throw", () => {
       expect(Array.isArray(decodeHistory(one))).toBe(true);
       expect(Array.isArray(decodeConditions(one))).toBe(true);
       decodeMemberRecord(one);
+      expect(["valid", "newer", "invalid"]).toContain(decodeBackups(one, "uid-1").kind);
       expect(Array.isArray(decodeRequests(one))).toBe(true);
-    }),
-    MANY_RUNS,
-  );
-});
-
-/** The grammar once more, said another way. */
-function valid(key: string, value: string): boolean {
-  if (new TextEncoder().encode(value).length > 1024) return false;
-  if (key === ANNOTATION.engine) return value === "mysql";
-  if (key === ANNOTATION.pause) return value === "true" || value === "false";
-  if (key === ANNOTATION.failover) return value === "auto" || value === "manual";
-  if (key === ANNOTATION.onRestart) return value === "wait" || value === "resume";
-  if (key === ANNOTATION.servicesOnRelease) return value === "keep" || value === "remove";
-  if (key === ANNOTATION.approve || key === ANNOTATION.acceptDataLoss) {
-    return /^e[0-9]{1,9}$/.test(value) && value[1] !== "0";
-  }
-  if (key === ANNOTATION.replicas)
-    return (
-      /^[0-9]+$/.test(value) &&
-      String(Number(value)) === value &&
-      Number(value) >= 1 &&
-      Number(value) <= MEMBERS_MAX
-    );
-  if (key === ANNOTATION.credentials || key === ANNOTATION.switchoverTo) {
-    const inside = value
-      .split(".")
-      .every((part) => /^[a-z0-9-]+$/.test(part) && !part.startsWith("-") && !part.endsWith("-"));
-    return inside && value.length <= 253;
-  }
-  if (key === ANNOTATION.replicas) return /^[1-9]\d?$/.test(value) && Number(value) <= 33;
-  const least = key === ANNOTATION.maxLag ? 1000 : 0;
-  if (value === "0") return least === 0;
-  const unit = value.endsWith("ms") ? "ms" : value.slice(-1);
-  const digits = value.slice(0, value.length - unit.length);
-  const ms = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit];
-  if (ms === undefined || !/^(0|[1-9][0-9]*)$/.test(digits)) return false;
-  return Number(digits) * ms >= least && Number(digits) * ms <= 86_400_000;
-}
-
-test("wish: never throws, and an invalid value is told, blocks, and is never in the spec", () => {
-  const duration = fc
-    .tuple(fc.nat(100_000), fc.constantFrom("ms", "s", "m", "h", "d", "", "S"))
-    .map(([n, unit]) => `${n}${unit}`);
-  const value = fc.oneof(
-    fc.constantFrom(
-      "mysql",
-      "mysql-root",
-      "true",
-      "false",
-      "keep",
-      "remove",
-      "auto",
-      "manual",
-      "wait",
-      "resume",
-      "0",
-      "0s",
-      "e7",
-      "e0",
-      "10s",
-      "True",
-      "mysql ",
-      "10",
-    ),
-    duration,
-    text(60),
-    fc.string({ unit: fc.constantFrom("a", "-", ".", "0"), maxLength: 260 }),
-  );
-  const userKeys = Object.values(KEYS).flatMap(({ key, writer }) => (writer === "user" ? [key] : []));
-  const key = fc.oneof(
-    { weight: 5, arbitrary: fc.constantFrom(...userKeys) },
-    text(20).map((end) => `ordinal.dev/_${end}`),
-    text(20),
-  );
-  fc.assert(
-    fc.property(fc.dictionary(key, value, { maxKeys: 8 }), fc.boolean(), (rest, asked) => {
-      const annotations = asked
-        ? { [ANNOTATION.engine]: "mysql", [ANNOTATION.credentials]: "root", ...rest }
-        : rest;
-      const { managed, spec, problems, servicesOnRelease } = parseWish(setWith(annotations));
-      expect(managed).toBe(ANNOTATION.engine in annotations);
-      const judged = managed ? userKeys : [ANNOTATION.servicesOnRelease];
-      const wrong = Object.entries(annotations).filter(
-        ([one, raw]) => judged.some((known) => known === one) && !valid(one, raw),
-      );
-      const missing = managed && !(ANNOTATION.credentials in annotations) ? 1 : 0;
-      const unknown = Object.keys(annotations).filter(
-        (one) => one.startsWith("ordinal.dev/") && !userKeys.includes(one),
-      );
-      expect(problems).toHaveLength(wrong.length + missing + unknown.length);
-      expect(problems.every((one) => one.blocks && one.message.length <= 200)).toBe(true);
-      expect(problems.every((one) => !/[\p{C}\u2028\u2029]/u.test(one.message))).toBe(true);
-      const unusable = wrong.some(([one]) => one === ANNOTATION.engine || one === ANNOTATION.credentials);
-      expect(spec === null).toBe(!managed || missing > 0 || unusable);
-      if (spec !== null) {
-        expect(spec.engine).toBe("mysql");
-        expect(valid(ANNOTATION.credentials, spec.credentials)).toBe(true);
-        expect(spec.maxLagMs).toBeGreaterThanOrEqual(1000);
-        expect(spec.maxLagMs).toBeLessThanOrEqual(86_400_000);
-      }
-      expect(["keep", "remove"]).toContain(servicesOnRelease);
     }),
     MANY_RUNS,
   );

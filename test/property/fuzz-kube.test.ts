@@ -18,7 +18,7 @@ import { createSimKube } from "../sim/kube/api-server.ts";
 import { HOSTILE, isName, pollution } from "../support/hostile.ts";
 import { inPieces, jsonInput, mutatedText } from "../support/mutations.ts";
 import { propertyRuns } from "../support/property-runs.ts";
-import { NO_SERVERS } from "../unit/cli/support.ts";
+import { NOWHERE } from "../unit/cli/support.ts";
 
 const RUNS = { numRuns: propertyRuns(2_000, 100_000) };
 const TIMEOUT_MS = 900_000;
@@ -67,6 +67,20 @@ const OBJECTS: Readonly<Record<Kind, object>> = {
   PersistentVolumeClaim: { metadata, status: { phase: "Bound" } },
   Secret: { metadata, data: { password: "c2VjcmV0" } },
   Service: { metadata, spec: { selector: { app: "mysql" } } },
+  Job: {
+    metadata,
+    status: {
+      conditions: [
+        {
+          type: "Failed",
+          status: "True",
+          reason: "r",
+          message: "m",
+          lastTransitionTime: "2026-11-23T03:00:00Z",
+        },
+      ],
+    },
+  },
   Event: { metadata, reason: "r", note: "n" },
 };
 
@@ -253,6 +267,10 @@ test(
       "switchover",
       "pause",
       "resume",
+      "backup",
+      "backups",
+      "prove",
+      "prune",
       "mysql",
       "shop/mysql",
       "--replicas",
@@ -271,6 +289,11 @@ test(
       "1s",
       "--context",
       "--kubeconfig",
+      "--method",
+      "logical",
+      "--store",
+      "20261123T030000Z",
+      "--dry-run",
       "--help",
     ];
     const word = fc.oneof(
@@ -291,7 +314,7 @@ test(
           {
             ...{ out() {}, err() {}, colour: false },
             clock: { now: () => ticks() * 100, sleep: () => Promise.resolve() },
-            connect: () => ({ kube: sim.kube, servers: NO_SERVERS, namespace: "shop", close() {} }),
+            connect: () => ({ ...NOWHERE, kube: sim.kube, namespace: "shop", close() {} }),
           },
         );
         expect([0, 1, 2, 3]).toContain(code);

@@ -167,7 +167,7 @@ test(
 const CHANGE = changeEvent(
   "update",
   "Pod",
-  { namespace: "shop", name: "mysql-0", uid: "u", resourceVersion: "1" },
+  { namespace: "shop", name: "mysql-0", uid: "u", resourceVersion: "1", labels: {} },
   0,
 ).toJSON();
 

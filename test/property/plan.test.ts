@@ -18,6 +18,7 @@ const anyAsked: fc.Arbitrary<Asked> = fc.oneof(
   fc.constantFrom({ kind: "plan" } as const, { kind: "resume" } as const),
   fc.integer({ min: 1, max: 7 }).map((replicas): Asked => ({ kind: "scale", wish: { replicas } })),
   fc.nat({ max: 6 }).map((ordinal): Asked => ({ kind: "switchover", wish: { to: `mysql-${ordinal}` } })),
+  fc.constantFrom<Asked>({ kind: "backup", wish: {} }, { kind: "prove", slot: null }),
 );
 
 test.each<[string, fc.Arbitrary<Observed>]>([

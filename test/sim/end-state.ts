@@ -3,9 +3,11 @@
  * accounts, labels, Services, what is recorded and what people are told. Left out is what may differ: instants,
  * counters of writes, how many transactions it took, and passwords (but whether they fit is compared).
  */
+import { decodeBackups } from "../../shared/annotations/backups.ts";
 import { decodeConditions } from "../../shared/annotations/conditions.ts";
 import { decodeMemberRecord } from "../../shared/annotations/member.ts";
 import { EVENT_REASONS } from "../../shared/model/condition.ts";
+import type { StatefulSet } from "../../shared/model/kube.ts";
 import type { State } from "../../shared/model/state.ts";
 import type { SimServer } from "./mysql/server.ts";
 import { REF } from "./ref.ts";
@@ -57,6 +59,14 @@ function sortedState(state: State | null): object | null {
   return { ...rest, established: established && { ...established, ackers }, op: op?.kind ?? null };
 }
 
+/** When it was begun depends on who came to it. */
+function backupUnderWay({ annotations, uid }: StatefulSet): object | null {
+  const backups = decodeBackups(annotations["ordinal.dev/backups"], uid);
+  if (backups.kind !== "valid" || backups.memory.running === null) return null;
+  const { begunAt: _, ...running } = backups.memory.running;
+  return running;
+}
+
 /** Until when a volume is kept depends on when that was decided. */
 function withoutInstant(annotations: Readonly<Record<string, string>>): object {
   const kept = annotations["ordinal.dev/keep-until"];
@@ -65,18 +75,21 @@ function withoutInstant(annotations: Readonly<Record<string, string>>): object {
 
 export async function endState(world: World): Promise<object> {
   const { kube } = world.sim;
-  const [set, pods, claims, services, secrets] = await Promise.all([
+  const [set, pods, claims, services, secrets, jobs] = await Promise.all([
     kube.read("StatefulSet", REF),
     kube.list("Pod", REF),
     kube.list("PersistentVolumeClaim", REF),
     kube.list("Service", REF),
     kube.list("Secret", REF),
+    kube.list("Job", REF),
   ]);
-  if (!set.ok || !pods.ok || !claims.ok || !services.ok || !secrets.ok)
+  if (!set.ok || !pods.ok || !claims.ok || !services.ok || !secrets.ok || !jobs.ok)
     throw new Error("the API server failed");
   const passwords = secrets.value.find((secret) => secret.name === `${REF.name}-ordinal`)?.values ?? {};
   return {
     labels: set.value.labels,
+    jobs: jobs.value.map(({ name, ownerUid }) => [name, ownerUid]),
+    backup: backupUnderWay(set.value),
     phase: set.value.annotations["ordinal.dev/phase"],
     state: sortedState(recordedState(world)),
     conditions: decodeConditions(set.value.annotations["ordinal.dev/conditions"]).map(

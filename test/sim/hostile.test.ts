@@ -5,13 +5,16 @@
  */
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { encodeBackups } from "../../shared/annotations/backups.ts";
 import { decodeConditions } from "../../shared/annotations/conditions.ts";
 import { ANNOTATION, KEYS, type Key } from "../../shared/annotations/keys.ts";
 import { encodeRequests } from "../../shared/annotations/requests.ts";
 import { snapshot } from "../../shared/cli/snapshot.ts";
+import type { BackupMemory } from "../../shared/model/backup.ts";
 import type { Kind } from "../../shared/model/kube.ts";
 import { type Outcome, succeed } from "../../shared/model/outcome.ts";
 import type { RequestEntry } from "../../shared/model/request.ts";
+import { memory } from "../support/backups.ts";
 import { HOSTILE, isName, isPlainSentence, MALFORMED, pollution } from "../support/hostile.ts";
 import type { Plan } from "./instance.ts";
 import { part } from "./kube/store.ts";
@@ -122,7 +125,9 @@ const UNINSPECTED: Plan = { inspect() {}, onEffect() {} };
 
 describe("in a wish", () => {
   const keys = WISHES.map(({ key }) => key);
-  const takesNames: readonly string[] = [ANNOTATION.credentials, ANNOTATION.switchoverTo];
+  const takesNames: readonly string[] = [
+    ...[ANNOTATION.credentials, ANNOTATION.switchoverTo, ANNOTATION.backupStore],
+  ];
 
   test.each(keys)("%s, before adoption", async (key) => {
     const { world, check } = watch(createWorld({ members: MEMBERS, annotations: WISH }));
@@ -193,6 +198,18 @@ const REQUEST: RequestEntry = {
   ...{ key: "0123456789abcdef", kind: "scale", wish: { replicas: 3 } },
 };
 
+const SLOT = "2026-11-22T02:00:00Z";
+/** With everything in it that there can be. */
+const BACKUPS: BackupMemory = {
+  ...memory(),
+  running: { slot: SLOT, attempt: 1, method: "logical", asked: "request", source: 1, begunAt: SLOT },
+  retry: { slot: SLOT, attempt: 2, method: "logical", asked: "request", notBefore: SLOT, reason: "none" },
+  failed: { slot: SLOT, attempt: 5, at: SLOT, reason: "none" },
+  proving: { slot: SLOT, begunAt: SLOT },
+  unproven: { slot: SLOT, begunAt: SLOT, at: SLOT, reason: "none" },
+  demanded: { slot: SLOT, begunAt: SLOT, endedAt: SLOT, fault: "none" },
+};
+
 type Path = readonly (string | number)[];
 
 /** Where there is a text, a number or nothing. */
@@ -232,11 +249,22 @@ describe("in what Ordinal keeps", () => {
   const SHORT = Object.values(Object.groupBy(HOSTILE, ({ kind }) => kind)).flatMap((all) =>
     all.filter(({ value }) => value.length > 0 && value.length <= 60).slice(0, 2),
   );
-  const JSON_KEYS = [ANNOTATION.state, ANNOTATION.history, ANNOTATION.conditions, ANNOTATION.requests];
+  const JSON_KEYS = [
+    ...[ANNOTATION.state, ANNOTATION.history, ANNOTATION.conditions, ANNOTATION.requests],
+    ANNOTATION.backups,
+  ];
+
+  /** As it stands there, or would if there were any. */
+  async function example(key: string): Promise<string | undefined> {
+    const { world } = await settled();
+    if (key === ANNOTATION.requests) return encodeRequests([REQUEST]);
+    if (key !== ANNOTATION.backups) return world.annotation(key);
+    const { uid: clusterUid } = modelOf("StatefulSet", world.sim.raw("StatefulSet", REF) ?? {});
+    return encodeBackups({ ...BACKUPS, clusterUid })[key];
+  }
 
   test.each(JSON_KEYS)("each value within %s", async (key) => {
-    const good =
-      key === ANNOTATION.requests ? encodeRequests([REQUEST]) : (await settled()).world.annotation(key);
+    const good = await example(key);
     const whole: unknown = JSON.parse(good ?? "");
     const leaves = leavesOf(whole);
     expect(leaves.length).toBeGreaterThan(4);

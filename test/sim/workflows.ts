@@ -1,4 +1,7 @@
 /** What Ordinal does to a cluster, each as a world just before it and the end that must be reached. */
+import { encodeBackups } from "../../shared/annotations/backups.ts";
+import { beginning } from "../../shared/decide/backup/memory.ts";
+import { REF } from "./ref.ts";
 import { type Beginning, createWorld, type World } from "./world.ts";
 
 export interface Workflow {
@@ -39,6 +42,23 @@ async function releasing(seed: number, services: "keep" | "remove"): Promise<Wor
 async function scaling(seed: number, from: number, to: number): Promise<World> {
   const world = await established(seed, from);
   world.annotate({ "ordinal.dev/replicas": String(to) });
+  return world;
+}
+
+/** Yesterday's slot is the last that is done with, so that today's is due. */
+async function backupDue(seed: number): Promise<World> {
+  const world = await established(seed, 3);
+  const nowMs = world.clock.now();
+  const schedule = { cron: "0 0 * * *", timeZone: "UTC" };
+  const set = await world.sim.kube.read("StatefulSet", REF);
+  if (!set.ok) throw new Error(set.failure.message);
+  const memory = { ...beginning(set.value.uid, nowMs - 26 * 3_600_000), schedule };
+  world.annotate({
+    "ordinal.dev/backup-store": "backups",
+    "ordinal.dev/backup-schedule": schedule.cron,
+    "ordinal.dev/backup-deadline": "24h",
+    ...encodeBackups(memory),
+  });
   return world;
 }
 
@@ -126,6 +146,7 @@ export const WORKFLOWS: readonly Workflow[] = [
       return world;
     },
   },
+  { name: "a backup that is due", effectsMin: 3, due: backupDue },
   { name: "release", effectsMin: 12, due: (seed) => releasing(seed, "keep") },
   { name: "release with its Services", effectsMin: 15, due: (seed) => releasing(seed, "remove") },
 ];

@@ -2,11 +2,13 @@
  * A whole simulated world from one seed: an API server, MySQL servers, what runs the pods, time and chance.
  * The shipped `reconcile` is run on it, never a copy; what a test changes is the world, not the code.
  */
+
 import { createHash } from "node:crypto";
 import { mysql } from "../../shared/engines/mysql/index.ts";
-import { sweepEvent } from "../../shared/hosts/events.ts";
+import { backupCronEvent, sweepEvent } from "../../shared/hosts/events.ts";
 import { createRunner } from "../../shared/hosts/local/runner.ts";
 import { watchSource } from "../../shared/hosts/local/sources.ts";
+import type { JobTask } from "../../shared/model/backup.ts";
 import type { Engine } from "../../shared/ports/engine.ts";
 import type { Kube } from "../../shared/ports/kube.ts";
 import { type PassResult, type ReconcileContext, reconcile } from "../../shared/reconcile/index.ts";
@@ -106,7 +108,13 @@ export interface HostOptions {
 
 export interface Host {
   readonly instance: Instance;
-  readonly runner: { tick(): void; idle(): Promise<void>; stop(): Promise<void> };
+  readonly runner: {
+    tick(): void;
+    /** Of the schedules of backups. */
+    backupTick(): void;
+    idle(): Promise<void>;
+    stop(): Promise<void>;
+  };
   /** Passes so far. */
   passes(): number;
 }
@@ -160,7 +168,19 @@ export function createWorld(options: WorldOptions): World {
     const kube = options.build?.kube?.(instance.kube) ?? instance.kube;
     const engines = { mysql: plan.engine ?? options.build?.engine ?? mysql };
     const component = "simulation";
-    const context = { kube, servers, engines, clock: ownClock, ids, log, component, budgetMs: BUDGET_MS };
+    // Nobody runs them here: what becomes of them says the test.
+    const jobs = (task: JobTask) => ({ spec: { task } });
+    const context = {
+      kube,
+      servers,
+      engines,
+      clock: ownClock,
+      ids,
+      log,
+      component,
+      jobs,
+      budgetMs: BUDGET_MS,
+    };
     return { instance, context };
   }
 
@@ -187,12 +207,16 @@ export function createWorld(options: WorldOptions): World {
       },
     });
     const subscription =
-      deliver && watchSource(sim.watches, [{}], clock)((event) => deliver(() => runner.emit(event)));
+      deliver &&
+      watchSource({ watches: sim.watches, clock, jobs: true }, [{}])((event) =>
+        deliver(() => runner.emit(event)),
+      );
     return {
       instance,
       passes: () => passes,
       runner: {
         tick: () => runner.emit(sweepEvent(clock.now())),
+        backupTick: () => runner.emit(backupCronEvent(clock.now())),
         idle: runner.idle,
         async stop() {
           subscription?.close();

@@ -19,6 +19,7 @@ const ON_OBJECTS: ReadonlySet<Step["kind"]> = new Set([
   "LabelPod",
   "AnnotateClaim",
   "EnsureService",
+  "StartJob",
 ]);
 
 export function isOfKind<K extends Step["kind"]>(

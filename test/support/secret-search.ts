@@ -66,13 +66,21 @@ const secretsSchema = z.object({
   ),
 });
 
+/** What the Secret of a store holds beside its secrets: short words that stand everywhere, and that anybody may know. */
+const KNOWN_TO_ALL: ReadonlySet<string> = new Set([
+  ...["endpoint", "region", "bucket", "prefix", "iam", "checksum", "allowInternal"],
+  ...["accessKeyId", "ageRecipient", "caBundle"],
+]);
+
 /** From the list of a namespace's Secrets as the API server prints it. */
 export function secretsIn(json: string): readonly NamedSecret[] {
   return secretsSchema.parse(JSON.parse(json)).items.flatMap(({ metadata, data }) =>
-    Object.entries(data).map(([key, value]) => ({
-      name: `${key} of Secret ${metadata.name}`,
-      value: Buffer.from(value, "base64").toString("utf8"),
-    })),
+    Object.entries(data)
+      .filter(([key]) => !KNOWN_TO_ALL.has(key))
+      .map(([key, value]) => ({
+        name: `${key} of Secret ${metadata.name}`,
+        value: Buffer.from(value, "base64").toString("utf8"),
+      })),
   );
 }
 

@@ -214,6 +214,7 @@ function statefulSet(replicas: number): StatefulSet {
     serviceName: "mysql",
     claimTemplates: ["data"],
     containers: [{ name: "mysql", image: "mysql:9.7", ports: [3306] }],
+    pods: { runAsUser: null, storage: null, placement: {} },
   };
 }
 
@@ -266,6 +267,8 @@ function untouched(replicas: number): Observed {
     credentials: { kind: "found", uid: "uid-root", keys: ["password"] },
     accounts: { kind: "missing" },
     services: { primary: { kind: "missing" }, replicas: { kind: "missing" } },
+    backups: { kind: "none" },
+    jobs: { backup: { kind: "absent" }, proof: { kind: "absent" } },
     members: Array.from({ length: replicas }, (_, ordinal) => ({
       ordinal,
       podName: `mysql-${ordinal}`,

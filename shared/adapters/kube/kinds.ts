@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type {
   ContainerStatus,
+  Job,
   Kind,
   KubeEvent,
   KubeKinds,
@@ -13,6 +14,7 @@ import type {
   ObjectRef,
   PersistentVolumeClaim,
   Pod,
+  PodTraits,
   Secret,
   Service,
   StatefulSet,
@@ -85,6 +87,57 @@ function writerOfReplicas(owners: z.output<typeof ownersSchema>): string | null 
   return writers.at(-1)?.manager ?? null;
 }
 
+const claimTemplateSchema = z.object({
+  metadata: z.object({ name: z.string() }),
+  spec: z
+    .object({
+      storageClassName: z.string().nullish(),
+      resources: z.object({ requests: texts }).default({ requests: {} }),
+    })
+    .optional(),
+});
+
+const securitySchema = z.object({ runAsUser: z.number().nullish() }).nullish();
+
+/** Passed on as they are, and only those that the set has. */
+const placementFields = {
+  imagePullSecrets: z.unknown().optional(),
+  nodeSelector: z.unknown().optional(),
+  tolerations: z.unknown().optional(),
+  priorityClassName: z.unknown().optional(),
+};
+
+const podSpecSchema = z.object({
+  ...placementFields,
+  securityContext: securitySchema,
+  containers: listOf(
+    z.object({
+      name: z.string(),
+      image: z.string().default(""),
+      ports: listOf(z.object({ containerPort: z.number() })),
+      securityContext: securitySchema,
+    }),
+  ),
+});
+
+function traitsOf(
+  pod: z.output<typeof podSpecSchema>,
+  claims: readonly z.output<typeof claimTemplateSchema>[],
+): PodTraits {
+  const [claim] = claims;
+  const request = claim?.spec?.resources.requests["storage"];
+  const users = [...pod.containers, pod].map(({ securityContext }) => securityContext?.runAsUser);
+  const placement = Object.keys(placementFields).map(
+    (name) => [name, pod[name as keyof typeof placementFields]] as const,
+  );
+  return {
+    // Root needs a server that gives it up by itself, and a Job has none.
+    runAsUser: users.find((user) => typeof user === "number" && user !== 0) ?? null,
+    storage: request === undefined ? null : { request, className: claim?.spec?.storageClassName ?? null },
+    placement: Object.fromEntries(placement.filter(([, value]) => value != null)),
+  };
+}
+
 const statefulSetSchema: z.ZodType<StatefulSet> = z
   .object({
     metadata: metaSchema.extend({ managedFields: ownersSchema }),
@@ -92,18 +145,8 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
       replicas: z.number().default(1),
       selector: z.object({ matchLabels: texts }),
       serviceName: z.string().default(""),
-      volumeClaimTemplates: listOf(z.object({ metadata: z.object({ name: z.string() }) })),
-      template: z.object({
-        spec: z.object({
-          containers: listOf(
-            z.object({
-              name: z.string(),
-              image: z.string().default(""),
-              ports: listOf(z.object({ containerPort: z.number() })),
-            }),
-          ),
-        }),
-      }),
+      volumeClaimTemplates: listOf(claimTemplateSchema),
+      template: z.object({ spec: podSpecSchema }),
     }),
   })
   .transform(({ metadata, spec }) => ({
@@ -119,6 +162,7 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
       image,
       ports: ports.map((port) => port.containerPort),
     })),
+    pods: traitsOf(spec.template.spec, spec.volumeClaimTemplates),
   }));
 
 const terminatedSchema = z.object({
@@ -126,6 +170,7 @@ const terminatedSchema = z.object({
   exitCode: z.number().optional(),
   startedAt: z.string().nullish(),
   finishedAt: z.string().nullish(),
+  message: z.string().optional(),
 });
 
 /** Null without all three: half of it could be taken for another process's end. */
@@ -160,6 +205,7 @@ const containerStatusSchema = z
       restartCount,
       reason: reason ?? null,
       exitCode: running ? null : (last?.exitCode ?? null),
+      ...(!running && last?.message !== undefined && { said: last.message }),
       ended: terminationOf(last),
     };
   });
@@ -204,6 +250,39 @@ const serviceSchema: z.ZodType<Service> = z
   .object({ metadata: metaSchema, spec: z.object({ selector: texts }) })
   .transform(({ metadata, spec }) => ({ ...metaOf(metadata), selector: spec.selector }));
 
+const jobConditionSchema = z.object({
+  type: z.string(),
+  status: z.string(),
+  reason: z.string().default(""),
+  message: z.string().default(""),
+  lastTransitionTime: z.string().nullish(),
+});
+
+/** It has ended when one of two conditions says so; conditions that announce its end do not count. */
+function endOf(
+  conditions: readonly z.output<typeof jobConditionSchema>[],
+): Pick<Job, "result" | "endedAtMs" | "failure"> {
+  const ended = (wanted: string) =>
+    conditions.find(({ type, status }) => type === wanted && status === "True");
+  const [failed, complete] = [ended("Failed"), ended("Complete")];
+  const condition = failed ?? complete;
+  if (condition === undefined) return { result: "active", endedAtMs: null, failure: null };
+  const endedAtMs = Date.parse(condition.lastTransitionTime ?? "");
+  return {
+    result: failed === undefined ? "succeeded" : "failed",
+    endedAtMs: Number.isNaN(endedAtMs) ? null : endedAtMs,
+    failure:
+      failed === undefined ? null : [failed.reason, failed.message].filter((text) => text !== "").join(": "),
+  };
+}
+
+const jobSchema: z.ZodType<Job> = z
+  .object({
+    metadata: metaSchema,
+    status: z.object({ conditions: listOf(jobConditionSchema) }).default({ conditions: [] }),
+  })
+  .transform(({ metadata, status }) => ({ ...metaOf(metadata), ...endOf(status.conditions) }));
+
 const eventSchema: z.ZodType<KubeEvent> = z
   .object({ metadata: metaSchema, reason: z.string().default(""), note: z.string().default("") })
   .transform(({ metadata, reason, note }) => ({ ...metaOf(metadata), reason, note }));
@@ -220,6 +299,7 @@ export const KINDS: { readonly [K in Kind]: KindEntry<K> } = {
   PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims", schema: claimSchema },
   Secret: { apiVersion: "v1", plural: "secrets", schema: secretSchema },
   Service: { apiVersion: "v1", plural: "services", schema: serviceSchema },
+  Job: { apiVersion: "batch/v1", plural: "jobs", schema: jobSchema },
   Event: { apiVersion: "events.k8s.io/v1", plural: "events", schema: eventSchema },
 };
 

@@ -101,8 +101,8 @@ function asServer(
 }
 
 /** Everything that decides who would be reached and as whom; the password only as a hash. */
-function keyOf({ host, port, credentials, authority }: ConnectOptions): string {
+function keyOf({ host, port, socket, credentials, authority }: ConnectOptions): string {
   return createHash("sha256")
-    .update(JSON.stringify([host, port, credentials.username, credentials.password, authority]))
+    .update(JSON.stringify([host, port, socket, credentials.username, credentials.password, authority]))
     .digest("base64");
 }

@@ -43,7 +43,9 @@ export async function openSession(options: ConnectOptions): Promise<Outcome<Sess
     const why = "the recorded authority is no certificate, so the server cannot be recognised";
     return fail("refused", `connecting to ${options.host}: ${why}`);
   }
-  const socket = connectTcp(options.port, options.host).setNoDelay(true);
+  const socket = options.socket
+    ? connectTcp(options.socket)
+    : connectTcp(options.port, options.host).setNoDelay(true);
   const connection = createConnection({
     stream: socket,
     host: options.host,
@@ -52,7 +54,7 @@ export async function openSession(options: ConnectOptions): Promise<Outcome<Sess
     password: options.credentials.password,
     connectTimeout: options.connectTimeoutMs,
     connectAttributes: { ...options.attributes },
-    ssl,
+    ...(options.socket === undefined && { ssl }),
     multipleStatements: false,
     flags: ["-LOCAL_FILES"],
     // Numbers and dates stay the text that the server sent, so that no digit is lost. The name differs from

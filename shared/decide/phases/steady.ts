@@ -6,6 +6,7 @@ import { ANNOTATION } from "../../annotations/keys.ts";
 import type { Phase, Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { Observed } from "../../model/observed.ts";
+import { type BackupMove, NO_BACKUP } from "../backup/plan.ts";
 import { compose, patience } from "../compose.ts";
 import { claimState, revokeTracks, type Suspicion, suspect } from "../plan/failover.ts";
 import { isCatchingUp } from "../plan/routing.ts";
@@ -19,6 +20,11 @@ const MILD: ReadonlySet<Problem["code"]> = new Set([
   "SwitchoverRefused",
   "ScaleRefused",
   "ReplicasContested",
+  "BackupFailed",
+  "BackupOverdue",
+  "BackupHeldBack",
+  "ProofFailed",
+  "NeverProven",
 ]);
 /** In the order in which they are looked for. */
 const UNSETTLED = ["Adopting", "Reopening", "FailingOver", "SwitchingOver", "Scaling", "Degraded"] as const;
@@ -144,7 +150,8 @@ function forgetting(situation: Situation, problems: readonly Problem[]): Decisio
   });
 }
 
-function keeping(situation: Situation, known: readonly Problem[]): Decision {
+/** Backups are begun where nothing else is to be changed: what is copied is a cluster at rest. */
+function keeping(situation: Situation, known: readonly Problem[], backup: BackupMove): Decision {
   const { observed, nowMs, state } = situation;
   const change = nextChange(situation);
   // Once the wish is another one, what was written for the one before it says nothing any more.
@@ -178,14 +185,20 @@ function keeping(situation: Situation, known: readonly Problem[]): Decision {
       lookAgainMs: 0,
     });
   }
+  const { memory, happenings, answered } = backup;
   const awaited = problems.some((problem) => problem.code === "WaitingForMembers");
   const looks = [
     ...(scale.kind === "later" ? [scale.lookAgainMs] : []),
     ...(awaited ? [patience(observed, nowMs, "WaitingForMembers")] : []),
     ...(catchingUp ? [CATCH_UP_MS] : []),
   ];
-  const lookAgainMs = looks.length === 0 ? null : Math.min(...looks);
-  return compose(observed, nowMs, { ...base, why: summary(situation), tracks, lookAgainMs });
+  return compose(observed, nowMs, {
+    ...base,
+    why: summary(situation),
+    ...{ backups: memory, happenings, answered },
+    tracks: [...tracks, ...backup.tracks],
+    lookAgainMs: looks.length === 0 ? null : Math.min(...looks),
+  });
 }
 
 /** Known and not to be acted on yet; replicas are kept in their places meanwhile. */
@@ -222,7 +235,11 @@ export function givingUp(situation: Situation, problems: readonly Problem[]): De
   }
 }
 
-export function steady(situation: Situation, problems: readonly Problem[]): Decision {
+export function steady(
+  situation: Situation,
+  problems: readonly Problem[],
+  backup: BackupMove = NO_BACKUP,
+): Decision {
   // Members that were taken away may hold what a failover needs, so they are brought back before anything else.
   const growth = grow(situation);
   if (growth.kind === "resize") return resizing(situation, problems, growth);
@@ -233,5 +250,5 @@ export function steady(situation: Situation, problems: readonly Problem[]): Deci
   if (given !== null) return given;
   if (needsReopening(situation)) return reopen(situation, known);
   if (request.kind === "accepted") return switchingOver(situation, known, request);
-  return keeping(situation, known);
+  return keeping(situation, known, backup);
 }

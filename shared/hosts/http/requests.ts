@@ -10,6 +10,7 @@ import {
   answerOf,
   decodeRequests,
   encodeRequests,
+  isContrary,
   isSameWish,
   REFUSALS,
   wishAnnotation,
@@ -56,11 +57,16 @@ function operationAnswer(entry: RequestEntry, set: StatefulSet, plan: Plan | nul
 
 /** What keeps this wish from being recorded now. A switchover that was asked for by annotation counts too. */
 function conflictOf(request: ClusterRequest, set: StatefulSet): HttpAnswer | null {
-  const open = entriesOf(set).find((entry) => answerOf(entry, set).status === "accepted");
+  const open = entriesOf(set).find(
+    (entry) => isContrary(entry.kind, request.kind) && answerOf(entry, set).status === "accepted",
+  );
   if (open !== undefined) {
-    const detail = `${open.id} is under way (${canonicalJson(open.wish)}): wait until it has ended, or take ${wishAnnotation(open).key} away.`;
+    const { key, value } = wishAnnotation(open);
+    const orElse = set.annotations[key] === value ? `, or take ${key} away` : "";
+    const detail = `${open.id} is under way (${canonicalJson(open.wish)}): wait until it has ended${orElse}.`;
     return problem(409, detail);
   }
+  if (!isContrary(request.kind, "switchover")) return null;
   const to = set.annotations[ANNOTATION.switchoverTo];
   const conditions = decodeConditions(set.annotations[ANNOTATION.conditions]);
   const refused = conditions.some(({ type }) => REFUSALS.switchover.includes(type));

@@ -7,6 +7,7 @@ import { clusterSchema } from "../../cli/documents.ts";
 import { OBJECT_NAME } from "../../model/kube.ts";
 import { planSchema } from "../../model/plan.ts";
 import {
+  backupWishSchema,
   OPERATION_ID,
   REQUEST_KINDS,
   REQUEST_STATUSES,
@@ -45,7 +46,7 @@ export const plannedSchema = z.strictObject({ plan: planSchema });
 export const operationSchema = z.strictObject({
   id: z.string(),
   kind: z.enum(REQUEST_KINDS),
-  wish: z.union([scaleWishSchema, switchoverWishSchema]),
+  wish: z.union([scaleWishSchema, switchoverWishSchema, backupWishSchema]),
   status,
   message,
   by: z.string(),
@@ -87,10 +88,11 @@ export const CLUSTER_ROUTES = {
     body: switchoverWishSchema,
   },
   backup: {
-    ...LATER,
+    ...ASKING,
     path: `${CLUSTER}/backup`,
-    summary: "Ask for a backup. Not available in this version.",
-    body: z.strictObject({ method: z.enum(["physical", "logical"]).optional() }),
+    summary: "Ask for a backup now.",
+    right: UPDATE,
+    body: backupWishSchema,
   },
   restore: {
     ...LATER,
@@ -114,7 +116,8 @@ export const CLUSTER_ROUTES = {
 
 const EVENTS = {
   method: "POST",
-  summary: "A CloudEvent: a wake, or with a token a request (dev.ordinal.request.scale, …switchover).",
+  summary:
+    "A CloudEvent: a wake, or with a token a request (dev.ordinal.request.scale, …switchover, …backup).",
   right: null,
   body: null,
   answers: { 200: recordedSchema, 202: z.union([receptionSchema, recordedSchema]) },

@@ -27,6 +27,10 @@ const optionsSchema = z
     functions: z.string().default(SOURCE_FOLDER),
     only: z.array(z.string().min(1)).default([]),
     sensor: z.enum(["on", "off"]).default("on"),
+    "job-image": z
+      .string()
+      .regex(/^[a-z0-9][\w.:/@-]{0,511}$/, "must name an image")
+      .optional(),
     "http-port": z.coerce.number().int().min(1).max(65_535).optional(),
     "http-address": z.string().min(1).default("127.0.0.1"),
     "tls-cert": z.string().optional(),
@@ -54,6 +58,7 @@ function readOptions(): Options | string {
         functions: text,
         only: { type: "string", multiple: true },
         sensor: text,
+        "job-image": text,
         "http-port": text,
         "http-address": text,
         "tls-cert": text,
@@ -88,6 +93,7 @@ async function main(options: Options): Promise<void> {
     lookEveryMs: options["look-seconds"] * 1000,
     concurrency,
     sensor: options.sensor === "on",
+    ...(options["job-image"] === undefined ? {} : { jobImage: options["job-image"] }),
     functions: selectFunctions(await loadFunctions(options.functions), options.only),
     log,
   });

@@ -8,10 +8,11 @@ import { type ClusterRef, clusterKey, type Wake } from "../../model/cluster.ts";
 import type { StatefulSet } from "../../model/kube.ts";
 import type { ListOptions } from "../../ports/kube.ts";
 import type { ClusterMemory, PassRequest, PassResult, ReconcileContext } from "../../reconcile/index.ts";
+import { isBackupDue } from "../due-backups.ts";
 import { readEvent } from "../events.ts";
-import { type EventFunction, type Reaction, react } from "../functions.ts";
+import { type EventFunction, NOTHING, type Reaction, react } from "../functions.ts";
 import { createQueue, type Queue } from "../queue.ts";
-import { chooseLooks, type Seen, type Sighting, sightingOf } from "../sweep.ts";
+import { chooseLooks, isManaged, type Seen, type Sighting, sightingOf } from "../sweep.ts";
 
 /** A listed object that waited longer than this is read again by the pass. */
 const ENTRY_AGE_MAX_MS = 2_000;
@@ -172,28 +173,44 @@ function wakeDue({ options, queue, seats }: Fleet, sets: readonly StatefulSet[],
   }
 }
 
+function wakeForBackups(fleet: Fleet, sets: readonly StatefulSet[], listedAtMs: number): void {
+  for (const set of sets) {
+    const { namespace, name } = set;
+    if (!isManaged(set) || !isBackupDue(set, listedAtMs)) continue;
+    wakeUp(fleet, { ref: { namespace, name }, cause: "a backup is due", priority: "normal" });
+  }
+}
+
+type UseOfFleet = (fleet: Fleet, sets: readonly StatefulSet[], listedAtMs: number) => void;
+
+/** Lists the fleet for one use of it, and is skipped while it still does so. What is the matter is told once. */
+function lister(fleet: Fleet, use: UseOfFleet): () => Promise<void> {
+  const { clock, log } = fleet.options.context;
+  let listing = false;
+  let lastFailure: string | null = null;
+  return async () => {
+    if (listing) return;
+    listing = true;
+    const listedAtMs = clock.now();
+    const listed = await listFleet(fleet.options).finally(() => {
+      listing = false;
+    });
+    const failure = typeof listed === "string" ? listed : null;
+    if (failure !== null && failure !== lastFailure)
+      log.warn("a sweep could not list the fleet", { failure });
+    lastFailure = failure;
+    if (typeof listed !== "string") use(fleet, listed, listedAtMs);
+  };
+}
+
 export function createRunner(options: RunnerOptions): Runner {
   const { clock, ids, log } = options.context;
   const { concurrency, functions, namespaces } = options;
   const work = (wake: Wake): Promise<boolean> => runPass(fleet, wake);
   const queue = createQueue({ clock, ids, log, concurrency, work });
   const fleet: Fleet = { options, queue, seats: new Map() };
-  let sweeping = false;
-  let lastFailure: string | null = null;
-
-  async function sweep(): Promise<void> {
-    if (sweeping) return;
-    sweeping = true;
-    const listedAtMs = clock.now();
-    const listed = await listFleet(options).finally(() => {
-      sweeping = false;
-    });
-    const failure = typeof listed === "string" ? listed : null;
-    if (failure !== null && failure !== lastFailure)
-      log.warn("a sweep could not list the fleet", { failure });
-    lastFailure = failure;
-    if (typeof listed !== "string") wakeDue(fleet, listed, listedAtMs);
-  }
+  const sweep = lister(fleet, wakeDue);
+  const lookForBackups = lister(fleet, wakeForBackups);
 
   function reportBug(error: unknown): void {
     log.warn("a sweep was broken off by an unexpected error", { error: String(error) });
@@ -203,15 +220,16 @@ export function createRunner(options: RunnerOptions): Runner {
     return namespaces.length === 0 || namespaces.includes(ref.namespace);
   }
 
-  function take({ wakes, sweep: sweeps }: Reaction): boolean {
+  function take({ wakes, sweep: sweeps, backups }: Reaction): boolean {
     const placed = wakes.filter(isInScope).map((one) => wakeUp(fleet, one));
     if (sweeps) sweep().catch(reportBug);
+    if (backups) lookForBackups().catch(reportBug);
     return placed.every(Boolean);
   }
 
   return {
     take,
-    wake: (one) => void take({ wakes: [one], sweep: false }),
+    wake: (one) => void take({ ...NOTHING, wakes: [one] }),
     emit(event) {
       const read = readEvent(event);
       if (!read.ok) return log.warn("an event was refused", { reason: read.failure.message });

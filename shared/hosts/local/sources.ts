@@ -10,7 +10,7 @@ import { clusterKey } from "../../model/cluster.ts";
 import { assert } from "../../model/outcome.ts";
 import type { Clock } from "../../ports/host.ts";
 import type { ListOptions, Watches } from "../../ports/kube.ts";
-import { changeEvent, sweepEvent } from "../events.ts";
+import { backupCronEvent, changeEvent, sweepEvent } from "../events.ts";
 import { isManaged } from "../sweep.ts";
 
 export type Emit = (event: CloudEvent<unknown>) => void;
@@ -24,13 +24,20 @@ export interface Subscription {
 export type EventSource = (emit: Emit) => Subscription;
 
 const MANAGED_PODS = { [LABEL.managed]: "true" };
-const OUR_SERVICES = { "app.kubernetes.io/managed-by": "ordinal" };
+const OURS = { "app.kubernetes.io/managed-by": "ordinal" };
 
-function watchScope(watches: Watches, scope: ListOptions, clock: Clock, emit: Emit): Subscription[] {
+export interface Watching {
+  readonly watches: Watches;
+  readonly clock: Clock;
+  /** Whether this host makes Jobs: rights to watch them are there for backups only. */
+  readonly jobs: boolean;
+}
+
+function watchScope({ watches, clock, jobs }: Watching, scope: ListOptions, emit: Emit): Subscription[] {
   // A set that is no longer managed is reported once more, so that its pass sees that.
   const managed = new Set<string>();
   const report = (...parts: Parameters<typeof changeEvent>) => emit(changeEvent(...parts));
-  return [
+  const always = [
     watches.watch("StatefulSet", scope, (change, set) => {
       const key = clusterKey(set);
       const was = managed.delete(key);
@@ -42,15 +49,20 @@ function watchScope(watches: Watches, scope: ListOptions, clock: Clock, emit: Em
     watches.watch("Pod", { ...scope, labels: MANAGED_PODS }, (change, pod) => {
       report(change, "Pod", pod, clock.now());
     }),
-    watches.watch("Service", { ...scope, labels: OUR_SERVICES }, (change, service) => {
+    watches.watch("Service", { ...scope, labels: OURS }, (change, service) => {
       report(change, "Service", service, clock.now());
     }),
   ];
+  if (!jobs) return always;
+  const ended = watches.watch("Job", { ...scope, labels: OURS }, (change, job) => {
+    report(change, "Job", job, clock.now());
+  });
+  return [...always, ended];
 }
 
-export function watchSource(watches: Watches, scopes: readonly ListOptions[], clock: Clock): EventSource {
+export function watchSource(watching: Watching, scopes: readonly ListOptions[]): EventSource {
   return (emit) => {
-    const subscriptions = scopes.flatMap((scope) => watchScope(watches, scope, clock, emit));
+    const subscriptions = scopes.flatMap((scope) => watchScope(watching, scope, emit));
     return {
       close: () => {
         for (const subscription of subscriptions) subscription.close();
@@ -64,10 +76,18 @@ export function watchSource(watches: Watches, scopes: readonly ListOptions[], cl
 export function tickSource(periodSeconds: number, clock: Clock): EventSource {
   assert(60 % periodSeconds === 0, `a sweep period of ${periodSeconds} s does not divide a minute`);
   return (emit) => {
-    // In UTC, since node-cron stands still for an hour when a local clock is set back.
-    const options = { timezone: "UTC", suppressMissedWarning: true };
     const expression = periodSeconds === 60 ? "0 * * * * *" : `*/${periodSeconds} * * * * *`;
-    const task = schedule(expression, () => emit(sweepEvent(clock.now())), options);
-    return { close: () => void task.destroy(), synced: Promise.resolve() };
+    return subscribe(expression, () => emit(sweepEvent(clock.now())));
   };
+}
+
+/** Slots stand on full minutes. A second later they have come by a clock, too, that is somewhat behind. */
+export function backupCronSource(clock: Clock): EventSource {
+  return (emit) => subscribe("1 * * * * *", () => emit(backupCronEvent(clock.now())));
+}
+
+/** In UTC, since node-cron stands still for an hour when a local clock is set back. */
+function subscribe(expression: string, onTick: () => void): Subscription {
+  const task = schedule(expression, onTick, { timezone: "UTC", suppressMissedWarning: true });
+  return { close: () => void task.destroy(), synced: Promise.resolve() };
 }

@@ -18,11 +18,12 @@ import { preview } from "../../reconcile/preview.ts";
 import type { Reaction } from "../functions.ts";
 import { createFront } from "../http/front.ts";
 import { createGuard } from "../http/guard.ts";
+import { createJobBodies } from "../job/bodies.ts";
 import { type Functions, loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
 import { type HttpServer, type HttpServerOptions, startHttpServer } from "./http-server.ts";
 import { createLog, systemClock, systemIds } from "./platform.ts";
 import { createRunner, type Runner, scopesOf } from "./runner.ts";
-import { type EventSource, tickSource, watchSource } from "./sources.ts";
+import { backupCronSource, type EventSource, tickSource, watchSource } from "./sources.ts";
 
 const STOP_GRACE_MS = 5_000;
 /** A server that is stopped keeps its sockets open: only a question that is not answered shows it. */
@@ -46,6 +47,8 @@ export interface LocalHostOptions {
   readonly sensor?: boolean;
   readonly log?: Log;
   readonly functions?: Functions;
+  /** Ordinal's own image, from which Jobs take their program; absent = this host makes no Jobs. */
+  readonly jobImage?: string;
   /** Absent = no HTTP. */
   readonly http?: HttpServerOptions;
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
@@ -116,6 +119,7 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
     ids,
     log,
     component,
+    jobs: options.jobImage === undefined ? null : createJobBodies(options.jobImage, mysql.rules),
     budgetMs: options.budgetMs ?? BUDGET_MS,
   };
   const { onEvent, onPass } = options;
@@ -130,9 +134,11 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
     ...(onPass === undefined ? {} : { onPass }),
   });
   const server = await serveHttp(options, functions, { context, handle, runner });
-  const watch = wrapWatch(watchSource(handle.watches, scopesOf(namespaces), clock));
+  const watching = { watches: handle.watches, clock, jobs: context.jobs !== null };
+  const watch = wrapWatch(watchSource(watching, scopesOf(namespaces)));
   // Without a function of events nobody is to be woken, and the rights to look need not be there.
-  const sources = functions.events.length === 0 ? [] : [watch, tickSource(sweepSeconds, clock)];
+  const ticks = [tickSource(sweepSeconds, clock), backupCronSource(clock)];
+  const sources = functions.events.length === 0 ? [] : [watch, ...ticks];
   const subscriptions = sources.map((source) => source(runner.emit));
   const scope = namespaces.join(" ") || "all namespaces";
   const names = [...functions.events, ...(server === null ? [] : functions.requests)].map(({ name }) => name);

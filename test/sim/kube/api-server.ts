@@ -179,7 +179,7 @@ function encoded({ stringData, ...json }: Json): Json {
 }
 
 function collectGarbage(store: Store): void {
-  const kinds = ["StatefulSet", "Pod", "PersistentVolumeClaim", "Secret", "Service"] as const;
+  const kinds = ["StatefulSet", "Pod", "PersistentVolumeClaim", "Secret", "Service", "Job"] as const;
   for (let again = true; again; ) {
     again = false;
     for (const kind of kinds) {

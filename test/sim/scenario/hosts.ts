@@ -108,11 +108,7 @@ function startPlatform(crowd: Crowd, { name, part, skewMs }: Platform): void {
   }
 
   if (part.watches) {
-    watchSource(
-      world.sim.watches,
-      [{}],
-      world.clock,
-    )((event) => {
+    watchSource({ watches: world.sim.watches, clock: world.clock, jobs: true }, [{}])((event) => {
       const read = readEvent(event);
       if (crowd.stopped || !read.ok || react(EVENT_FUNCTIONS, [read.value]).wakes.length === 0) return;
       world.clock.after(5, () => launch("event"));

@@ -13,6 +13,7 @@ test.each([
   ["PersistentVolumeClaim", { namespace: "a" }, "/api/v1/namespaces/a/persistentvolumeclaims"],
   ["Secret", { namespace: "a", name: "../b?" }, "/api/v1/namespaces/a/secrets/..%2Fb%3F"],
   ["Service", { namespace: "a" }, "/api/v1/namespaces/a/services"],
+  ["Job", { namespace: "a", name: "b" }, "/apis/batch/v1/namespaces/a/jobs/b"],
   ["Event", { namespace: "a" }, "/apis/events.k8s.io/v1/namespaces/a/events"],
 ] as const)("path of %s %j", (kind, where, path) => {
   expect(pathOf(kind, where)).toBe(path);
@@ -87,6 +88,13 @@ describe("pods", () => {
     );
   });
 
+  test("the last words of a container are kept once it has ended", () => {
+    const said = (state: object) =>
+      KINDS.Pod.schema.parse({ metadata, status: containers({ state }) }).containers[0]?.said;
+    expect(said({ terminated: { exitCode: 1, message: "no room" } })).toBe("no room");
+    expect(said({ running: {} })).toBeUndefined();
+  });
+
   function containers(status: object): unknown {
     return { containerStatuses: [{ name: "main", restartCount: 0, ...status }] };
   }
@@ -117,6 +125,43 @@ test("who wrote the replica count of a StatefulSet last is told by the owners of
     expect(by(odd)).toBeNull();
 });
 
+describe("how a Job ended", () => {
+  const active = { result: "active", endedAtMs: null, failure: null };
+  const lastTransitionTime = "2026-11-23T03:04:00Z";
+  const endedAtMs = Date.parse(lastTransitionTime);
+  const complete = { type: "Complete", status: "True", lastTransitionTime };
+  const failed = {
+    type: "Failed",
+    status: "True",
+    reason: "DeadlineExceeded",
+    message: "too long",
+    lastTransitionTime,
+  };
+  test.each([
+    ["nothing is said", undefined, active],
+    ["no conditions", { active: 1, conditions: null }, active],
+    ["its end is only near", { conditions: [{ ...failed, type: "FailureTarget" }] }, active],
+    ["it is suspended", { conditions: [{ type: "Suspended", status: "True" }] }, active],
+    ["a condition that does not hold", { conditions: [{ ...complete, status: "False" }] }, active],
+    ["complete", { succeeded: 1, conditions: [complete] }, { result: "succeeded", endedAtMs, failure: null }],
+    [
+      "failed",
+      { conditions: [failed] },
+      { result: "failed", endedAtMs, failure: "DeadlineExceeded: too long" },
+    ],
+    [
+      "failed, and not told when or why",
+      { conditions: [{ type: "Failed", status: "True" }] },
+      { result: "failed", endedAtMs: null, failure: "" },
+    ],
+  ])("%s", (_, status, expected) => {
+    expect(KINDS.Job.schema.parse({ metadata, ...(status !== undefined && { status }) })).toEqual({
+      ...meta,
+      ...expected,
+    });
+  });
+});
+
 test("a StatefulSet in which everything optional is missing", () => {
   const spec = {
     selector: { matchLabels: { app: "db" } },
@@ -130,8 +175,34 @@ test("a StatefulSet in which everything optional is missing", () => {
     matchLabels: { app: "db" },
     serviceName: "",
     claimTemplates: [],
+    pods: { runAsUser: null, storage: null, placement: {} },
     containers: [{ name: "m", image: "", ports: [] }],
   });
+});
+
+test("what else a pod beside those of a set needs is read from it", () => {
+  const container = { name: "m", securityContext: { runAsUser: 1001 } };
+  const claim = { storageClassName: "fast", resources: { requests: { storage: "5Gi" } } };
+  const spec = {
+    selector: { matchLabels: { app: "db" } },
+    volumeClaimTemplates: [{ metadata: { name: "data" }, spec: claim }],
+    template: {
+      spec: {
+        ...{ containers: [container], securityContext: { runAsUser: 0 }, serviceAccountName: "not this" },
+        ...{ tolerations: [{ key: "db" }], nodeSelector: null },
+      },
+    },
+  };
+  expect(KINDS.StatefulSet.schema.parse({ metadata, spec }).pods).toEqual({
+    runAsUser: 1001,
+    storage: { request: "5Gi", className: "fast" },
+    placement: { tolerations: [{ key: "db" }] },
+  });
+  const asRoot = {
+    ...spec,
+    template: { spec: { containers: [{ name: "m" }], securityContext: { runAsUser: 0 } } },
+  };
+  expect(KINDS.StatefulSet.schema.parse({ metadata, spec: asRoot }).pods.runAsUser).toBeNull();
 });
 
 test("only what the model needs is kept", () => {

@@ -42,6 +42,7 @@ describe("what was asked for", () => {
         switchoverTo: null,
         approvedEpoch: null,
         lossAcceptedEpoch: null,
+        backup: null,
       },
       problems: [],
       servicesOnRelease: "keep",
@@ -254,7 +255,11 @@ describe("what is wrong with it", () => {
   test.each(MALFORMED.map((value) => [JSON.stringify(value.slice(0, 20)), value]))(
     "nasty value %s in every key",
     (_, value) => {
-      const names: readonly string[] = [ANNOTATION.credentials, ANNOTATION.switchoverTo];
+      const names: readonly string[] = [
+        ANNOTATION.credentials,
+        ANNOTATION.switchoverTo,
+        ANNOTATION.backupStore,
+      ];
       const keys = Object.values(KEYS).filter((key) => key.writer === "user");
       for (const { key } of keys) {
         if (names.includes(key) && isName(value)) continue;

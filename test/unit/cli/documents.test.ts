@@ -5,10 +5,12 @@ import { parse } from "yaml";
 import type { z } from "zod";
 import { ADVICE } from "../../../shared/cli/advice.ts";
 import {
+  backupListSchema,
   clusterListSchema,
   clusterSchema,
   historySchema,
   planDocumentSchema,
+  pruningSchema,
 } from "../../../shared/cli/documents.ts";
 import { ordinal } from "./support.ts";
 
@@ -97,9 +99,10 @@ test("docs/cli.md describes every field, and no other", () => {
   const text = page("cli.md").split("\n## Schema\n")[1]?.split("\n## ")[0] ?? "";
   const described = [...text.matchAll(/^\| `(\w+)` +\|/gm)].map(([, name = ""]) => name);
   const known = new Set(
-    [clusterListSchema, clusterSchema, historySchema, planDocumentSchema].flatMap((schema) => [
-      ...fields(schema),
-    ]),
+    [
+      ...[clusterListSchema, clusterSchema, historySchema, planDocumentSchema],
+      ...[backupListSchema, pruningSchema],
+    ].flatMap((schema) => [...fields(schema)]),
   );
   expect(new Set(described)).toEqual(known);
 });

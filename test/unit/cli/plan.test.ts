@@ -7,7 +7,7 @@ import { fail } from "../../../shared/model/outcome.ts";
 import type { Servers } from "../../../shared/ports/server.ts";
 import { REF } from "../../sim/ref.ts";
 import { createWorld, ROOT_PASSWORD, type World } from "../../sim/world.ts";
-import type { Ran } from "./support.ts";
+import { NOWHERE, type Ran } from "./support.ts";
 
 async function settled(replicas: number): Promise<World> {
   const world = createWorld({
@@ -46,7 +46,7 @@ async function ordinal(world: World, line: string, servers = forwarded(world)): 
     colour: false,
     clock: world.clock,
     timeZone: "UTC",
-    connect: () => ({ kube: world.sim.kube, servers, namespace: REF.namespace, close() {} }),
+    connect: () => ({ ...NOWHERE, kube: world.sim.kube, servers, namespace: REF.namespace, close() {} }),
   });
   const exitCode = await world.clock.run(running);
   const calls = world.sim.calls.slice(before);

@@ -1,6 +1,11 @@
 /** `kubectl ordinal status`: the exact text, whatever stands in the cluster or on the command line. */
 import { describe, expect, test } from "vitest";
+import { encodeBackups } from "../../../shared/annotations/backups.ts";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
+import { clusterSchema } from "../../../shared/cli/documents.ts";
+import type { BackupMemory } from "../../../shared/model/backup.ts";
+import type { StatefulSet } from "../../../shared/model/kube.ts";
+import { memory } from "../../support/backups.ts";
 import { adopting, healthy, healthyPods, ordinal, pod, set, unseen, WORLD } from "./support.ts";
 
 describe("status", () => {
@@ -9,9 +14,9 @@ describe("status", () => {
       exitCode: 0,
       err: "",
       out: `
-NAMESPACE  NAME    STATE    PRIMARY  READY  LAG   EPOCH
-shop       mysql   Healthy  mysql-1  3/3    0.3s  7
-shop       orders  Unseen   –        1/1    –     –
+NAMESPACE  NAME    STATE    PRIMARY  READY  LAG   EPOCH  LAST BACKUP  PROVEN
+shop       mysql   Healthy  mysql-1  3/3    0.3s  7      –            –
+shop       orders  Unseen   –        1/1    –     –      –            –
 `.trimStart(),
     });
   });
@@ -19,10 +24,10 @@ shop       orders  Unseen   –        1/1    –     –
   test("of all namespaces, wide", async () => {
     expect((await ordinal("status -A -o wide")).out).toBe(
       `
-NAMESPACE  NAME    STATE     PRIMARY  READY  LAG   EPOCH  ACKS    PROBLEMS
-lab        crm     Adopting  crm-0    1/3    –     1      –       MemberUnreachable,NoSpareCopy
-shop       mysql   Healthy   mysql-1  3/3    0.3s  7      1 of 2  –
-shop       orders  Unseen    –        1/1    –     –      –       AnnotationInvalid
+NAMESPACE  NAME    STATE     PRIMARY  READY  LAG   EPOCH  LAST BACKUP  PROVEN  ACKS    PROBLEMS
+lab        crm     Adopting  crm-0    1/3    –     1      –            –       –       MemberUnreachable,NoSpareCopy
+shop       mysql   Healthy   mysql-1  3/3    0.3s  7      –            –       1 of 2  –
+shop       orders  Unseen    –        1/1    –     –      –            –       –       AnnotationInvalid
 `.trimStart(),
     );
   });
@@ -190,6 +195,82 @@ mysql-3   none     Terminating  9.7.4   –         –         12m  no    uuid-
     });
     expect(exitCode).toBe(0);
     expect(out).toContain("mysql is {.");
+  });
+});
+
+describe("backups in a status", () => {
+  const slot = "2026-11-23T02:00:00Z";
+  const store = { [ANNOTATION.backupStore]: "backups", [ANNOTATION.backupSchedule]: "0 3 * * *" };
+  const zone = { [ANNOTATION.backupTimezone]: "Europe/Berlin" };
+
+  function remembering(more: Partial<BackupMemory> = {}): StatefulSet {
+    const remembered = encodeBackups({ ...memory(), clusterUid: healthy.uid, ...more });
+    return { ...healthy, annotations: { ...healthy.annotations, ...store, ...zone, ...remembered } };
+  }
+  const status = async (of: StatefulSet, line = "status mysql") =>
+    (await ordinal(line, { sets: [of], pods: healthyPods })).out;
+
+  test("the last, the last proven and the next", async () => {
+    expect((await status(remembering())).split("\n")[1]).toBe(
+      `  Backups: the last is of ${slot} (8h ago, physical), the last proven is of ${slot} (proven 7h ago), the next is of 2026-11-24T02:00:00Z (in 15h).`,
+    );
+    expect((await status(remembering(), "status")).split("\n").slice(0, 2)).toEqual([
+      "NAMESPACE  NAME   STATE    PRIMARY  READY  LAG   EPOCH  LAST BACKUP  PROVEN",
+      "shop       mysql  Healthy  mysql-1  3/3    0.3s  7      8h ago       7h ago",
+    ]);
+  });
+
+  test("what has failed since, and what is under way", async () => {
+    const failed = { slot, attempt: 5, at: slot, reason: "the store is full" };
+    const unproven = { slot, begunAt: slot, at: slot, reason: "x" };
+    const running = {
+      slot,
+      attempt: 1,
+      method: "logical",
+      asked: "request",
+      source: 2,
+      begunAt: slot,
+    } as const;
+    const busy = remembering({
+      failed,
+      failures: 2,
+      missed: 1,
+      unproven,
+      running,
+      proving: { slot, begunAt: slot },
+    });
+    const out = await status(busy);
+    expect(out).toContain("(8h ago, physical), 2 failed since, 1 missed since, the last proven");
+    expect(out).toContain(`  The logical backup of ${slot} is taken from mysql-2 for 8h.\n`);
+    expect(out).toContain(`  The backup of ${slot} is being proven for 8h.\n`);
+    expect(await status(busy, "status")).toContain("8h ago (2 failed since)  7h ago (failed since)\n");
+  });
+
+  test("that nobody has made yet, and on demand only", async () => {
+    const none = { ...healthy, annotations: { ...healthy.annotations, [ANNOTATION.backupStore]: "backups" } };
+    expect((await status(none)).split("\n")[1]).toBe(
+      "  Backups: there is none yet, none is proven, none is scheduled.",
+    );
+  });
+
+  test("a schedule that no pass has seen has no next slot", async () => {
+    const other = remembering({ schedule: { cron: "0 4 * * *", timeZone: "UTC" } });
+    expect(await status(other)).toContain("the next is not known yet.");
+  });
+
+  test("are part of the document", async () => {
+    const json = JSON.parse(await status(remembering(), "status mysql -o json"));
+    expect(clusterSchema.parse(json).backups).toEqual({
+      ...{
+        store: "backups",
+        schedule: "0 3 * * *",
+        timeZone: "Europe/Berlin",
+        nextSlot: "2026-11-24T02:00:00Z",
+      },
+      ...{ running: null, proving: null, failed: null, unproven: null, failures: 0, missed: 0 },
+      last: { slot, endedAt: "2026-11-23T02:04:00Z", method: "physical" },
+      proven: { slot, at: "2026-11-23T02:09:00Z" },
+    });
   });
 });
 

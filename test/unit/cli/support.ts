@@ -4,7 +4,7 @@ import { encodeHistory } from "../../../shared/annotations/history.ts";
 import { ANNOTATION, LABEL } from "../../../shared/annotations/keys.ts";
 import { encodeMemberRecord } from "../../../shared/annotations/member.ts";
 import { encodeState } from "../../../shared/annotations/state.ts";
-import { run } from "../../../shared/cli/program.ts";
+import { type Reach, run } from "../../../shared/cli/program.ts";
 import type { Pod, StatefulSet } from "../../../shared/model/kube.ts";
 import type { MemberRecord } from "../../../shared/model/member.ts";
 import { type Failure, fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
@@ -200,6 +200,14 @@ export const NO_SERVERS: Servers = {
   connect: () => Promise.reject(new Error("this verb looks at no server")),
 };
 
+export const NOWHERE: Reach = {
+  servers: NO_SERVERS,
+  openStore: () => {
+    throw new Error("this verb looks at no store");
+  },
+  progressOf: () => null,
+};
+
 export interface Ran {
   readonly exitCode: number;
   readonly out: string;
@@ -226,7 +234,7 @@ export async function ordinal(line: string, world: World = WORLD, colour = false
       const close = () => {
         open -= 1;
       };
-      return { kube: fakeKube(world), servers: NO_SERVERS, namespace: "shop", close };
+      return { ...NOWHERE, kube: fakeKube(world), namespace: "shop", close };
     },
   });
   if (open !== 0) throw new Error("a connection was left open");

@@ -37,6 +37,7 @@ function announced(reason: EventReason, recorded: State, message = "what happene
     managedLabel: true,
     replicas: null,
     answered: [],
+    backups: null,
   });
   const [event] = steps.flatMap((step) => (step.kind === "Event" ? [step] : []));
   return event;
@@ -135,6 +136,7 @@ describe("the record", () => {
       managedLabel: true,
       replicas: null,
       answered: [],
+      backups: null,
     });
     const [written] = steps.flatMap((step) => (step.kind === "Record" ? [step] : []));
     expect(written?.history).toEqual([

@@ -262,11 +262,6 @@ describe("of members", () => {
       replica(2, { executed: written(90), received: written(100), applyingSinceMs: NOW_MS - 11_600 }),
     ],
     [
-      "DiskFull",
-      "The disk of mysql-2 is full and it does not replicate; enlarge its volume or make room, the server looks again each minute.",
-      replica(2, { fullDiskMs: 1_000, executed: written(90), received: written(100) }),
-    ],
-    [
       "NoSpareCopy",
       "1 of the 1 replicas that each write needs acknowledge; losing one more makes writes wait.",
       silent(2),
@@ -346,11 +341,6 @@ describe("of the primary", () => {
       [server(0, primaryFacts(3, { acks: stalled }))],
     ],
     [
-      "DiskFull",
-      "The disk of mysql-0 is full and writes wait; enlarge its volume or make room, the server looks again each minute.",
-      [server(0, primaryFacts(3, { fullDiskMs: 1_000, acks: stalled }))],
-    ],
-    [
       "FailoverAwaitsApproval",
       "mysql-0 would be failed over (timeout); annotate ordinal.dev/approve=e2 to let it happen.",
       [...gone, known("PrimaryUnreachable", 3_000), spec({ failover: "manual" })],
@@ -368,8 +358,6 @@ describe("of the primary", () => {
     expect(freed({ waitingMs: 9_999 })).toEqual([]);
     expect(freed({ clients: 1 })).toHaveLength(1);
     expect(freed({ clients: 0 })).toEqual([]);
-    const full = server(0, primaryFacts(3, { fullDiskMs: 12_000, acks: stalled }));
-    expect(stepsOfKind(deciding(before, full), "Nudge")).toEqual([]);
   });
 
   test("given up, why, and what may have been lost", () => {

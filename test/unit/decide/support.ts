@@ -52,7 +52,15 @@ export function codes(decision: Decision): readonly string[] {
 
 /** Steps that reach for a server. */
 export function serverSteps(decision: Decision): readonly Step[] {
-  const elsewhere = ["Record", "Event", "EnsureAccounts", "LabelPod", "AnnotateClaim", "EnsureService"];
+  const elsewhere = [
+    "Record",
+    "Event",
+    "EnsureAccounts",
+    "LabelPod",
+    "AnnotateClaim",
+    "EnsureService",
+    "StartJob",
+  ];
   return stepsOf(decision).filter((step) => !elsewhere.includes(step.kind));
 }
 

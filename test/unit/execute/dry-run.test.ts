@@ -213,7 +213,7 @@ const CASES: { readonly [Kind in Step["kind"]]: Case } = {
       history: [
         { at: "2026-11-23T10:00:00.000Z", epoch: 1, reason: "ScaledDown", why: "as asked", considered: [] },
       ],
-      ...{ replicas: 2, answered: ["ordinal.dev/engine"] },
+      ...{ replicas: 2, answered: ["ordinal.dev/engine"], backups: null },
     },
     changes: [
       {
@@ -296,6 +296,22 @@ const CASES: { readonly [Kind in Step["kind"]]: Case } = {
         fields: expect.objectContaining({
           "spec.selector.ordinal.dev/role": "primary",
           "spec.ports.0.port": 3306,
+        }),
+      },
+    ],
+  },
+  StartJob: {
+    step: {
+      ...{ kind: "StartJob", name: "mysql-proof-20261123030000" },
+      task: { kind: "proof", store: "backups", slot: "2026-11-23T03:00:00Z" },
+    },
+    changes: [
+      {
+        verb: "create",
+        object: "Job/mysql-proof-20261123030000",
+        fields: expect.objectContaining({
+          task: "proof of 2026-11-23T03:00:00Z",
+          "metadata.ownerReferences.0.name": "mysql",
         }),
       },
     ],

@@ -10,6 +10,7 @@ const root = join(import.meta.dirname, "../../..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
 const OBJECT_NAMES: Readonly<Record<string, string>> = {
+  Job: "mysql-backup-20261123030000-1",
   Pod: "mysql-0",
   Service: "mysql-primary",
   StatefulSet: "mysql",
@@ -18,7 +19,9 @@ const OBJECT_NAMES: Readonly<Record<string, string>> = {
 /** A row of the table as the function behaves when it is asked. */
 function changeRow(fn: EventFunction & { on: "change" }, kind: string, change: Change): string {
   const object = { kind, namespace: "shop", name: OBJECT_NAMES[kind] ?? "" };
-  const event = (failing: boolean): ChangeEvent => ({ kind: "change", id: "1", change, object, failing });
+  const event = (failing: boolean): ChangeEvent => ({
+    ...{ kind: "change", id: "1", change, object, cluster: null, failing },
+  });
   const plain = fn.handle(event(false)).wakes[0];
   const wake = plain ?? fn.handle(event(true)).wakes[0];
   expect(wake?.ref).toEqual({ namespace: "shop", name: "mysql" });
@@ -32,8 +35,10 @@ function rowsOf(fn: EventFunction): string[] {
     return fn.accepts.flatMap(({ kind, changes }) => changes.map((change) => changeRow(fn, kind, change)));
   }
   return fn.accepts.map((type) => {
-    expect(fn.handle({ kind: "tick", id: "1", type })).toEqual({ wakes: [], sweep: true });
-    return `| \`${fn.name}\` | – | \`${type}\` | every cluster that is due | normal |`;
+    const { wakes, sweep, backups } = fn.handle({ kind: "tick", id: "1", type });
+    expect([wakes, sweep]).toEqual([[], !backups]);
+    const due = backups ? "every cluster of which a backup is due" : "every cluster that is due";
+    return `| \`${fn.name}\` | – | \`${type}\` | ${due} | normal |`;
   });
 }
 

@@ -2,7 +2,13 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { changeEvent, type HttpMessage, readEvent, sweepEvent } from "../../../shared/hosts/events.ts";
+import {
+  backupCronEvent,
+  changeEvent,
+  type HttpMessage,
+  readEvent,
+  sweepEvent,
+} from "../../../shared/hosts/events.ts";
 import { NOTHING, react, receive } from "../../../shared/hosts/functions.ts";
 import { EVENT_FUNCTIONS } from "./functions.ts";
 
@@ -144,7 +150,7 @@ describe("garbage is refused with 400, and never with an exception", () => {
   ])("%s", (_name, message) => {
     const { status, reaction, message: reason } = receive(EVENT_FUNCTIONS, message);
     expect(status).toBe(400);
-    expect(reaction).toEqual({ wakes: [], sweep: false });
+    expect(reaction).toEqual({ wakes: [], sweep: false, backups: false });
     expect(reason.length).toBeGreaterThan(10);
     expect(reason.length).toBeLessThan(300);
   });
@@ -213,14 +219,14 @@ describe("a Pod's status in Resource mode only raises the priority", () => {
 });
 
 test("what the local host emits is read like what Knative sends", () => {
-  const object = { namespace: "shop", name: "mysql-0", uid: "u", resourceVersion: "5" };
+  const object = { namespace: "shop", name: "mysql-0", uid: "u", resourceVersion: "5", labels: {} };
   const event = changeEvent("delete", "Pod", object, 0);
   expect(event).toMatchObject({
     id: "u.5.delete",
     subject: "/apis/v1/namespaces/shop/pods/mysql-0",
     kind: "Pod",
   });
-  const read = [event, sweepEvent(1000)].map((each) => readEvent(each));
+  const read = [event, sweepEvent(1000), backupCronEvent(1000)].map((each) => readEvent(each));
   expect(read.every(({ ok }) => ok)).toBe(true);
   const reaction = react(
     EVENT_FUNCTIONS,
@@ -228,6 +234,42 @@ test("what the local host emits is read like what Knative sends", () => {
   );
   expect(reaction).toMatchObject({
     sweep: true,
+    backups: true,
     wakes: [{ ref: { namespace: "shop", name: "mysql" }, priority: "high" }],
+  });
+});
+
+describe("a Job", () => {
+  const OURS = { "app.kubernetes.io/managed-by": "ordinal", "app.kubernetes.io/instance": "mysql" };
+  const CUT = "a-very-long-name-f00dcafe-proof-20261123030000-20261123030500";
+  const object = { namespace: "shop", uid: "u", resourceVersion: "5" };
+  const job = (name: string, labels: Readonly<Record<string, string>>): string[] => {
+    const read = readEvent(changeEvent("update", "Job", { ...object, name, labels }, 0));
+    return react(EVENT_FUNCTIONS, read.ok ? [read.value] : []).wakes.map(({ ref }) => ref.name);
+  };
+
+  test("wakes the cluster that its label names, however little of that is in its own name", () => {
+    expect(job(CUT, OURS)).toEqual(["mysql"]);
+    expect(changeEvent("update", "Job", { ...object, name: "x", labels: OURS }, 0)).toMatchObject({
+      type: "dev.knative.apiserver.resource.update",
+      subject: "/apis/batch/v1/namespaces/shop/jobs/x",
+    });
+  });
+
+  test.each<[string, Readonly<Record<string, string>>]>([
+    ["without labels", {}],
+    ["with those of another program", { ...OURS, "app.kubernetes.io/managed-by": "Helm" }],
+    ["with one that is no name", { ...OURS, "app.kubernetes.io/instance": "../etc" }],
+  ])("%s is known by its name, or not at all", (_, labels) => {
+    expect(job("mysql-backup-20261123030000-1", labels)).toEqual(["mysql"]);
+    expect(job("db-2-proof-20261123030000-20261123030500", labels)).toEqual(["db-2"]);
+    expect(job("mysql-backup-of-my-own", labels)).toEqual([]);
+  });
+
+  test("in Reference mode wakes by its name, and also when it is gone", () => {
+    const body = JSON.stringify({ kind: "Job", namespace: "shop", name: "mysql-backup-20261123030000-1" });
+    for (const change of ["update", "delete"])
+      expect(wakesOf(binary(`dev.knative.apiserver.ref.${change}`, body))).toEqual(["shop/mysql normal"]);
+    expect(wakesOf(binary("dev.knative.apiserver.ref.add", body))).toEqual([]);
   });
 });

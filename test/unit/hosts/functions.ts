@@ -1,6 +1,8 @@
 /** All functions of events and of requests, as the hosts serve them. */
 import { requestFunction as backup } from "../../../functions/backup/index.ts";
+import { eventFunction as backupCron } from "../../../functions/backup-cron/index.ts";
 import { eventFunction as clusterChanged } from "../../../functions/cluster-changed/index.ts";
+import { eventFunction as jobFinished } from "../../../functions/job-finished/index.ts";
 import { eventFunction as podFailure } from "../../../functions/pod-failure/index.ts";
 import { eventFunction as podReady } from "../../../functions/pod-ready/index.ts";
 import { requestFunction as restore } from "../../../functions/restore/index.ts";
@@ -11,5 +13,12 @@ import { requestFunction as switchover } from "../../../functions/switchover/ind
 import type { EventFunction } from "../../../shared/hosts/functions.ts";
 import type { RequestFunction } from "../../../shared/hosts/http/function.ts";
 
-export const EVENT_FUNCTIONS: readonly EventFunction[] = [clusterChanged, podFailure, podReady, sweep];
+export const EVENT_FUNCTIONS: readonly EventFunction[] = [
+  backupCron,
+  clusterChanged,
+  jobFinished,
+  podFailure,
+  podReady,
+  sweep,
+];
 export const REQUEST_FUNCTIONS: readonly RequestFunction[] = [backup, restore, scale, status, switchover];

@@ -1,12 +1,14 @@
 /** The resident host with a pass that only notes what it was asked: cheap looks, retries, stopping. */
 import { beforeEach, describe, expect, test } from "vitest";
+import { encodeBackups } from "../../../shared/annotations/backups.ts";
 import { ANNOTATION, LABEL } from "../../../shared/annotations/keys.ts";
-import { changeEvent, sweepEvent } from "../../../shared/hosts/events.ts";
+import { backupCronEvent, changeEvent, sweepEvent } from "../../../shared/hosts/events.ts";
 import { createRunner, type Runner, type RunnerOptions } from "../../../shared/hosts/local/runner.ts";
 import type { StatefulSet } from "../../../shared/model/kube.ts";
 import { fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
 import type { ListOptions } from "../../../shared/ports/kube.ts";
 import type { ClusterMemory, PassRequest, PassResult } from "../../../shared/reconcile/index.ts";
+import { memory } from "../../support/backups.ts";
 import { createSteppedClock, type SteppedClock } from "../../support/stepped-clock.ts";
 import { EVENT_FUNCTIONS } from "./functions.ts";
 
@@ -29,6 +31,7 @@ function healthy(name: string, changes: Partial<StatefulSet> = {}): StatefulSet 
     matchLabels: {},
     serviceName: name,
     claimTemplates: [],
+    pods: { runAsUser: null, storage: null, placement: {} },
     containers: [],
     ...changes,
   };
@@ -92,7 +95,7 @@ async function sweep(host: Runner): Promise<void> {
 }
 
 const podDeleted = (namespace = "shop") =>
-  changeEvent("delete", "Pod", { namespace, name: "a-0", uid: "p", resourceVersion: "9" }, 0);
+  changeEvent("delete", "Pod", { namespace, name: "a-0", uid: "p", resourceVersion: "9", labels: {} }, 0);
 
 describe("a sweep", () => {
   test("costs one list, and the pass gets the listed object", async () => {
@@ -177,6 +180,49 @@ describe("a sweep", () => {
     fleet = [healthy("a")];
     await sweep(host);
     expect(requests[1]).toMatchObject({ cause: "sweep: first look", memory: null });
+  });
+});
+
+describe("a tick of the schedules", () => {
+  const everyMinute = (name: string, handled: string): StatefulSet => {
+    const set = healthy(name);
+    const wish = {
+      [ANNOTATION.credentials]: "root",
+      [ANNOTATION.backupStore]: "backups",
+      [ANNOTATION.backupSchedule]: "* * * * *",
+    };
+    const remembered = encodeBackups(memory({ clusterUid: set.uid, handled }));
+    return { ...set, annotations: { ...set.annotations, ...wish, ...remembered } };
+  };
+  const tick = async (host: Runner) => {
+    host.emit(backupCronEvent(clock.now()));
+    await clock.settle();
+  };
+
+  test("wakes just the clusters of which a backup is due", async () => {
+    const longAgo = "1970-01-01T00:00:00Z";
+    const { [ANNOTATION.engine]: _, ...unmanaged } = everyMinute("c", longAgo).annotations;
+    fleet = [
+      everyMinute("a", longAgo),
+      everyMinute("b", new Date(clock.now()).toISOString()),
+      healthy("c", { labels: {}, annotations: unmanaged }),
+      healthy("d"),
+    ];
+    const host = runner();
+    await tick(host);
+    expect(lists).toEqual([{}]);
+    expect(requests.map(({ ref, cause }) => [ref.name, cause])).toEqual([["a", "a backup is due"]]);
+  });
+
+  test("lists also while a sweep does, and says once that it cannot", async () => {
+    listing = () => new Promise(() => undefined);
+    const host = runner();
+    await sweep(host);
+    listing = () => Promise.resolve(fail("transient", "connection refused"));
+    await tick(host);
+    await tick(host);
+    expect(lists).toHaveLength(3);
+    expect(warnings).toEqual(["a sweep could not list the fleet"]);
   });
 });
 

@@ -3,7 +3,12 @@ import { describe, expect, test, vi } from "vitest";
 import { ANNOTATION, LABEL } from "../../../shared/annotations/keys.ts";
 import { readEvent, sweepEvent } from "../../../shared/hosts/events.ts";
 import { createRunner, type Runner } from "../../../shared/hosts/local/runner.ts";
-import { type EventSource, tickSource, watchSource } from "../../../shared/hosts/local/sources.ts";
+import {
+  backupCronSource,
+  type EventSource,
+  tickSource,
+  watchSource,
+} from "../../../shared/hosts/local/sources.ts";
 import type { Kind, StatefulSet } from "../../../shared/model/kube.ts";
 import { succeed } from "../../../shared/model/outcome.ts";
 import type { ListOptions, WatchEventType, Watches } from "../../../shared/ports/kube.ts";
@@ -60,6 +65,7 @@ function managed(name: string): StatefulSet {
     matchLabels: {},
     serviceName: name,
     claimTemplates: [],
+    pods: { runAsUser: null, storage: null, placement: {} },
     containers: [],
   };
 }
@@ -70,17 +76,14 @@ const podOf = (name: string) => ({
   name: `${name}-0`,
   uid: `pod-${name}`,
   resourceVersion: "1",
+  labels: {},
 });
 
 describe("the watches", () => {
   function reported(act: (watches: FakeWatches) => void): string[] {
     const watches = fakeWatches();
     const seen: string[] = [];
-    watchSource(
-      watches,
-      [{ namespace: "shop" }],
-      createSteppedClock(),
-    )((event) => {
+    watchSource({ watches, clock: createSteppedClock(), jobs: true }, [{ namespace: "shop" }])((event) => {
       const read = readEvent(event);
       if (read.ok && read.value.kind === "change") {
         seen.push(`${read.value.change} ${read.value.object.kind} ${read.value.object.name}`);
@@ -90,9 +93,11 @@ describe("the watches", () => {
     return seen;
   }
 
-  test("are three in each namespace, and all closed in the end", async () => {
+  test("are three in each namespace, a fourth where Jobs are made, and all closed in the end", async () => {
     const watches = fakeWatches();
-    const source = watchSource(watches, [{ namespace: "shop" }, { namespace: "lab" }], createSteppedClock());
+    const clock = createSteppedClock();
+    const scopes = [{ namespace: "shop" }, { namespace: "lab" }];
+    const source = watchSource({ watches, clock, jobs: false }, scopes);
     const subscription = source(() => undefined);
     await subscription.synced;
     expect(watches.opened.slice(0, 3).map(({ kind, options }) => [kind, options])).toEqual([
@@ -101,7 +106,14 @@ describe("the watches", () => {
       ["Service", { namespace: "shop", labels: { "app.kubernetes.io/managed-by": "ordinal" } }],
     ]);
     expect(watches.open()).toBe(6);
+    const withJobs = watchSource({ watches, clock, jobs: true }, [{ namespace: "shop" }])(() => undefined);
+    expect(watches.opened.at(-1)).toMatchObject({
+      kind: "Job",
+      options: { namespace: "shop", labels: { "app.kubernetes.io/managed-by": "ordinal" } },
+    });
+    expect(watches.open()).toBe(10);
     subscription.close();
+    withJobs.close();
     expect(watches.open()).toBe(0);
   });
 
@@ -117,12 +129,13 @@ describe("the watches", () => {
     expect(seen).toEqual(["update StatefulSet a", "update StatefulSet a", "delete StatefulSet b"]);
   });
 
-  test("report Pods and Services as they come", () => {
+  test("report Pods, Services and Jobs as they come", () => {
     const seen = reported((watches) => {
       watches.report("Pod", "delete", podOf("a"));
+      watches.report("Job", "update", { ...podOf("a"), name: "a-backup" });
       watches.report("Service", "update", { ...podOf("a"), name: "a-primary" });
     });
-    expect(seen).toEqual(["delete Pod a-0", "update Service a-primary"]);
+    expect(seen).toEqual(["delete Pod a-0", "update Job a-backup", "update Service a-primary"]);
   });
 });
 
@@ -156,7 +169,7 @@ describe("with faults on the way", () => {
       lookEveryMs: 10_000,
       concurrency: 8,
     });
-    wrap(watchSource(watches, [{}], clock), clock)(host.emit);
+    wrap(watchSource({ watches, clock, jobs: true }, [{}]), clock)(host.emit);
     return { clock, watches, host, passes };
   }
 
@@ -199,6 +212,24 @@ describe("the tick", () => {
       subscription.close();
       await vi.advanceTimersByTimeAsync(10_000);
       expect(types).toEqual(Array(5).fill("dev.ordinal.sweep"));
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("of the schedules comes a second after each full minute", async () => {
+    vi.useFakeTimers({ now: Date.parse("2026-10-25T00:59:57.500Z") });
+    try {
+      const ticks: string[] = [];
+      const clock = { now: () => Date.now(), sleep: () => Promise.resolve() };
+      const subscription = backupCronSource(clock)(({ type, time }) => ticks.push(`${type} ${time}`));
+      await vi.advanceTimersByTimeAsync(120_000);
+      subscription.close();
+      await vi.advanceTimersByTimeAsync(120_000);
+      expect(ticks).toEqual([
+        "dev.ordinal.backup-cron 2026-10-25T01:00:01.000Z",
+        "dev.ordinal.backup-cron 2026-10-25T01:01:01.000Z",
+      ]);
     } finally {
       vi.useRealTimers();
     }

@@ -1,5 +1,6 @@
 /** One wish is recorded once, whoever asks how often and at the same time, and a captured request does nothing. */
 import { describe, expect, test } from "vitest";
+import { encodeBackups } from "../../../shared/annotations/backups.ts";
 import { encodeConditions } from "../../../shared/annotations/conditions.ts";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import { decodeRequests } from "../../../shared/annotations/requests.ts";
@@ -8,6 +9,7 @@ import { parseWish } from "../../../shared/annotations/wish.ts";
 import type { ProblemCode } from "../../../shared/model/condition.ts";
 import { MEMBERS_MAX } from "../../../shared/model/state.ts";
 import { modelOf } from "../../sim/kube/watching.ts";
+import { memory } from "../../support/backups.ts";
 import { condition, state } from "../annotations/support.ts";
 import { CLUSTER, NOW_MS, openPlace, PLAN, type Place, REF, type Reply, tokenOf } from "./support.ts";
 
@@ -109,6 +111,39 @@ describe("a conflict", () => {
     refuse(place, "SwitchoverRefused");
     expect((await ask()).status).toBe(202);
     expect(place.annotation(ANNOTATION.switchoverTo)).toBe("mysql-2");
+  });
+
+  test("is between two backups by different methods, and not between a backup and a change of members", async () => {
+    const place = openPlace();
+    place.annotate({ [ANNOTATION.backupStore]: "backups" });
+    const backup = (body: object, key: string) => place.send("POST", `${CLUSTER}/backup`, { body, key });
+    const first = await backup({}, "one");
+    expect(first.status).toBe(202);
+    expect((await backup({}, "two")).body["id"]).toBe(first.body["id"]);
+    const other = await backup({ method: "logical" }, "three");
+    expect(other.status).toBe(409);
+    expect(other.body["detail"]).toMatch(
+      /^backup-\w+ is under way .* or take ordinal\.dev\/backup-now away\.$/,
+    );
+    expect((await scale(place, 5)).status).toBe(202);
+    expect((await backup({}, "four")).body["id"]).toBe(first.body["id"]);
+    // A pass has begun it.
+    const { uid } = modelOf("StatefulSet", place.set());
+    const slot = "2026-11-23T10:00:01Z";
+    const running = {
+      slot,
+      attempt: 1,
+      method: "physical",
+      asked: "request",
+      source: 2,
+      begunAt: slot,
+    } as const;
+    const remembered = encodeBackups({ ...memory(), clusterUid: uid, running });
+    place.annotate({ ...remembered, [ANNOTATION.backupNow]: null });
+    const late = await backup({ method: "logical" }, "five");
+    expect(late.body["detail"]).toMatch(/^backup-\w+ is under way .*: wait until it has ended\.$/);
+    const look = await place.send("GET", String(first.headers["location"]));
+    expect(look.body["message"]).toBe(`The physical backup of ${slot} is taken from mysql-2.`);
   });
 
   test("is none for what was asked by annotation already", async () => {

@@ -54,8 +54,27 @@ describe("answers", () => {
   });
 
   test.each([
+    [{}, "true"],
+    [{ method: "logical" }, "logical"],
+  ])("a backup %j is recorded, and how it stands is told", async (body, annotation) => {
+    const place = openPlace();
+    place.annotate({ [ANNOTATION.backupStore]: "backups" });
+    const reply = await place.send("POST", `${CLUSTER}/backup`, { body, token: tokenOf("switcher") });
+    expect(reply.status).toBe(202);
+    expect(recordedSchema.parse(reply.body)).toMatchObject({ status: "accepted", message: null, plan: PLAN });
+    expect(place.annotation(ANNOTATION.backupNow)).toBe(annotation);
+    const look = await place.send("GET", String(reply.headers["location"]), { token: tokenOf("reader") });
+    expect(operationSchema.parse(look.body)).toMatchObject({
+      kind: "backup",
+      wish: body,
+      status: "accepted",
+    });
+  });
+
+  test.each([
     ["scale", SCALE],
     ["switchover", { to: "mysql-2" }],
+    ["backup", { method: "logical" }],
   ])("a dry run of %s answers with the plan and records nothing", async (kind, body) => {
     const place = openPlace();
     const before = place.set();
@@ -110,7 +129,6 @@ const REFUSALS: readonly (readonly [string, number, Refusal])[] = [
   ["no right to back up", 403, { path: "backup", body: {}, token: tokenOf("scaler") }],
   ["no right to restore", 403, { path: "restore", body: {}, token: tokenOf("reader") }],
   ["no right to look", 403, { method: "GET", path: "", token: tokenOf("scaler") }],
-  ["backups", 501, { path: "backup", body: { method: "logical" }, says: /not available in this version/ }],
   ["restores", 501, { path: "restore", body: {}, token: tokenOf("switcher") }],
   ["a backup of another method", 400, { path: "backup", body: { method: "magic" } }],
   ["a path that is not served", 404, { path: "rename" }],

@@ -8,6 +8,7 @@ import type { Spec } from "../../../shared/model/spec.ts";
 import type { Engine } from "../../../shared/ports/engine.ts";
 import { type Asked, previewOf } from "../../../shared/reconcile/preview.ts";
 import { rehearse } from "../../../shared/reconcile/rehearse.ts";
+import { asking, memory, remembering } from "../../support/backups.ts";
 import { settled } from "../../support/carry-out.ts";
 import {
   adopting,
@@ -83,6 +84,36 @@ describe("a switchover", () => {
         code: "SwitchoverRefused",
         message:
           "mysql-0 cannot become the primary: it is the primary already; name another member or remove ordinal.dev/switchover-to.",
+      },
+    });
+  });
+});
+
+describe("a backup and a proof", () => {
+  const stored = [asking(), remembering(memory())];
+
+  test("are told by their Jobs, and go on beyond what can be foreseen", async () => {
+    const backup = await shown(three, { kind: "backup", wish: { method: "logical" } }, ...stored);
+    expect(backup.refused).toBeNull();
+    expect(told(backup)).toContainEqual(
+      expect.stringMatching(/^- beginning the backup of .* in Job mysql-backup-\d{14}-1$/),
+    );
+    const slot = "2026-11-20T02:00:00Z";
+    const proof = await shown(three, { kind: "prove", slot }, ...stored);
+    expect(told(proof)).toContainEqual(
+      expect.stringMatching(/^- beginning the proof of .* in Job mysql-proof-20261120020000-\d{14}$/),
+    );
+  });
+
+  test.each<Asked>([
+    { kind: "backup", wish: {} },
+    { kind: "prove", slot: null },
+  ])("without a store %o is refused", async (asked) => {
+    expect(await shown(three, asked)).toMatchObject({
+      plan: { stages: [] },
+      refused: {
+        code: "AnnotationInvalid",
+        message: expect.stringContaining("ordinal.dev/backup-store is missing"),
       },
     });
   });

@@ -29,7 +29,7 @@ export function observed(session: Session, query: string): string | null | undef
       return String(process.dumps.size);
     default:
       if (shape.startsWith("SELECT MAX(seconds) FROM ( SELECT t.PROCESSLIST_TIME AS seconds"))
-        return secondsSince(session, session.server.withoutRoomSinceMs);
+        return secondsSince(session, session.server.disk.waitedForSinceMs);
       if (shape.startsWith("SELECT JSON_OBJECTAGG(name, value) FROM ( SELECT VARIABLE_NAME")) {
         return JSON.stringify(flags(session, query));
       }

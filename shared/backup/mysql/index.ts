@@ -1,0 +1,24 @@
+/** Copies of MySQL servers, made and restored with the programs of the cluster's own image. */
+import type { PositionAlgebra } from "../../model/engine.ts";
+import type { Copies } from "../copies.ts";
+import { copyDatabases, restoreDatabases } from "./dump.ts";
+import type { Scratch } from "./scratch.ts";
+import { copyVolume, restoreVolume } from "./volume.ts";
+
+const SHOWN_CHARS = 120;
+
+export function createMysqlCopies(scratch: Scratch, positions: PositionAlgebra): Copies {
+  const astrayFrom = (wanted: string) => (found: string) => {
+    const [missing, extra] = [positions.subtract(wanted, found), positions.subtract(found, wanted)];
+    if (positions.count(missing) > 0n) return `it lacks ${positions.shorten(missing, SHOWN_CHARS)}`;
+    return positions.count(extra) > 0n ? `it holds ${positions.shorten(extra, SHOWN_CHARS)} as well` : null;
+  };
+  return {
+    physical: (source, use) => copyVolume(scratch, source, use),
+    logical: (source, databases, use) => copyDatabases(scratch, source, databases, use),
+    restore(method, stream, position) {
+      const restore = method === "physical" ? restoreVolume : restoreDatabases;
+      return restore(scratch, stream, astrayFrom(position));
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/** The tables of a scratch server: how many rows each has, and what the server itself finds wrong with them. */
+import { orBreak } from "../../model/broken-stream.ts";
+import type { Server } from "../../ports/server.ts";
+import type { TableCounts } from "../copies.ts";
+import { unusable } from "../flow.ts";
+
+interface Table {
+  readonly database: string;
+  readonly name: string;
+}
+
+const OF_USERS = `TABLE_TYPE = 'BASE TABLE'
+ AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')`;
+
+const TABLES = `SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name FROM information_schema.tables
+ WHERE ${OF_USERS} ORDER BY TABLE_SCHEMA, TABLE_NAME`;
+
+/** CLONE copies what InnoDB holds; of any other table there is the definition alone. */
+const FOREIGN = `SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name, ENGINE AS engine FROM information_schema.tables
+ WHERE ${OF_USERS} AND ENGINE <> 'InnoDB' ORDER BY TABLE_SCHEMA, TABLE_NAME LIMIT 1`;
+
+const quoted = (name: string) => `\`${name.replaceAll("`", "``")}\``;
+const full = ({ database, name }: Table) => `${quoted(database)}.${quoted(name)}`;
+
+async function tablesOf(server: Server): Promise<readonly Table[]> {
+  const rows = orBreak(await server.query(TABLES));
+  return rows.map(({ db, name }) => ({ database: db ?? "", name: name ?? "" }));
+}
+
+/** Throws when one of them would be missing from a physical copy. */
+export async function onlyInnodb(server: Server): Promise<void> {
+  const [found] = orBreak(await server.query(FOREIGN));
+  if (found === undefined) return;
+  const { db, name, engine } = found;
+  throw unusable(
+    `${db}.${name} is kept by ${engine}, which a physical backup does not hold; set ordinal.dev/backup-method: logical`,
+  );
+}
+
+export async function countRows(server: Server): Promise<TableCounts> {
+  const tables: TableCounts["tables"] = [];
+  for (const table of await tablesOf(server)) {
+    const [row] = orBreak(await server.query(`SELECT COUNT(*) AS total FROM ${full(table)}`));
+    tables.push([table.database, table.name, Number(row?.["total"])]);
+  }
+  return { v: 1, tables };
+}
+
+/** Every index of every table is read; null = all is well. */
+export async function damageOf(server: Server): Promise<string | null> {
+  for (const table of await tablesOf(server)) {
+    for (const row of orBreak(await server.query(`CHECK TABLE ${full(table)}`))) {
+      const { Msg_type: type, Msg_text: text } = row;
+      const isWell = type === "status" ? text === "OK" : type === "note" || type === "info";
+      if (!isWell) return `${table.database}.${table.name}: ${text}`;
+    }
+  }
+  return null;
+}

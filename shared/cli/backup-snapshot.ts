@@ -1,0 +1,69 @@
+/** What is shown of a cluster's backups: what is asked for, and what the last pass remembers. Pure. */
+import { decodeBackups } from "../annotations/backups.ts";
+import { ANNOTATION } from "../annotations/keys.ts";
+import { oneLine } from "../annotations/text.ts";
+import { parseWish } from "../annotations/wish.ts";
+import type { BackupMemory, BackupSpec } from "../model/backup.ts";
+import type { StatefulSet } from "../model/kube.ts";
+import type { Schedule } from "../model/schedule.ts";
+import { nextSlot } from "../schedule/slots.ts";
+import type { ClusterBackups } from "./documents.ts";
+
+const REASON_MAX = 160;
+
+/** As slots are written for people: RFC 3339 in UTC, in full seconds. */
+export function slotText(ms: number): string {
+  return new Date(ms).toISOString().replace(".000Z", "Z");
+}
+
+/** Of the schedule that the memory follows: another one counts from the next pass on. */
+function next(spec: BackupSpec | null, memory: BackupMemory | null): string | null {
+  const schedule: Schedule | null = spec?.schedule ?? null;
+  const followed = memory?.schedule;
+  if (schedule === null || memory === null || followed == null) return null;
+  if (schedule.cron !== followed.cron || schedule.timeZone !== followed.timeZone) return null;
+  const slotMs = nextSlot(schedule, Date.parse(memory.handled));
+  return slotMs === null ? null : slotText(slotMs);
+}
+
+function lost(
+  one: { readonly slot: string; readonly at: string; readonly reason: string } | null,
+): ClusterBackups["failed"] {
+  return one && { slot: one.slot, at: one.at, reason: oneLine(one.reason, REASON_MAX) };
+}
+
+function remembered(
+  name: string,
+  memory: BackupMemory,
+): Omit<ClusterBackups, "store" | "schedule" | "timeZone" | "nextSlot"> {
+  const { running, last, proving, proven, failures, missed, failed, unproven } = memory;
+  return {
+    ...{ last, proving, proven, failures, missed },
+    running: running && { ...running, source: `${name}-${running.source}` },
+    failed: lost(failed),
+    unproven: lost(unproven),
+  };
+}
+
+const NOTHING = {
+  ...{ running: null, last: null, proving: null, proven: null },
+  ...{ failures: 0, missed: 0, failed: null, unproven: null },
+};
+
+export function memoryOf(set: StatefulSet): BackupMemory | null {
+  const read = decodeBackups(set.annotations[ANNOTATION.backups], set.uid);
+  return read.kind === "valid" ? read.memory : null;
+}
+
+export function backupSnapshot(set: StatefulSet): ClusterBackups | null {
+  const spec = parseWish(set).spec?.backup ?? null;
+  const memory = memoryOf(set);
+  if (spec === null && memory === null) return null;
+  return {
+    store: spec?.store ?? null,
+    schedule: spec?.schedule?.cron ?? null,
+    timeZone: spec?.schedule?.timeZone ?? null,
+    nextSlot: next(spec, memory),
+    ...(memory === null ? NOTHING : remembered(set.name, memory)),
+  };
+}

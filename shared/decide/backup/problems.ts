@@ -1,0 +1,51 @@
+/** What is wrong with the backups of a cluster, from what is remembered of them. None of it stops anything else. */
+import { MESSAGE_MAX } from "../../annotations/conditions.ts";
+import { oneLine } from "../../annotations/text.ts";
+import type { BackupMemory, BackupSpec } from "../../model/backup.ts";
+import type { Problem, ProblemCode } from "../../model/condition.ts";
+import { backupJobName, proofJobName } from "../../model/job-name.ts";
+
+function problem(code: ProblemCode, message: string): Problem {
+  return { code, message, blocks: false };
+}
+
+/** As much of the reason as leaves room for what to do then, which is never cut off. */
+function because(before: string, reason: string, after: string): string {
+  const room = MESSAGE_MAX - before.length - after.length;
+  return `${before}${oneLine(reason, room)}${after}`;
+}
+
+export function heldBack(slot: string, why: string): Problem {
+  return problem("BackupHeldBack", `The backup of ${slot} waits: ${why}.`);
+}
+
+/** `name` is that of the cluster. */
+export function backupProblems(name: string, memory: BackupMemory, spec: BackupSpec): readonly Problem[] {
+  const { failed, failures, missed, last, proven, unproven } = memory;
+  const problems: Problem[] = [];
+  if (failed !== null) {
+    const row = failures > 1 ? `, ${failures} in a row` : "";
+    const job = backupJobName(name, failed);
+    const before = `The backup of ${failed.slot} failed${row}: `;
+    problems.push(problem("BackupFailed", because(before, failed.reason, `; see the log of Job ${job}.`)));
+  }
+  if (missed > 0) {
+    const good = last === null ? "there is none yet" : `the last one is of ${last.slot}`;
+    const message = `Slots passed without a backup: ${missed}; ${good}. Ask for one with ordinal.dev/backup-now: true.`;
+    problems.push(problem("BackupOverdue", message));
+  }
+  if (unproven !== null) {
+    const job = proofJobName(name, unproven);
+    const before = `Restoring the backup of ${unproven.slot} failed: `;
+    problems.push(problem("ProofFailed", because(before, unproven.reason, `; see the log of Job ${job}.`)));
+  }
+  if (last === null && spec.proofRequested?.slot === null) {
+    const message = `A proof is asked for and no backup of ${name} is known yet: it waits for the next one; or name a slot in ordinal.dev/prove-now.`;
+    problems.push(problem("NeverProven", message));
+  }
+  if (last !== null && proven === null && unproven === null && spec.proof !== "never") {
+    const message = `No backup of ${name} was restored yet to see whether it can be; the next good one is.`;
+    problems.push(problem("NeverProven", message));
+  }
+  return problems;
+}
