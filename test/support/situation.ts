@@ -340,7 +340,7 @@ export function known(type: ProblemCode | "Ready", forMs: number): Change {
     const condition = {
       type,
       status: "True",
-      reason: type,
+      reason: type === "Ready" ? "Healthy" : type,
       message: "known",
       observedGeneration: 1,
     } as const;

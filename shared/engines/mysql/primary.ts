@@ -73,7 +73,7 @@ const TERM = `INSERT INTO ordinal.term (epoch, cluster_uid, server_uuid, op_id, 
  ON DUPLICATE KEY UPDATE cluster_uid = VALUES(cluster_uid), server_uuid = VALUES(server_uuid),
  op_id = VALUES(op_id), at = VALUES(at), opened = opened + 1`;
 
-const REGISTERED = `SELECT SLEEP(0.01) AS waited, (SELECT VARIABLE_VALUE FROM performance_schema.global_status
+export const REGISTERED = `SELECT SLEEP(0.01) AS waited, (SELECT VARIABLE_VALUE FROM performance_schema.global_status
  WHERE VARIABLE_NAME = 'Rpl_semi_sync_source_clients') AS clients`;
 /** With the pauses between them, half a second and more: longer than followers need that come at all. */
 const LOOKS_MAX = 50;
