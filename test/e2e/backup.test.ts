@@ -141,7 +141,9 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
     await scene.annotate(`ordinal.dev/backup-schedule=${cron}`, "ordinal.dev/backup-retention=1");
     await killPodOf(`mysql-backup-${slot.replaceAll(/\D/g, "")}-1`);
     const why = String.raw`(?:its pod was taken away before it had ended|its program was killed \(\w[\w ]*\))`;
-    const failed = new RegExp(`^Attempt 1 of the backup of ${slot} failed: ${why}; it is tried again in 1 min\\.$`);
+    const failed = new RegExp(
+      `^Attempt 1 of the backup of ${slot} failed: ${why}; it is tried again in 1 min\\.$`,
+    );
     await scene.until("the failure to be told", async () =>
       (await told("BackupAttemptFailed")).some((note) => failed.test(note)),
     );
