@@ -3,11 +3,12 @@
  * that is thrown away, to see that it can be. All of it under the application's writes.
  */
 import { ANNOTATION } from "../../shared/annotations/keys.ts";
+import { storeFields, storeSecret } from "../../test/support/store-secret.ts";
 import { expectThat, waitFor } from "../../test/support/wait.ts";
 import type { ClusterStatus } from "../local/index.ts";
 import { expectNothingLost, pauseSince } from "./failover.ts";
 import type { Writer } from "./prepare.ts";
-import { look, PLACE, type Stage } from "./stage.ts";
+import { annotate, look, PLACE, type Stage } from "./stage.ts";
 import { seconds } from "./tale.ts";
 
 type Found = (sentence: string) => void;
@@ -16,17 +17,9 @@ const SECRET = "backups";
 /** The next full minute, a copy, and a server that is started over it. */
 const PATIENCE_MS = 240_000;
 
-async function annotate({ cluster, tale }: Stage, changes: readonly string[]): Promise<void> {
-  const { namespace, name } = PLACE;
-  tale.say("demo", `kubectl annotate sts ${name} ${changes.join(" ")}`);
-  const wish = ["annotate", "--overwrite", "statefulset", name, ...changes];
-  await cluster.kubectl(["--namespace", namespace, ...wish]);
-}
-
 async function createStore({ cluster }: Stage, s3: NonNullable<ClusterStatus["s3"]>): Promise<void> {
-  const stringData = { ...s3, prefix: PLACE.namespace, allowInternal: "true" };
-  const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: SECRET }, stringData };
-  await cluster.kubectl(["--namespace", PLACE.namespace, "apply", "--filename=-"], JSON.stringify(secret));
+  const secret = storeSecret(SECRET, storeFields(s3, PLACE.namespace));
+  await cluster.kubectl(["--namespace", PLACE.namespace, "apply", "--filename=-"], secret);
 }
 
 /** What the annotation says once it says something. */

@@ -11,6 +11,7 @@ import { ensurePackages } from "../../infra/local/packages.ts";
 import { serverProcess } from "../support/faults.ts";
 import { type HostProcess, startHostProcess } from "../support/host-process.ts";
 import { withServer } from "../support/servers.ts";
+import { storeFields, storeSecret } from "../support/store-secret.ts";
 import { Unmet, waitFor } from "../support/wait.ts";
 import { readLogin, readWorld, type SetRef } from "../support/world.ts";
 import {
@@ -51,6 +52,11 @@ function costOf(plainBytes: number, seconds: number, cpuSeconds: number, peakByt
   };
 }
 
+function storeOf({ status }: BenchPlace) {
+  if (status.s3 === undefined) throw new Unmet("this cluster has no store");
+  return status.s3;
+}
+
 /** Before adoption, so that the other members get it as a copy. */
 async function fill(place: BenchPlace, gib: number): Promise<number> {
   const { cluster } = place;
@@ -80,9 +86,14 @@ const lineSchema = z.looseObject({
   message: z.string(),
   bytes: z.number().optional(),
   said: z.string().optional(),
-  cpuSeconds: z.number().optional(),
-  programsCpuSeconds: z.number().optional(),
-  peakBytes: z.number().optional(),
+});
+/** A cost that is not told is no cost of nothing. */
+const doneSchema = z.looseObject({
+  at: z.string(),
+  message: z.literal("done"),
+  cpuSeconds: z.number(),
+  programsCpuSeconds: z.number(),
+  peakBytes: z.number().positive(),
 });
 type Line = z.infer<typeof lineSchema>;
 
@@ -122,10 +133,11 @@ async function backUp(place: BenchPlace, method: "physical" | "logical", bytes: 
       : { ok: false, saw: "it runs" };
   });
   const lines = await logOf(place, job);
-  const [began, done] = [lines.find(({ message }) => message === "began"), lines.at(-1)];
-  if (began === undefined || done?.message !== "done") throw new Unmet(`${job} does not say what it cost`);
-  const { cpuSeconds = 0, programsCpuSeconds = 0, peakBytes = 0 } = done;
-  const seconds = (Date.parse(done.at) - Date.parse(began.at)) / 1000;
+  const began = lines.find(({ message }) => message === "began");
+  const done = doneSchema.safeParse(lines.at(-1));
+  if (began === undefined || !done.success) throw new Unmet(`${job} does not say what it cost`);
+  const { at, cpuSeconds, programsCpuSeconds, peakBytes } = done.data;
+  const seconds = (Date.parse(at) - Date.parse(began.at)) / 1000;
   return costOf(bytes, seconds, cpuSeconds + programsCpuSeconds, peakBytes);
 }
 
@@ -147,16 +159,17 @@ function shell(script: string, env: Readonly<Record<string, string>>): Promise<s
 }
 
 /** The last line of `times`, `0m1.234s 0m0.567s`: user and system time of children. */
-export function secondsOf(times: string): number {
-  const [, ...found] = /(\d+)m([\d.]+)s (\d+)m([\d.]+)s\s*$/.exec(times) ?? [];
+function secondsOf(times: string): number {
+  const told = /(\d+)m([\d.]+)s (\d+)m([\d.]+)s\s*$/.exec(times);
+  if (told === null) throw new Unmet("the shell does not say what the pipeline cost");
+  const [, ...found] = told;
   const [userMinutes = 0, user = 0, systemMinutes = 0, system = 0] = found.map(Number);
   return 60 * (userMinutes + systemMinutes) + user + system;
 }
 
 /** The dump of a replica, by the program of the server's own image, through one that packs it, into the same bucket. */
 async function pipeline(place: BenchPlace, packer: string, bytes: number): Promise<Cost> {
-  const { s3 } = place.status;
-  if (s3 === undefined) throw new Unmet("this cluster has no store");
+  const s3 = storeOf(place);
   const login = await readLogin(place.cluster, { ...REF, name: "mysql-root" });
   const { pods } = await readWorld(place.cluster, REF);
   const replica = pods.find(({ labels }) => labels["ordinal.dev/role"] === "replica");
@@ -186,9 +199,7 @@ async function open(place: BenchPlace, gib: number): Promise<{ host: HostProcess
   const apply = (file: string, text?: string) =>
     cluster.kubectl(["--namespace", REF.namespace, "apply", `--filename=${file}`], text);
   await apply("-", readFileSync(RIGHTS, "utf8"));
-  const fields = { ...status.s3, prefix: "bench", allowInternal: "true" };
-  const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "backups" }, stringData: fields };
-  await apply("-", JSON.stringify(secret));
+  await apply("-", storeSecret("backups", storeFields(storeOf(place), "bench")));
   await waitReady(cluster, REF, PATIENCE_MS);
   say(`filling ${gib} GiB`);
   const rows = await fill(place, gib);

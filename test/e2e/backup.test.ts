@@ -10,6 +10,7 @@ import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf
 import { type Bucket, openBucket } from "../support/e2e-backups.ts";
 import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { rightsSeen } from "../support/e2e-rights.ts";
+import { storeSecret } from "../support/store-secret.ts";
 import { noClusterReason, noImageReason, s3Variable, testCluster } from "../support/test-cluster.ts";
 
 const access = testCluster();
@@ -42,14 +43,8 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
     await scene.kubectl("apply", `--filename=${JOBS}`);
     // A folder that nobody has used: what an earlier run has left is of another cluster.
     bucket = await openBucket(scene, "e2e");
-    const secret = {
-      apiVersion: "v1",
-      kind: "Secret",
-      metadata: { name: "backups" },
-      stringData: bucket.fields,
-    };
     const create = ["--namespace", scene.ref.namespace, "create", "--filename=-"];
-    await scene.cluster.kubectl(create, JSON.stringify(secret));
+    await scene.cluster.kubectl(create, storeSecret("backups", bucket.fields));
     await scene.until("three plain servers", allReady);
     // The servers run already; whatever is made from here on has to keep to it.
     const strict = "pod-security.kubernetes.io/enforce=restricted";
