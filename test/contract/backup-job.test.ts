@@ -1,25 +1,18 @@
 /**
  * The program of Jobs as a process of its own, against a real MySQL server and a real S3 server: backups by both methods are
- * made, proven, refused when they were changed, and never half there however the program ends.
+ * made, proven, and never half there however the program ends.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createS3Store } from "../../shared/adapters/s3/store.ts";
-import { NODE_ENVIRONMENT, NODE_FLAGS } from "../../shared/backup/memory.ts";
-import type { JobTask } from "../../shared/model/backup.ts";
-import type { JobOrder } from "../../shared/model/job-order.ts";
-import type { Store } from "../../shared/model/store.ts";
+import type { BackupTask } from "../../shared/model/job-order.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
-import { BACKUP_TASK, bucketOf, CLUSTER, PLACE } from "../support/job-work.ts";
+import { backupOf, type JobRuns, openJobRuns, proofOf, slotAt } from "../support/job-process.ts";
+import { backupIn, bucketOf } from "../support/job-work.ts";
 import { type MysqlHere, mysqlPrograms, startMysqlHere, whyNoMysqlHere } from "../support/mysql-here.ts";
 import { type S3Server, startS3Server, whyNoS3Server } from "../support/s3-server.ts";
-import { newIdentity, newIdentityText } from "../support/streams.ts";
+import { newIdentityText } from "../support/streams.ts";
 
-const MAIN = join(import.meta.dirname, "../../shared/hosts/job/main.ts");
 const reason = whyNoMysqlHere() ?? whyNoS3Server();
 /** Ways to be killed; the nightly tier tries more of them. */
 const KILLS = Number(process.env["ORDINAL_KILLS"] ?? 4);
@@ -46,26 +39,20 @@ const SCHEMA: readonly string[] = [
   "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_USER = 'ordinal_repl_0', SOURCE_PASSWORD = 'x'",
 ];
 
-interface Ran {
-  readonly code: number | null;
-  readonly words: string;
-  readonly log: string;
-}
-
 describe.skipIf(reason !== null)(
   `the program of Jobs${reason === null ? "" : ` (skipped: ${reason})`}`,
   () => {
     let mysql: MysqlHere;
     let s3: S3Server;
-    let bin: string;
+    let runs: JobRuns;
     let store: ObjectStore;
-    const folder = mkdtempSync(join(tmpdir(), "ordinal-job-"));
     const ageIdentity = newIdentityText();
 
     beforeAll(async () => {
-      bin = await mysqlPrograms();
+      const bin = await mysqlPrograms();
       [mysql, s3] = await Promise.all([startMysqlHere(bin), startS3Server()]);
       store = createS3Store(s3.store);
+      runs = openJobRuns({ mysql, bin, settings: s3.store, ageIdentity });
       for (const sql of SCHEMA) {
         const done = await mysql.session.query(sql);
         if (!done.ok) throw new Error(done.failure.message);
@@ -74,81 +61,11 @@ describe.skipIf(reason !== null)(
     afterAll(async () => {
       store?.close();
       await Promise.all([mysql?.stop(), s3?.close()]);
-      rmSync(folder, { recursive: true });
+      runs?.close();
     });
 
-    function secret(name: string, values: Readonly<Record<string, string>>): string {
-      const path = join(folder, name);
-      mkdirSync(path, { recursive: true });
-      for (const [key, value] of Object.entries(values)) writeFileSync(join(path, key), value);
-      return path;
-    }
-
-    function storeSecret({ endpoint, region, bucket, key, caBundle }: Store, encrypts: boolean): string {
-      const { accessKeyId, secretAccessKey } =
-        key.kind === "static" ? key : { accessKeyId: "", secretAccessKey: "" };
-      const plain = {
-        endpoint: endpoint.origin,
-        region,
-        bucket,
-        prefix: "team",
-        accessKeyId,
-        secretAccessKey,
-      };
-      const age = { ageIdentity, ageRecipient: newIdentity(ageIdentity).recipient };
-      const values = { ...plain, allowInternal: "true", caBundle: caBundle ?? "", ...(encrypts && age) };
-      return secret(encrypts ? "store-age" : "store", values);
-    }
-
-    let runs = 0;
-    /** In a group of its own, so that it can be ended with all that it has started, as a container is. */
-    function start(task: JobTask, { encrypts = false } = {}): { child: ChildProcess; done: Promise<Ran> } {
-      runs += 1;
-      const physical = task.kind === "backup" && task.method === "physical";
-      const username = physical ? "ordinal_repl_0" : null;
-      const source = { host: "127.0.0.1", port: mysql.port, username };
-      const order: JobOrder = { v: 1, cluster: CLUSTER, task, source: task.kind === "proof" ? null : source };
-      const scratch = join(folder, `s${runs}`);
-      const result = join(folder, `result-${runs}`);
-      mkdirSync(scratch);
-      const account = physical ? { password: "Test-repl-1" } : { ...mysql.root };
-      const child = spawn(process.execPath, [...NODE_FLAGS, MAIN], {
-        detached: true,
-        stdio: ["ignore", "ignore", "pipe"],
-        env: {
-          ...NODE_ENVIRONMENT,
-          ...{ PATH: `${bin}:/usr/bin:/bin`, ORDINAL_JOB: JSON.stringify(order), ORDINAL_RESULT: result },
-          ...{ ORDINAL_STORE: storeSecret(s3.store, encrypts), ORDINAL_SCRATCH: scratch },
-          ORDINAL_ACCOUNT: secret(physical ? "replication" : "root", account),
-        },
-      });
-      let log = "";
-      child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-        log += text;
-      });
-      const done = new Promise<Ran>((resolve) => {
-        child.once("close", (code) => {
-          rmSync(scratch, { recursive: true, force: true, maxRetries: 10 });
-          let words = "";
-          try {
-            words = readFileSync(result, "utf8");
-          } catch {
-            // Killed before its last words.
-          }
-          resolve({ code, words, log });
-        });
-      });
-      return { child, done };
-    }
-
-    const at = (minute: number) => `2026-11-23T03:${String(minute).padStart(2, "0")}:00Z`;
-    const backup = (minute: number, more: Partial<typeof BACKUP_TASK> = {}): JobTask => ({
-      ...BACKUP_TASK,
-      ...{ slot: at(minute), source: 0, authority: mysql.authority, ...more },
-    });
-    const proof = (minute: number): JobTask => ({ kind: "proof", store: "backups", slot: at(minute) });
-    const found = async (minute: number) =>
-      (await bucketOf(store)).catalogue.backups.find(({ slotMs }) => slotMs === Date.parse(at(minute)));
+    const backup = (minute: number, more: Partial<BackupTask> = {}) => backupOf(mysql, minute, more);
+    const found = (minute: number) => backupIn(store, slotAt(minute));
     const executed = async () => {
       const rows = await mysql.session.query("SELECT @@GLOBAL.gtid_executed AS p, @@GLOBAL.server_uuid AS u");
       return rows.ok ? { p: rows.value[0]?.["p"]?.replaceAll(/\s/g, ""), u: rows.value[0]?.["u"] } : {};
@@ -161,14 +78,14 @@ describe.skipIf(reason !== null)(
       [4, "logical, of one database, and encrypted", { method: "logical", databases: ["shop"] }, true],
     ] as const;
     test.each(methods)("backup %i, %s, is made and proven", async (minute, _, more, encrypts) => {
-      const made = await start(backup(minute, more), { encrypts }).done;
+      const made = await runs.start(backup(minute, more), { encrypts }).done;
       expect(made.words, made.log).toMatch(
         /^The (?:physical|logical) backup of .* holds \d+ bytes in \d+ objects/,
       );
       expect(made.code).toBe(0);
       const { p, u } = await executed();
       expect((await found(minute))?.manifest).toMatchObject({ position: p, serverUuid: u });
-      const proven = await start(proof(minute), { encrypts }).done;
+      const proven = await runs.start(proofOf(minute), { encrypts }).done;
       expect(proven.words, proven.log).toMatch(/restored and found whole: \d+ bytes, \d tables, \d+ rows\.$/);
       expect(proven.code).toBe(0);
       const rows = (await found(minute))?.proof?.checked.find(({ what }) => what === "rows")?.count;
@@ -179,23 +96,8 @@ describe.skipIf(reason !== null)(
       }
     });
 
-    test("a byte that was changed in the store is refused by the name of its object", async () => {
-      const part = (await found(1))?.manifest?.parts[0]?.name ?? "";
-      const file = join(s3.objects, "backups", "team", PLACE.clusterUid, "backups/20261123T030100Z/1", part);
-      const before = readFileSync(file);
-      const changed = Buffer.from(before);
-      const middle = Math.floor(changed.length / 2);
-      changed[middle] = (changed[middle] ?? 0) ^ 1;
-      writeFileSync(file, changed);
-      const ran = await start(proof(1)).done;
-      expect(ran.code).toBe(1);
-      expect(ran.words).toContain(part);
-      expect((await found(1))?.proof?.fault).toContain(part);
-      writeFileSync(file, before);
-    });
-
     test("a source that does not let it in, and one that is another one, are told of", async () => {
-      const wrong = await start(backup(10, { authority: s3.certificate.authority })).done;
+      const wrong = await runs.start(backup(10, { authority: s3.certificate.authority })).done;
       expect([wrong.code, wrong.words]).toEqual([
         1,
         expect.stringContaining("certificate is not from the recorded authority"),
@@ -205,13 +107,13 @@ describe.skipIf(reason !== null)(
 
     test("tables that CLONE would leave empty are refused before anything is stored", async () => {
       await mysql.session.query("CREATE TABLE crm.old (id INT) ENGINE = MyISAM");
-      const ran = await start(backup(11)).done;
+      const ran = await runs.start(backup(11)).done;
       await mysql.session.query("DROP TABLE crm.old");
       expect([ran.code, ran.words]).toEqual([1, expect.stringContaining("crm.old is kept by MyISAM")]);
     });
 
     test("told to end, it takes back what it has stored", async () => {
-      const { child, done } = start(backup(12));
+      const { child, done } = runs.start(backup(12));
       await sleep(1_500);
       child.kill("SIGTERM");
       const ran = await done;
@@ -223,12 +125,12 @@ describe.skipIf(reason !== null)(
     test("killed with all that it has started, at any moment, it leaves no half of a backup", async () => {
       for (let kill = 0; kill < KILLS; kill += 1) {
         const minute = 20 + kill;
-        const { child, done } = start(backup(minute, kill % 2 === 0 ? {} : { method: "logical" }));
+        const { child, done } = runs.start(backup(minute, kill % 2 === 0 ? {} : { method: "logical" }));
         await sleep(500 + Math.random() * 5_000);
         if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
         await done;
         expect((await bucketOf(store)).broken, `kill ${kill}`).toBe(0);
-        const again = await start(backup(minute, { attempt: 2 })).done;
+        const again = await runs.start(backup(minute, { attempt: 2 })).done;
         expect(again.code, again.log).toBe(0);
         const { broken, uploads } = await bucketOf(store);
         expect([broken, uploads], `kill ${kill}`).toEqual([0, 0]);

@@ -1,6 +1,6 @@
 /** The work of a Job on a bucket in memory, with a server that is a handful of bytes. */
 import { randomBytes } from "node:crypto";
-import type { Catalogue } from "../../shared/backup/catalogue.ts";
+import type { Backup, Catalogue } from "../../shared/backup/catalogue.ts";
 import type { Copies, Copy, Restored, TableCounts } from "../../shared/backup/copies.ts";
 import type { Bytes } from "../../shared/backup/flow.ts";
 import { readCatalogue } from "../../shared/backup/holdings.ts";
@@ -111,4 +111,10 @@ export async function bucketOf(store: ObjectStore): Promise<Bucket> {
     broken: catalogue.backups.filter(({ soundness }) => soundness.kind !== "complete").length,
     uploads: uploads.ok ? uploads.value.length : Number.NaN,
   };
+}
+
+/** The backup of this slot; undefined = there is none. */
+export async function backupIn(store: ObjectStore, slot: string): Promise<Backup | undefined> {
+  const { catalogue } = await bucketOf(store);
+  return catalogue.backups.find(({ slotMs }) => slotMs === Date.parse(slot));
 }

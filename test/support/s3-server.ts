@@ -1,8 +1,8 @@
 /**
- * The S3 server of the local cluster, alone: over TLS, on loopback, over a folder of its own. It needs neither a
- * cluster nor root, only the program, which Go builds once and the cache keeps.
+ * The S3 server of the local cluster, alone: over TLS, over a folder of its own, as a process that can be killed and started
+ * again. It needs neither a cluster nor root, only the program, which Go builds once and the cache keeps.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,6 +20,10 @@ export interface S3Server {
   readonly certificate: ServerCertificate;
   /** Where the objects are files. */
   readonly objects: string;
+  /** SIGKILL, so that whatever it was doing is left as it stands. */
+  kill(): Promise<void>;
+  /** Again, over the same objects and under the same address. */
+  start(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -33,6 +37,39 @@ export function whyNoS3Server(): string | null {
 export interface S3ServerOptions {
   /** A folder that is there, e.g. a small volume. */
   readonly objects?: string;
+  /** An address of this machine; absent = loopback, by its name. */
+  readonly address?: string;
+}
+
+const LOOPBACK = "127.0.0.1";
+const START_MS_MAX = 20_000;
+
+interface Wish {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A process that listens there; a test run that is ended early does not leave it behind. */
+function createListener({ program, args, env, address, port }: Wish): Pick<S3Server, "kill" | "start"> {
+  let running: { readonly child: ChildProcess; readonly ended: Promise<void> } | null = null;
+  const kill = () => void running?.child.kill("SIGKILL");
+  return {
+    async start() {
+      const child = spawn(program, args, { stdio: "ignore", env: { ...process.env, ...env } });
+      running = { child, ended: new Promise((resolve) => child.once("close", () => resolve())) };
+      process.once("exit", kill);
+      if (!(await eventually(() => isListening(address, port), START_MS_MAX, 50)))
+        throw new Error("the S3 server did not come up");
+    },
+    async kill() {
+      process.off("exit", kill);
+      kill();
+      await running?.ended;
+    },
+  };
 }
 
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
@@ -40,27 +77,24 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
   const folder = mkdtempSync(join(tmpdir(), "ordinal-s3-"));
   const objects = options.objects ?? join(folder, "objects");
   mkdirSync(join(objects, "backups"), { recursive: true });
-  const certificate = await makeServerCertificate(folder);
-  const port = await freePort();
+  const { address = LOOPBACK } = options;
+  const certificate = await makeServerCertificate(folder, address);
+  const port = await freePort(address);
   const key = { accessKeyId: "ordinal-test", secretAccessKey: randomBytes(20).toString("hex") };
-  const args = [`--port=127.0.0.1:${port}`, "--region=eu-test-1", "--keep-alive", "--quiet"];
+  const args = [`--port=${address}:${port}`, "--region=eu-test-1", "--keep-alive", "--quiet"];
   const tls = ["--cert", certificate.certFile, "--key", certificate.keyFile];
-  const child = spawn(program, [...args, ...tls, "posix", objects], {
-    stdio: "ignore",
-    env: { ...process.env, ROOT_ACCESS_KEY: key.accessKeyId, ROOT_SECRET_KEY: key.secretAccessKey },
+  const server = createListener({
+    ...{ program, address, port, args: [...args, ...tls, "posix", objects] },
+    env: { ROOT_ACCESS_KEY: key.accessKeyId, ROOT_SECRET_KEY: key.secretAccessKey },
   });
-  const kill = () => void child.kill("SIGKILL");
-  // A test run that is ended early must not leave it behind.
-  process.once("exit", kill);
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const listens = await eventually(() => isListening("127.0.0.1", port), 20_000, 50);
-  if (!listens) throw new Error("the S3 server did not come up");
+  await server.start();
   return {
+    ...server,
     certificate,
     objects,
     store: {
       name: "test-store",
-      endpoint: new URL(`https://localhost:${port}`),
+      endpoint: new URL(`https://${address === LOOPBACK ? "localhost" : address}:${port}`),
       region: "eu-test-1",
       bucket: "backups",
       prefix: "",
@@ -72,9 +106,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       allowInternal: true,
     },
     async close() {
-      process.off("exit", kill);
-      kill();
-      await ended;
+      await server.kill();
       if (existsSync(folder)) rmSync(folder, { recursive: true });
     },
   };
