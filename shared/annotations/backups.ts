@@ -38,6 +38,11 @@ export function encodeBackups(memory: BackupMemory): Readonly<Record<string, str
   };
 }
 
+/** Annotations that say no longer what is so: a backup that was proven may fail a later proof. */
+export function lapsedResults(memory: BackupMemory | null): readonly string[] {
+  return memory !== null && memory.proven === null ? [ANNOTATION.lastProven] : [];
+}
+
 /** Never throws. `clusterUid` is the uid of the StatefulSet that carries the annotation. */
 export function decodeBackups(raw: string | undefined, clusterUid: string): BackupsObservation {
   if (raw === undefined) return { kind: "none" };

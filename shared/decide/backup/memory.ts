@@ -152,9 +152,10 @@ export function followProof(memory: BackupMemory, { jobs, nowMs }: Scene): Told 
     };
   }
   const reason = proof.kind === "found" ? proof.job.failure || "its Job failed" : FOREIGN;
-  // It is told as a condition, which is an Event of its own.
+  // It is told as a condition, which is an Event of its own. A backup that was proven before is so no more.
   const ended = answeredProof(memory, at, reason);
-  return { memory: { ...ended, unproven: { slot, begunAt, at, reason } }, happenings: [] };
+  const stands = proven?.slot === slot ? null : proven;
+  return { memory: { ...ended, proven: stands, unproven: { slot, begunAt, at, reason } }, happenings: [] };
 }
 
 /** Beyond what clocks differ by. */

@@ -114,6 +114,15 @@ describe("a proof that is asked for", () => {
     expect(sentence(none, "NeverProven")).toContain("it waits for the next one; or name a slot");
   });
 
+  test("takes back that the very backup was proven, when it fails", () => {
+    const proving = { slot: TONIGHT, begunAt: "2026-11-24T09:00:00Z" };
+    const proven = { slot: TONIGHT, at: TONIGHT };
+    const before = remembering({ ...done, proving, proven });
+    const ill = deciding(NOW, asking({ proof: "never" }), before, proofJob({ failed: "a part is missing" }));
+    expect(recorded(ill)).toMatchObject({ proven: null, unproven: { slot: TONIGHT } });
+    expect(sentence(ill, "ProofFailed")).toContain(`Restoring the backup of ${TONIGHT} failed`);
+  });
+
   test("leaves what is known of later backups as it is, and notes its own end", () => {
     const proving = { slot: OLD, begunAt: "2026-11-24T09:00:00Z" };
     const demanded = { ...proving, endedAt: null, fault: null };
