@@ -46,7 +46,9 @@ export const ATTEMPTS_MAX = 5;
 
 const instant = z.iso.datetime();
 const plain = z.string().regex(/^[\w*/,+ -]*$/);
-const reason = z.string().max(160);
+/** Of a failure: as much as a Job's last words need to be understood without its log, which goes with the Job. */
+export const REASON_MAX = 400;
+const reason = z.string().max(REASON_MAX);
 const count = z.number().int().min(0).max(1_000_000);
 const attempt = z.number().int().min(1).max(ATTEMPTS_MAX);
 

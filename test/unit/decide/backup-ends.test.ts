@@ -136,7 +136,7 @@ describe("an attempt that failed", () => {
     });
     expect(told(decision, "BackupAttemptFailed")).toContain("it is given up");
     expect(sentence(decision, "BackupFailed")).toBe(
-      `The backup of ${TONIGHT} failed: disk full; see the log of Job mysql-backup-20261124020000-${attempt}.`,
+      `The backup of ${TONIGHT} failed: disk full; all of it is in kubectl ordinal status mysql.`,
     );
     expect(decision.phase).toBe("Healthy");
   });

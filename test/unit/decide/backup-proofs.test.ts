@@ -54,7 +54,7 @@ describe("a proof", () => {
     );
     expect(recorded(decision)).toMatchObject({ proving: null, proven: { slot: "2026-11-23T02:00:00Z" } });
     expect(sentence(decision, "ProofFailed")).toBe(
-      `Restoring the backup of ${TONIGHT} failed: table shop.orders differs; see the log of Job mysql-proof-20261124020000-20261124020000.`,
+      `Restoring the backup of ${TONIGHT} failed: table shop.orders differs; all of it is in kubectl ordinal status mysql.`,
     );
     expect(proofs(decision)).toEqual([]);
   });
