@@ -9,7 +9,15 @@ import { assert } from "../../model/outcome.ts";
 import type { Copy, Restored, Source } from "../copies.ts";
 import { type Bytes, unusable } from "../flow.ts";
 import { feed, outputOf } from "../program.ts";
-import { authorityFile, emptyScratch, initialise, type Scratch, socketOf, withServer } from "./scratch.ts";
+import {
+  authorityFile,
+  emptyScratch,
+  initialise,
+  reach,
+  type Scratch,
+  socketOf,
+  withServer,
+} from "./scratch.ts";
 import { countRows, damageOf } from "./tables.ts";
 
 const END_MARK = "-- Dump completed";
@@ -70,13 +78,7 @@ export async function copyDatabases<T>(
   use: (copy: Copy) => Promise<T>,
 ): Promise<T> {
   await emptyScratch(scratch);
-  const { host, port, username, password, authority } = source;
-  const server = orBreak(
-    await scratch.servers.connect({
-      ...{ host, port, credentials: { username, password }, authority, attributes: {}, fresh: true },
-      ...{ connectTimeoutMs: 10_000, queryTimeoutMs: 30_000 },
-    }),
-  );
+  const server = await reach(scratch, source);
   const asked = await server.query("SELECT @@GLOBAL.version AS version, @@GLOBAL.server_uuid AS uuid");
   await server.close();
   const [row] = orBreak(asked);

@@ -24,6 +24,9 @@ import { usage } from "./usage.ts";
 /** Kubernetes keeps 4096 bytes. */
 const LAST_WORDS_MAX = 1_000;
 
+/** A server that does not answer within a minute is left to the next attempt, which may copy another one. */
+const CONNECT_TRIES = 7;
+
 /** Files of a mounted Secret; those of the mount itself begin with two dots. */
 function secretIn(folder: string): Readonly<Record<string, string>> {
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => !name.startsWith("..")) : [];
@@ -39,6 +42,7 @@ async function work(order: JobOrder, log: Work["log"], signal: AbortSignal): Pro
   const copies = createMysqlCopies(
     {
       ...{ folder: folderOf("scratch"), servers, path: process.env["PATH"] ?? "" },
+      patience: { clock: systemClock, ids: systemIds, tries: CONNECT_TRIES },
       onCopying: (bytes, bytesExpected) => log.info("copying", { bytes, bytesExpected }),
     },
     mysql.rules.positions,
