@@ -4,6 +4,7 @@
  */
 import { accountsSecretName } from "../access/index.ts";
 import { oneLine } from "../annotations/text.ts";
+import { REASON_MAX } from "../model/backup.ts";
 import { backupJobName, proofJobName } from "../model/job-name.ts";
 import type { Job, PersistentVolumeClaim, Pod, Secret, Service, StatefulSet } from "../model/kube.ts";
 import type {
@@ -95,9 +96,6 @@ export function observeService(service: Service | null, set: StatefulSet): Servi
   return service.ownerUid === set.uid ? { kind: "found", service } : { kind: "taken" };
 }
 
-/** What a person is told of it, and its log says the rest. */
-const WORDS_MAX = 200;
-
 /** All that Kubernetes says when the only pod of a Job has failed. */
 const POD_FAILED = "BackoffLimitExceeded";
 
@@ -111,7 +109,7 @@ async function howItFailed(kube: Kube, { namespace, name, failure }: Job): Promi
     .map((one) => one.said ?? "")
     .findLast((text) => text !== "" && !text.startsWith("{"));
   // Others put the dot behind it.
-  if (said !== undefined) return oneLine(said, WORDS_MAX).replace(/\.$/, "");
+  if (said !== undefined) return oneLine(said, REASON_MAX).replace(/\.$/, "");
   if (failure?.startsWith(POD_FAILED) !== true) return failure;
   const killed = containers.find(({ exitCode }) => exitCode !== null && exitCode !== 0);
   if (killed === undefined) return "its pod was taken away before it had ended";

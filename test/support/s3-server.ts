@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { buildS3Server } from "../../infra/local/build.ts";
 import { isListening } from "../../infra/local/components.ts";
 import { findProgram } from "../../infra/local/packages.ts";
-import { eventually } from "../../infra/local/process.ts";
+import { eventually, run } from "../../infra/local/process.ts";
 import type { Store } from "../../shared/model/store.ts";
 import { makeServerCertificate, type ServerCertificate } from "./certificates.ts";
 import { freePort } from "./free-port.ts";
@@ -24,6 +24,8 @@ export interface S3Server {
   kill(): Promise<void>;
   /** Again, over the same objects and under the same address. */
   start(): Promise<void>;
+  /** More or less room from now on, MiB, where there was a limit from the beginning. */
+  makeRoom(mebibytes: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -35,8 +37,11 @@ export function whyNoS3Server(): string | null {
 }
 
 export interface S3ServerOptions {
-  /** A folder that is there, e.g. a small volume. */
-  readonly objects?: string;
+  /**
+   * So much room for its objects, MiB: they are in memory, in a mount that only the server sees and that goes with it. Needs
+   * root.
+   */
+  readonly room?: number;
   /** An address of this machine; absent = loopback, by its name. */
   readonly address?: string;
 }
@@ -52,11 +57,26 @@ interface Wish {
   readonly port: number;
 }
 
+/** For a shell, which gets its words as arguments: mounts, makes the bucket, and becomes the program. */
+const MOUNT = 'mount -t tmpfs -o "size=$1m" tmpfs "$2" && mkdir "$2/backups" && shift 2 && exec "$@"';
+
+function inSmallMount(room: number, folder: string, { program, args, ...more }: Wish): Wish {
+  const words = ["sh", String(room), folder, program, ...args];
+  return { ...more, program: "unshare", args: ["--mount", "sh", "-c", MOUNT, ...words] };
+}
+
 /** A process that listens there; a test run that is ended early does not leave it behind. */
-function createListener({ program, args, env, address, port }: Wish): Pick<S3Server, "kill" | "start"> {
+function createListener({
+  program,
+  args,
+  env,
+  address,
+  port,
+}: Wish): Pick<S3Server, "kill" | "start"> & { pid(): number } {
   let running: { readonly child: ChildProcess; readonly ended: Promise<void> } | null = null;
   const kill = () => void running?.child.kill("SIGKILL");
   return {
+    pid: () => running?.child.pid ?? Number.NaN,
     async start() {
       const child = spawn(program, args, { stdio: "ignore", env: { ...process.env, ...env } });
       running = { child, ended: new Promise((resolve) => child.once("close", () => resolve())) };
@@ -75,21 +95,26 @@ function createListener({ program, args, env, address, port }: Wish): Pick<S3Ser
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
   const program = await buildS3Server((_, work) => work());
   const folder = mkdtempSync(join(tmpdir(), "ordinal-s3-"));
-  const objects = options.objects ?? join(folder, "objects");
+  const objects = join(folder, "objects");
   mkdirSync(join(objects, "backups"), { recursive: true });
-  const { address = LOOPBACK } = options;
+  const { address = LOOPBACK, room } = options;
   const certificate = await makeServerCertificate(folder, address);
   const port = await freePort(address);
   const key = { accessKeyId: "ordinal-test", secretAccessKey: randomBytes(20).toString("hex") };
   const args = [`--port=${address}:${port}`, "--region=eu-test-1", "--keep-alive", "--quiet"];
   const tls = ["--cert", certificate.certFile, "--key", certificate.keyFile];
-  const server = createListener({
+  const wish: Wish = {
     ...{ program, address, port, args: [...args, ...tls, "posix", objects] },
     env: { ROOT_ACCESS_KEY: key.accessKeyId, ROOT_SECRET_KEY: key.secretAccessKey },
-  });
+  };
+  const { pid, ...server } = createListener(room === undefined ? wish : inSmallMount(room, objects, wish));
   await server.start();
   return {
     ...server,
+    async makeRoom(mebibytes) {
+      const within = ["--target", String(pid()), "--mount"];
+      await run("nsenter", [...within, "mount", "-o", `remount,size=${mebibytes}m`, objects]);
+    },
     certificate,
     objects,
     store: {
