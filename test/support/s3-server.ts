@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildS3Server } from "../../infra/local/build.ts";
+import { buildOtherS3Server, buildS3Server } from "../../infra/local/build.ts";
 import { isListening } from "../../infra/local/components.ts";
 import { findProgram } from "../../infra/local/packages.ts";
 import { eventually, run } from "../../infra/local/process.ts";
@@ -36,7 +36,12 @@ export function whyNoS3Server(): string | null {
   return null;
 }
 
+/** `versitygw` is the local cluster's, `rclone` another implementation of the same. */
+export type S3Kind = "versitygw" | "rclone";
+
 export interface S3ServerOptions {
+  /** Absent = the local cluster's. */
+  readonly kind?: S3Kind;
   /**
    * So much room for its objects, MiB: they are in memory, in a mount that only the server sees and that goes with it. Needs
    * root.
@@ -47,6 +52,7 @@ export interface S3ServerOptions {
 }
 
 const LOOPBACK = "127.0.0.1";
+const REGION = "eu-test-1";
 const START_MS_MAX = 20_000;
 
 interface Wish {
@@ -92,21 +98,47 @@ function createListener({
   };
 }
 
+interface Place {
+  readonly address: string;
+  readonly port: number;
+  readonly objects: string;
+  readonly certificate: ServerCertificate;
+  readonly key: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+/** Secrets go by the environment, since everybody can read a program's arguments. */
+async function programOf(kind: S3Kind, { address, port, objects, certificate, key }: Place): Promise<Wish> {
+  const { certFile, keyFile } = certificate;
+  const { accessKeyId, secretAccessKey } = key;
+  if (kind === "rclone") {
+    const args = [
+      "serve",
+      "s3",
+      `--addr=${address}:${port}`,
+      `--cert=${certFile}`,
+      `--key=${keyFile}`,
+      objects,
+    ];
+    const env = { RCLONE_AUTH_KEY: `"${accessKeyId},${secretAccessKey}"`, RCLONE_CONFIG: "/dev/null" };
+    return { program: await buildOtherS3Server((_, work) => work()), address, port, args, env };
+  }
+  const args = [`--port=${address}:${port}`, `--region=${REGION}`, "--keep-alive", "--quiet"];
+  return {
+    ...{ program: await buildS3Server((_, work) => work()), address, port },
+    args: [...args, "--cert", certFile, "--key", keyFile, "posix", objects],
+    env: { ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey },
+  };
+}
+
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
-  const program = await buildS3Server((_, work) => work());
   const folder = mkdtempSync(join(tmpdir(), "ordinal-s3-"));
   const objects = join(folder, "objects");
   mkdirSync(join(objects, "backups"), { recursive: true });
-  const { address = LOOPBACK, room } = options;
+  const { address = LOOPBACK, kind = "versitygw", room } = options;
   const certificate = await makeServerCertificate(folder, address);
   const port = await freePort(address);
   const key = { accessKeyId: "ordinal-test", secretAccessKey: randomBytes(20).toString("hex") };
-  const args = [`--port=${address}:${port}`, "--region=eu-test-1", "--keep-alive", "--quiet"];
-  const tls = ["--cert", certificate.certFile, "--key", certificate.keyFile];
-  const wish: Wish = {
-    ...{ program, address, port, args: [...args, ...tls, "posix", objects] },
-    env: { ROOT_ACCESS_KEY: key.accessKeyId, ROOT_SECRET_KEY: key.secretAccessKey },
-  };
+  const wish = await programOf(kind, { address, port, objects, certificate, key });
   const { pid, ...server } = createListener(room === undefined ? wish : inSmallMount(room, objects, wish));
   await server.start();
   return {
@@ -120,7 +152,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     store: {
       name: "test-store",
       endpoint: new URL(`https://${address === LOOPBACK ? "localhost" : address}:${port}`),
-      region: "eu-test-1",
+      region: REGION,
       bucket: "backups",
       prefix: "",
       key: { kind: "static", ...key },
