@@ -56,6 +56,8 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
   BackupOverdue: "find out why Ordinal or the replicas were away, and ask for a backup now.",
   ProofFailed:
     "`kubectl ordinal status NAME` has the whole reason; keep the older backups until one is proven again.",
+  StoreUnconditional:
+    "move the backups to a store that keeps to `If-None-Match`; until then every backup is whole all the same.",
   WaitingForMembers: "nothing, when pods are starting. Otherwise find out why they do not.",
   NoSpareCopy: "nothing at first. With two members it is always so: three give a spare one.",
   BackupHeldBack: "nothing, when it passes. Otherwise bring a replica into order.",

@@ -38,7 +38,8 @@ function remembered(
 ): Omit<ClusterBackups, "store" | "schedule" | "timeZone" | "nextSlot"> {
   const { running, last, proving, proven, failures, missed, failed, unproven } = memory;
   return {
-    ...{ last, proving, proven, failures, missed },
+    ...{ proving, proven, failures, missed },
+    last: last && { slot: last.slot, endedAt: last.endedAt, method: last.method },
     running: running && { ...running, source: `${name}-${running.source}` },
     failed: failed && lost(failed, backupJobName(name, failed)),
     unproven: unproven && lost(unproven, proofJobName(name, unproven)),

@@ -41,6 +41,9 @@ export interface BackupSpec {
 
 export const BACKUPS_VERSION = 1;
 
+/** In the last words of a Job that made its backup in a store that does not write a new key once. */
+export const UNCONDITIONAL = "the store takes no notice of If-None-Match";
+
 /** No slot is tried more often. */
 export const ATTEMPTS_MAX = 5;
 
@@ -117,7 +120,15 @@ export const backupMemorySchema = z.strictObject({
   running: runningSchema.nullable(),
   retry: retrySchema.nullable(),
   /** The newest backup that is complete. */
-  last: z.strictObject({ slot: instant, endedAt: instant, method: z.enum(BACKUP_METHODS) }).nullable(),
+  last: z
+    .strictObject({
+      slot: instant,
+      endedAt: instant,
+      method: z.enum(BACKUP_METHODS),
+      /** The store was found to write a new key more than once. */
+      unconditional: z.literal(true).optional(),
+    })
+    .nullable(),
   /** The slot that was given up last; null once a later one has succeeded. */
   failed: lossSchema.nullable(),
   /** Slots given up since `last`. */

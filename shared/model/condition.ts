@@ -47,6 +47,7 @@ export const PROBLEM_CODES = {
   BackupFailed: "warning",
   BackupOverdue: "warning",
   ProofFailed: "warning",
+  StoreUnconditional: "warning",
   WaitingForMembers: "normal",
   NoSpareCopy: "normal",
   BackupHeldBack: "normal",

@@ -39,6 +39,11 @@ export function backupProblems(name: string, memory: BackupMemory, spec: BackupS
     const before = `Restoring the backup of ${unproven.slot} failed: `;
     problems.push(problem("ProofFailed", because(before, unproven.reason, seeAll(name))));
   }
+  if (last?.unconditional === true) {
+    const message =
+      "The store of the last backup takes no notice of If-None-Match: of two Jobs that make one slot the later manifest stands. Use a store that keeps to it.";
+    problems.push(problem("StoreUnconditional", message));
+  }
   if (last === null && spec.proofRequested?.slot === null) {
     const message = `A proof is asked for and no backup of ${name} is known yet: it waits for the next one; or name a slot in ordinal.dev/prove-now.`;
     problems.push(problem("NeverProven", message));
