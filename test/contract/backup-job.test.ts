@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createS3Store } from "../../shared/adapters/s3/store.ts";
 import type { BackupTask } from "../../shared/model/job-order.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
+import { createChance } from "../sim/clock.ts";
 import { backupOf, type JobRuns, openJobRuns, proofOf, slotAt } from "../support/job-process.ts";
 import { backupIn, bucketOf } from "../support/job-work.ts";
 import { type MysqlHere, mysqlPrograms, startMysqlHere, whyNoMysqlHere } from "../support/mysql-here.ts";
@@ -14,8 +15,11 @@ import { type S3Server, startS3Server, whyNoS3Server } from "../support/s3-serve
 import { newIdentityText } from "../support/streams.ts";
 
 const reason = whyNoMysqlHere() ?? whyNoS3Server();
-/** Ways to be killed; the nightly tier tries more of them. */
-const KILLS = Number(process.env["ORDINAL_KILLS"] ?? 4);
+const KILLS = process.env["ORDINAL_NIGHTLY"] === "1" ? 30 : 4;
+const KILL_MS_MAX = 60_000;
+/** Repeats the moments of a run. */
+const SEED = Number(process.env["ORDINAL_KILLS_SEED"] ?? 1);
+const chance = createChance(SEED);
 
 const ROWS = `INSERT INTO shop.orders (note, body)
  WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
@@ -122,19 +126,35 @@ describe.skipIf(reason !== null)(
       if (ran.code !== 0) expect(await found(12)).toBeUndefined();
     });
 
-    test("killed with all that it has started, at any moment, it leaves no half of a backup", async () => {
-      for (let kill = 0; kill < KILLS; kill += 1) {
-        const minute = 20 + kill;
-        const { child, done } = runs.start(backup(minute, kill % 2 === 0 ? {} : { method: "logical" }));
-        await sleep(500 + Math.random() * 5_000);
-        if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
-        await done;
-        expect((await bucketOf(store)).broken, `kill ${kill}`).toBe(0);
-        const again = await runs.start(backup(minute, { attempt: 2 })).done;
-        expect(again.code, again.log).toBe(0);
-        const { broken, uploads } = await bucketOf(store);
-        expect([broken, uploads], `kill ${kill}`).toEqual([0, 0]);
-      }
+    test("a store that is killed under way is waited for", async () => {
+      const { done } = runs.start(backup(13));
+      await sleep(1_000 + chance() * 3_000);
+      await s3.kill();
+      await sleep(2_000);
+      await s3.start();
+      const ran = await done;
+      expect(ran.code, ran.log).toBe(0);
+      const { broken, uploads } = await bucketOf(store);
+      expect([broken, uploads]).toEqual([0, 0]);
     });
+
+    test(
+      `killed with all that it has started, at any moment of seed ${SEED}, it leaves no half of a backup`,
+      async () => {
+        for (let kill = 0; kill < KILLS; kill += 1) {
+          const minute = 20 + kill;
+          const { child, done } = runs.start(backup(minute, kill % 2 === 0 ? {} : { method: "logical" }));
+          await sleep(500 + chance() * 5_000);
+          if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+          await done;
+          expect((await bucketOf(store)).broken, `kill ${kill}`).toBe(0);
+          const again = await runs.start(backup(minute, { attempt: 2 })).done;
+          expect(again.code, again.log).toBe(0);
+          const { broken, uploads } = await bucketOf(store);
+          expect([broken, uploads], `kill ${kill}`).toEqual([0, 0]);
+        }
+      },
+      KILLS * KILL_MS_MAX,
+    );
   },
 );
