@@ -56,6 +56,11 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
   BackupOverdue: "find out why Ordinal or the replicas were away, and ask for a backup now.",
   ProofFailed:
     "look at the log of the Job that the message names, and keep the older backups until one is proven again.",
+  RestoreRefused: "change the annotation as the message says, or remove it; nothing was touched.",
+  RestoreFailed:
+    "nothing was lost: the old data is in service. Change what the message names and ask for it anew.",
+  RestoreHeldBack:
+    "look at the log of the Job that the message names and at its volume; it is tried again until it succeeds.",
   WaitingForMembers: "nothing, when pods are starting. Otherwise find out why they do not.",
   NoSpareCopy: "nothing at first. With two members it is always so: three give a spare one.",
   BackupHeldBack: "nothing, when it passes. Otherwise bring a replica into order.",

@@ -18,7 +18,7 @@ import type { Accounts, Engine } from "../ports/engine.ts";
 import type { Kube, Manifest, Patch } from "../ports/kube.ts";
 import type { ConnectOptions, Servers } from "../ports/server.ts";
 import { Spares } from "./fence.ts";
-import { describeStep, type Executing, type Intent, runStep } from "./index.ts";
+import { describeStep, describeTask, type Executing, type Intent, runStep } from "./index.ts";
 import { Sessions, serversOf } from "./server-steps.ts";
 
 /** Of the form that passwords have, and none: whatever holds it is not told as it is. */
@@ -214,7 +214,7 @@ export async function dryRun(
     ids: { password: () => NO_PASSWORD, fraction: () => 0 },
     log: { info() {}, warn() {} },
     // People are told what a Job is for; which image it runs says nothing about the cluster.
-    jobs: ({ kind, slot }) => ({ task: `${kind} of ${slot}` }),
+    jobs: (task) => ({ task: describeTask(task) }),
   };
   const state = start.state.kind === "valid" ? start.state.state : null;
   const intent: Intent = { set: start.set, state, confirmed: null, telling: [] };

@@ -47,6 +47,9 @@ export const PROBLEM_CODES = {
   BackupFailed: "warning",
   BackupOverdue: "warning",
   ProofFailed: "warning",
+  RestoreRefused: "warning",
+  RestoreFailed: "warning",
+  RestoreHeldBack: "warning",
   WaitingForMembers: "normal",
   NoSpareCopy: "normal",
   BackupHeldBack: "normal",
@@ -55,6 +58,10 @@ export const PROBLEM_CODES = {
 } as const;
 
 export type ProblemCode = keyof typeof PROBLEM_CODES;
+
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEM_CODES, code);
+}
 
 export interface Problem {
   readonly code: ProblemCode;
@@ -93,6 +100,13 @@ export const EVENT_REASONS = {
   BackupAttemptFailed: "Warning",
   SlotsMissed: "Warning",
   BackupProven: "Normal",
+  RestoreStarted: "Normal",
+  RestoreStopping: "Warning",
+  RestoreExchanging: "Normal",
+  RestoreCompleted: "Normal",
+  RestoreUndone: "Normal",
+  RestoreGivenUp: "Warning",
+  RestoreForgotten: "Normal",
   ReleaseStarted: "Normal",
   Released: "Normal",
 } as const;
@@ -118,6 +132,7 @@ export type Phase =
   | "FailingOver"
   | "SwitchingOver"
   | "Scaling"
+  | "Restoring"
   | "Blocked"
   | "Paused"
   | "Releasing"

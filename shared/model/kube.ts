@@ -43,6 +43,8 @@ export interface StatefulSet extends ObjectMeta {
   readonly serviceName: string;
   /** Names of the volume claim templates; empty means that the pods have no storage of their own. */
   readonly claimTemplates: readonly string[];
+  /** Claims of members that are scaled away stay (`persistentVolumeClaimRetentionPolicy.whenScaled`). */
+  readonly keepsClaims: boolean;
   readonly containers: readonly {
     readonly name: string;
     readonly image: string;

@@ -60,7 +60,13 @@ export const RESTORE_VERSION = 1;
 /** Nothing of a restore that may still be given up is tried more often. */
 export const RESTORE_ATTEMPTS_MAX = 3;
 
-export const RESTORE_PHASES = ["Checking", "Stopping", "Filling", "Exchanging", "Starting"] as const;
+/**
+ * Checking: whether it can be done, while the cluster is in service. Stopping: until no server runs any more. Filling:
+ * the new data is made beside the old. Exchanging: from here on there is no way but forward.
+ */
+export const RESTORE_PHASES = ["Checking", "Stopping", "Filling", "Exchanging"] as const;
+/** How many of the last wishes are remembered, so that none is carried out twice. */
+export const WISHES_MAX = 16;
 
 const runningSchema = z.strictObject({
   wish: restoreWishSchema,
@@ -91,7 +97,17 @@ export const restoreMemorySchema = z.strictObject({
   running: runningSchema.nullable(),
   /** The one that ended last. */
   last: doneSchema.nullable(),
-  /** Of the last one that was carried out: what it has set aside is kept until then. */
-  kept: z.strictObject({ id: z.string(), until: instant }).nullable(),
+  /** What the last one that was carried out has set aside, on the volumes of so many members. */
+  kept: z
+    .strictObject({
+      id: restoreWishSchema.shape.id,
+      replicas: z.number().int().min(1).max(100),
+      until: instant,
+      /** It is being deleted; so many times that was begun. 0 = not yet. */
+      forgetting: z.number().int().min(0).max(1_000_000),
+    })
+    .nullable(),
+  /** Of all wishes that were begun, newest last. */
+  ids: z.array(restoreWishSchema.shape.id).max(WISHES_MAX),
 });
 export type RestoreMemory = z.infer<typeof restoreMemorySchema>;

@@ -213,6 +213,7 @@ function statefulSet(replicas: number): StatefulSet {
     matchLabels: { app: "mysql" },
     serviceName: "mysql",
     claimTemplates: ["data"],
+    keepsClaims: true,
     containers: [{ name: "mysql", image: "mysql:9.7", ports: [3306] }],
     pods: { runAsUser: null, storage: null, placement: {} },
   };
@@ -268,7 +269,8 @@ function untouched(replicas: number): Observed {
     accounts: { kind: "missing" },
     services: { primary: { kind: "missing" }, replicas: { kind: "missing" } },
     backups: { kind: "none" },
-    jobs: { backup: { kind: "absent" }, proof: { kind: "absent" } },
+    restore: { kind: "none" },
+    jobs: { backup: { kind: "absent" }, proof: { kind: "absent" }, restore: [] },
     members: Array.from({ length: replicas }, (_, ordinal) => ({
       ordinal,
       podName: `mysql-${ordinal}`,

@@ -146,6 +146,7 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
       selector: z.object({ matchLabels: texts }),
       serviceName: z.string().default(""),
       volumeClaimTemplates: listOf(claimTemplateSchema),
+      persistentVolumeClaimRetentionPolicy: z.object({ whenScaled: z.string().optional() }).nullish(),
       template: z.object({ spec: podSpecSchema }),
     }),
   })
@@ -157,6 +158,7 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
     matchLabels: spec.selector.matchLabels,
     serviceName: spec.serviceName,
     claimTemplates: spec.volumeClaimTemplates.map((template) => template.metadata.name),
+    keepsClaims: spec.persistentVolumeClaimRetentionPolicy?.whenScaled !== "Delete",
     containers: spec.template.spec.containers.map(({ name, image, ports }) => ({
       name,
       image,

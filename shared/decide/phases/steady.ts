@@ -25,6 +25,8 @@ const MILD: ReadonlySet<Problem["code"]> = new Set([
   "BackupHeldBack",
   "ProofFailed",
   "NeverProven",
+  "RestoreRefused",
+  "RestoreFailed",
 ]);
 /** In the order in which they are looked for. */
 const UNSETTLED = ["Adopting", "Reopening", "FailingOver", "SwitchingOver", "Scaling", "Degraded"] as const;

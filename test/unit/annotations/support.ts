@@ -21,6 +21,7 @@ export function setWith(annotations: Readonly<Record<string, string>>): Stateful
     serviceName: "mysql",
     claimTemplates: ["data"],
     pods: { runAsUser: null, storage: null, placement: {} },
+    keepsClaims: true,
     containers: [],
   };
 }

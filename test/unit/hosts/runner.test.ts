@@ -32,6 +32,7 @@ function healthy(name: string, changes: Partial<StatefulSet> = {}): StatefulSet 
     serviceName: name,
     claimTemplates: [],
     pods: { runAsUser: null, storage: null, placement: {} },
+    keepsClaims: true,
     containers: [],
     ...changes,
   };

@@ -66,6 +66,7 @@ function managed(name: string): StatefulSet {
     serviceName: name,
     claimTemplates: [],
     pods: { runAsUser: null, storage: null, placement: {} },
+    keepsClaims: true,
     containers: [],
   };
 }

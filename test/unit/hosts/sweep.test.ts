@@ -26,6 +26,7 @@ function set(changes: Partial<StatefulSet> = {}): StatefulSet {
     serviceName: "mysql",
     claimTemplates: ["data"],
     pods: { runAsUser: null, storage: null, placement: {} },
+    keepsClaims: true,
     containers: [],
     ...changes,
   };

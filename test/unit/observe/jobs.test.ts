@@ -37,7 +37,10 @@ async function failureOf(failure: string, pods: Outcome<readonly Partial<Pod>[]>
     read: () => Promise.resolve(succeed(job)),
     list: () => Promise.resolve(pods),
   } as unknown as Kube;
-  const { backup } = await readJobs(kube, SET, { kind: "valid", memory: memory({ running }) });
+  const { backup } = await readJobs(kube, SET, {
+    backups: { kind: "valid", memory: memory({ running }) },
+    restore: { kind: "none" },
+  });
   return backup.kind === "found" ? backup.job.failure : backup.kind;
 }
 
