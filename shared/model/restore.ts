@@ -21,10 +21,28 @@ export const restoreTargetSchema = z.discriminatedUnion("kind", [
 ]);
 export type RestoreTarget = z.infer<typeof restoreTargetSchema>;
 
+const restoreIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/);
+/** Of a StatefulSet, or `namespace/name` of one. */
+const CLUSTER = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z0-9-]{1,63}\/[a-z0-9.-]{1,253})$/;
+/** What GTID sets are made of, tags included. */
+const GTIDS = /^[0-9A-Za-z_:,\s-]{1,4096}$/;
+
+/** As somebody writes it: one of `backup` (`latest` or a slot), `time` (RFC 3339 with its offset) and `gtid`. */
+export const restoreTextSchema = z.strictObject({
+  cluster: z.string().regex(CLUSTER).optional(),
+  backup: z.string().max(32).optional(),
+  time: z.iso.datetime({ offset: true }).optional(),
+  gtid: z.string().regex(GTIDS).optional(),
+  store: z.string().max(253).optional(),
+  inPlace: z.boolean().optional(),
+  id: restoreIdSchema.optional(),
+});
+export type RestoreText = z.infer<typeof restoreTextSchema>;
+
 /** One of a kind: the same one asked for again, by a manifest that is applied again, is not carried out again. */
 export const restoreWishSchema = z.strictObject({
   /** Tells two wishes for the same thing apart; absent in the annotation = made of the rest. */
-  id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
+  id: restoreIdSchema,
   /** Secret of the store that the backup is in. */
   store: z.string().min(1).max(253),
   /** Whose backups: the uid of a StatefulSet, or its `namespace/name`; null = this cluster's own. */
