@@ -10,7 +10,7 @@ import { decide } from "../../shared/decide/index.ts";
 import { stepsOf } from "../../shared/model/decision.ts";
 import type { Observed } from "../../shared/model/observed.ts";
 import type { RestoreTask } from "../../shared/model/restore.ts";
-import { settled, stepsOfKind } from "../support/carry-out.ts";
+import { settled } from "../support/carry-out.ts";
 import { propertyRuns } from "../support/property-runs.ts";
 import {
   podsFollow,
@@ -44,6 +44,8 @@ interface World {
   readonly top: ("old" | "new")[];
   filled: boolean;
   readonly begun: Map<string, RestoreTask>;
+  /** Names of Jobs that have not ended. */
+  readonly active: Set<string>;
 }
 
 function isRestore(task: { readonly kind: string }): task is RestoreTask {
@@ -60,9 +62,21 @@ function ends(world: World, at: number, how: "succeeded" | "failed" | "half"): v
   const job = world.of.jobs.restore[at];
   if (job?.kind !== "found" || job.job.result !== "active") return;
   const task = world.begun.get(job.job.name);
+  world.active.delete(job.job.name);
   if (task !== undefined && how !== "failed") works(world, task);
   const end = how === "succeeded" ? how : { failed: "as a test" };
   world.of = restoreJobEnds(world.of, at, end, world.nowMs);
+}
+
+function deleted(world: World, at: number): void {
+  const job = world.of.jobs.restore[at];
+  if (job?.kind !== "found") return;
+  world.active.delete(job.job.name);
+  world.of = restoreJobGone(world.of, at);
+}
+
+function volumeOf(task: RestoreTask | undefined): number | null {
+  return task === undefined || task.kind === "restore-check" ? null : task.ordinal;
 }
 
 function happens(world: World, { event: what, which }: { event: string; which: number }): void {
@@ -74,8 +88,7 @@ function happens(world: World, { event: what, which }: { event: string; which: n
     case "half":
       return ends(world, which, "half");
     case "deleted":
-      if (world.of.jobs.restore[which]?.kind === "found") world.of = restoreJobGone(world.of, which);
-      return;
+      return deleted(world, which);
     case "pods":
       world.of = podsFollow(world.of);
       return;
@@ -92,18 +105,26 @@ const podsOf = ({ members }: Observed) => members.filter(({ pod }) => pod !== nu
 function pass(world: World, steps: number): void {
   const before = world.of;
   const decision = decide(before, RULES, world.nowMs);
-  for (const { name, task } of stepsOfKind(decision, "StartJob")) {
-    if (!isRestore(task)) continue;
-    if (task.kind === "restore-fill" || task.kind === "restore-exchange") {
-      expect([before.set.replicas, podsOf(before)]).toEqual([0, 0]);
-    }
-    if (task.kind === "restore-exchange" && task.direction === "in") expect(world.filled).toBe(true);
-    world.begun.set(name, task);
-  }
   const kinds = new Set(["Record", "AnnotateClaim", "StartJob", "LabelPod", "EnsureService"]);
   const carried = stepsOf(decision)
     .filter(({ kind }) => kinds.has(kind))
     .slice(0, steps);
+  for (const step of carried) {
+    if (step.kind !== "StartJob" || !isRestore(step.task)) continue;
+    const { name, task } = step;
+    if (task.kind === "restore-fill" || task.kind === "restore-exchange") {
+      expect([before.set.replicas, podsOf(before)]).toEqual([0, 0]);
+    }
+    if (task.kind === "restore-exchange" && task.direction === "in") expect(world.filled).toBe(true);
+    const onVolume = [...world.active].filter(
+      (other) => other.includes("-fill-") || other.includes("-exchange-"),
+    );
+    if (task.kind === "restore-fill") expect(onVolume).toEqual([]);
+    if (task.kind === "restore-exchange")
+      expect(onVolume.filter((other) => volumeOf(world.begun.get(other)) === task.ordinal)).toEqual([]);
+    world.begun.set(name, task);
+    world.active.add(name);
+  }
   world.of = readBack(carried.reduce((so, step) => afterStep(so, step, RULES), before));
 }
 
@@ -135,6 +156,7 @@ function began(of: Observed): World {
     top: Array.from({ length: MEMBERS }, () => "old" as const),
     filled: false,
     begun: new Map(),
+    active: new Set(),
   };
 }
 
