@@ -25,8 +25,10 @@ function readyOf(set: StatefulSet): string | null {
 /** It is done when the cluster is in service with the data, and not before. Null = no pass has taken it yet. */
 function endOf(id: string, direction: Direction, set: StatefulSet): RequestAnswer | null {
   const memory = restoreMemoryOf(set);
-  if (memory?.running?.wish.id === id && memory.running.direction === direction)
-    return answer("accepted", readyOf(set));
+  if (memory?.running?.wish.id === id && memory.running.direction === direction) {
+    const checked = memory.running.phase === "Checking";
+    return answer("accepted", checked ? "It is being checked before anything is changed." : readyOf(set));
+  }
   if (memory?.last?.wish.id !== id || memory.last.direction !== direction) return null;
   const { fault } = memory.last;
   if (fault !== null) return answer("failed", `It was given up, and the data is as it was: ${fault}.`);

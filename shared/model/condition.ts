@@ -124,16 +124,18 @@ export const conditionSchema = z.strictObject({
 export type Condition = z.infer<typeof conditionSchema>;
 
 /** One word for tables and for `kubectl wait --for=jsonpath`. */
-export type Phase =
-  | "Healthy"
-  | "Degraded"
-  | "Adopting"
-  | "Reopening"
-  | "FailingOver"
-  | "SwitchingOver"
-  | "Scaling"
-  | "Restoring"
-  | "Blocked"
-  | "Paused"
-  | "Releasing"
-  | "Released";
+export const PHASES = [
+  "Healthy",
+  "Degraded",
+  "Adopting",
+  "Reopening",
+  "FailingOver",
+  "SwitchingOver",
+  "Scaling",
+  "Restoring",
+  "Blocked",
+  "Paused",
+  "Releasing",
+  "Released",
+] as const;
+export type Phase = (typeof PHASES)[number];

@@ -3,7 +3,7 @@
  * is taken out of it only where the wish says so; and nothing is begun that could not be undone.
  */
 import { ANNOTATION } from "../../annotations/keys.ts";
-import { isProblemCode, type Problem } from "../../model/condition.ts";
+import type { Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { EngineRules } from "../../model/engine.ts";
 import { restoreJobs } from "../../model/job-name.ts";
@@ -19,7 +19,7 @@ import type { State } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
 import { compose, patience } from "../compose.ts";
 import { factsOf } from "../situation.ts";
-import { goOn } from "./course.ts";
+import { asTold, goOn, isInService, outOfService } from "./course.ts";
 
 export interface RestoreMove {
   /** Null = the rest of the cluster is looked after as ever. */
@@ -76,9 +76,7 @@ function begin(
   const ids = [...memory.ids.filter((known) => known !== id), id].slice(-WISHES_MAX);
   const stops = start.phase === "Stopping";
   const decision = compose(observed, nowMs, {
-    phase: "Restoring",
-    problems: [],
-    ready: { status: "False", reason: "Restoring", message },
+    ...(stops || !isInService(state) ? outOfService(message) : asTold(observed)),
     why: message,
     ...(stops && { state, replicas: 0 }),
     restore: { ...memory, running, ids },
@@ -145,22 +143,9 @@ function beginUndo(ground: Ground, id: string): RestoreMove {
 function forget({ observed, nowMs, memory }: Ground, asked: string | null): Decision | null {
   const { kept } = memory;
   if (kept === null) return null;
-  const ready = observed.conditions.find(({ type }) => type === "Ready");
   const phase = observed.set.annotations[ANNOTATION.phase];
   if (phase !== "Healthy" && phase !== "Degraded") return null;
-  const outline = {
-    phase,
-    // They are told as they were: the next look looks again.
-    problems: observed.conditions.flatMap(({ type, message }) =>
-      isProblemCode(type) ? [{ code: type, message, blocks: false }] : [],
-    ),
-    ready: {
-      status: ready?.status ?? "Unknown",
-      reason: ready?.reason ?? "Restoring",
-      message: ready?.message ?? "",
-    },
-    lookAgainMs: 0,
-  } as const;
+  const outline = { ...asTold(observed), lookAgainMs: 0 };
   const { jobs } = observed;
   if (kept.forgetting === 0) {
     if (nowMs < Date.parse(kept.until) && asked !== kept.id) return null;

@@ -6,7 +6,7 @@
  * Members are not asked anything: their servers are to end, and then there are none.
  */
 import { ANNOTATION } from "../../annotations/keys.ts";
-import type { Problem } from "../../model/condition.ts";
+import { isProblemCode, PHASES, type Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import { restoreJobs } from "../../model/job-name.ts";
 import type { JobObservation, Observed } from "../../model/observed.ts";
@@ -18,7 +18,7 @@ import {
 } from "../../model/restore.ts";
 import type { State } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
-import { compose } from "../compose.ts";
+import { compose, type Outline } from "../compose.ts";
 import { releasedState } from "../plan/release.ts";
 import { seenOf } from "../plan/routing.ts";
 import type { Happening } from "../report.ts";
@@ -53,9 +53,8 @@ function decision({ observed, nowMs, memory }: Scene, move: Move): Decision {
   const { message, running, replicas, problems = [], ...rest } = move;
   return compose(observed, nowMs, {
     ...rest,
-    phase: "Restoring",
+    ...outOfService(message),
     problems,
-    ready: { status: "False", reason: "Restoring", message },
     why: message,
     ...(running !== undefined && { restore: { ...memory, running } }),
     ...(replicas !== undefined && { replicas }),
@@ -122,10 +121,9 @@ function ended(scene: Scene, state: State | null, fault: string | null): Decisio
       : `${what(running)} is done; ${observed.set.name} comes back with ${replicas} members.`;
   const reason =
     fault !== null ? "RestoreGivenUp" : direction === "in" ? "RestoreCompleted" : "RestoreUndone";
+  const serves = phase === "Checking" && isInService(scene.state);
   return compose(observed, nowMs, {
-    phase: "Restoring",
-    problems: [],
-    ready: { status: "False", reason: "Restoring", message },
+    ...(serves ? asTold(observed) : outOfService(message)),
     why: message,
     ...(state !== null && { state }),
     restore: {
@@ -162,15 +160,42 @@ function stateAfter({ state, running }: Scene): State | null {
   return { ...running.before, epoch: Math.max(running.before.epoch, state.epoch) };
 }
 
-function checking(scene: Scene): Decision {
+/** One that was never adopted is not adopted either while it is open what data it is to have. */
+export function isInService(state: State | null): boolean {
+  return state !== null && state.established !== null;
+}
+
+export function outOfService(message: string): Pick<Outline, "phase" | "problems" | "ready"> {
+  return { phase: "Restoring", problems: [], ready: { status: "False", reason: "Restoring", message } };
+}
+
+/** What is told stays as it is: the next look looks again. */
+export function asTold({ conditions, set }: Observed): Pick<Outline, "phase" | "problems" | "ready"> {
+  const ready = conditions.find(({ type }) => type === "Ready");
+  const phase = PHASES.find((one) => one === set.annotations[ANNOTATION.phase]) ?? "Degraded";
+  return {
+    phase,
+    problems: conditions.flatMap(({ type, message }) =>
+      isProblemCode(type) ? [{ code: type, message, blocks: false }] : [],
+    ),
+    ready: {
+      status: ready?.status ?? "Unknown",
+      reason: ready?.reason ?? "Restoring",
+      message: ready?.message ?? "",
+    },
+  };
+}
+
+function checking(scene: Scene): Decision | null {
   const { observed, running, state } = scene;
   const outcome = outcomeOfAll(observed.jobs.restore);
-  if (outcome === "under way")
-    return decision(scene, {
-      message: `${what(running)} is being checked before anything is changed.`,
-      tracks: jobTracks(scene),
-      lookAgainMs: LOOK_MS,
-    });
+  if (outcome === "under way") {
+    const tracks = jobTracks(scene);
+    const message = `${what(running)} is being checked before anything is changed.`;
+    if (!isInService(state)) return decision(scene, { message, tracks, lookAgainMs: LOOK_MS });
+    if (tracks.length === 0) return null;
+    return compose(observed, scene.nowMs, { ...asTold(observed), why: message, tracks, lookAgainMs: 0 });
+  }
   if (outcome !== "succeeded") return ended(scene, null, outcome.fault);
   const message = `${observed.set.name} is taken out of service for restore ${running.wish.id}.`;
   return decision(scene, {
@@ -277,8 +302,8 @@ function exchanging(scene: Scene): Decision {
   return again(scene, outcome.fault, `Exchanging what is on the volumes of ${observed.set.name}`);
 }
 
-/** What is done about it now. */
-export function goOn(scene: Scene): Decision {
+/** What is done about it now; null = the cluster is in service, and is looked after as ever while its Job works. */
+export function goOn(scene: Scene): Decision | null {
   const { running } = scene;
   if (running.phase === "Checking") return checking(scene);
   const waits = stopping(scene);
