@@ -63,3 +63,7 @@ export type JobOrder = z.infer<typeof jobOrderSchema>;
 export type Task = JobOrder["task"];
 export type BackupTask = Extract<JobTask, { kind: "backup" }>;
 export type ProofTask = Extract<JobTask, { kind: "proof" }>;
+export type CheckTask = Extract<RestoreTask, { kind: "restore-check" }>;
+export type FillTask = Extract<RestoreTask, { kind: "restore-fill" }>;
+export type ExchangeTask = Extract<RestoreTask, { kind: "restore-exchange" }>;
+export type ForgetTask = Extract<RestoreTask, { kind: "restore-forget" }>;

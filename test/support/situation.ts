@@ -213,8 +213,13 @@ function statefulSet(replicas: number): StatefulSet {
     matchLabels: { app: "mysql" },
     serviceName: "mysql",
     claimTemplates: ["data"],
-    containers: [{ name: "mysql", image: "mysql:9.7", ports: [3306] }],
-    pods: { runAsUser: null, storage: null, placement: {} },
+    containers: [
+      {
+        ...{ name: "mysql", image: "mysql:9.7", ports: [3306] },
+        mounts: [{ name: "data", path: "/var/lib/mysql", subPath: null, varies: false }],
+      },
+    ],
+    pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
   };
 }
 

@@ -80,8 +80,8 @@ test.each<[string, JobTask]>([
 test("our program is copied by our image and runs in that of the database, with nothing of it around", () => {
   const { spec, container } = podOf(BACKUP_TASK, {
     containers: [
-      { name: "exporter", image: "exporter:1", ports: [9104] },
-      { name: "db", image: "mysql:9.7", ports: [3306] },
+      { name: "exporter", image: "exporter:1", ports: [9104], mounts: [] },
+      { name: "db", image: "mysql:9.7", ports: [3306], mounts: [] },
     ],
   });
   const [copying] = spec.initContainers;
@@ -119,7 +119,7 @@ test("it copies the member by its own name, as an account that replicates", () =
 test("it runs where the set may run, as the user that the set names, with room for its data", () => {
   const placement = { nodeSelector: { disk: "fast" }, imagePullSecrets: [{ name: "registry" }] };
   const storage = { request: "40Gi", className: "fast" };
-  const { spec } = podOf(BACKUP_TASK, { pods: { runAsUser: 1001, storage, placement } });
+  const { spec } = podOf(BACKUP_TASK, { pods: { runAsUser: 1001, fsGroup: null, storage, placement } });
   expect(spec).toMatchObject(placement);
   expect(spec.securityContext).toMatchObject({ runAsUser: 1001, fsGroup: 1001 });
   const claim = (of: typeof spec) => of.volumes.find(({ ephemeral }) => ephemeral !== undefined);

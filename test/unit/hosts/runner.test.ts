@@ -31,7 +31,7 @@ function healthy(name: string, changes: Partial<StatefulSet> = {}): StatefulSet 
     matchLabels: {},
     serviceName: name,
     claimTemplates: [],
-    pods: { runAsUser: null, storage: null, placement: {} },
+    pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
     ...changes,
   };

@@ -65,7 +65,7 @@ function managed(name: string): StatefulSet {
     matchLabels: {},
     serviceName: name,
     claimTemplates: [],
-    pods: { runAsUser: null, storage: null, placement: {} },
+    pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
   };
 }

@@ -25,7 +25,7 @@ function set(changes: Partial<StatefulSet> = {}): StatefulSet {
     matchLabels: { app: "mysql" },
     serviceName: "mysql",
     claimTemplates: ["data"],
-    pods: { runAsUser: null, storage: null, placement: {} },
+    pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
     ...changes,
   };
