@@ -61,6 +61,11 @@ export const jobOrderSchema = z.strictObject({
 
 export type JobOrder = z.infer<typeof jobOrderSchema>;
 export type Task = JobOrder["task"];
+/** What a task is about, for people: the slot of a backup or the id of a restore. */
+export function subjectOf(task: Task): string {
+  return "slot" in task ? task.slot : task.id;
+}
+
 export type BackupTask = Extract<JobTask, { kind: "backup" }>;
 export type ProofTask = Extract<JobTask, { kind: "proof" }>;
 export type CheckTask = Extract<RestoreTask, { kind: "restore-check" }>;

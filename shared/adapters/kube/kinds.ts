@@ -97,9 +97,7 @@ const claimTemplateSchema = z.object({
     .optional(),
 });
 
-const securitySchema = z
-  .object({ runAsUser: z.number().nullish(), fsGroup: z.number().nullish() })
-  .nullish();
+const securitySchema = z.object({ runAsUser: z.number().nullish(), fsGroup: z.number().nullish() }).nullish();
 
 const mountSchema = z
   .object({

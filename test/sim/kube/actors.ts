@@ -44,7 +44,11 @@ export function putStatefulSet(sim: SimKube, ref: ObjectRef, wanted: StatefulSet
           containers: containers.map((container) => ({
             ...{ name: container.name, image: container.image },
             ports: container.ports.map((containerPort) => ({ containerPort })),
-            volumeMounts: container.mounts.map(({ name, path, subPath }) => ({ name, mountPath: path, subPath })),
+            volumeMounts: container.mounts.map(({ name, path, subPath }) => ({
+              name,
+              mountPath: path,
+              subPath,
+            })),
           })),
         },
       },
