@@ -188,7 +188,11 @@ test("what else a pod beside those of a set needs is read from it", () => {
     volumeClaimTemplates: [{ metadata: { name: "data" }, spec: claim }],
     template: {
       spec: {
-        ...{ containers: [container], securityContext: { runAsUser: 0, fsGroup: 2000 }, serviceAccountName: "not this" },
+        ...{
+          containers: [container],
+          securityContext: { runAsUser: 0, fsGroup: 2000 },
+          serviceAccountName: "not this",
+        },
         ...{ tolerations: [{ key: "db" }], nodeSelector: null },
       },
     },
