@@ -8,6 +8,7 @@ import { encodeHistory } from "../annotations/history.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import { withChanges } from "../model/changes.ts";
 import type { Decision } from "../model/decision.ts";
+import { subjectOf } from "../model/job-order.ts";
 import type { Kind, StatefulSet } from "../model/kube.ts";
 import type { Member, Observed } from "../model/observed.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
@@ -18,7 +19,7 @@ import type { Accounts, Engine } from "../ports/engine.ts";
 import type { Kube, Manifest, Patch } from "../ports/kube.ts";
 import type { ConnectOptions, Servers } from "../ports/server.ts";
 import { Spares } from "./fence.ts";
-import { describeStep, describeTask, type Executing, type Intent, runStep } from "./index.ts";
+import { describeStep, type Executing, type Intent, runStep } from "./index.ts";
 import { Sessions, serversOf } from "./server-steps.ts";
 
 /** Of the form that passwords have, and none: whatever holds it is not told as it is. */
@@ -214,7 +215,7 @@ export async function dryRun(
     ids: { password: () => NO_PASSWORD, fraction: () => 0 },
     log: { info() {}, warn() {} },
     // People are told what a Job is for; which image it runs says nothing about the cluster.
-    jobs: (task) => ({ task: describeTask(task) }),
+    jobs: (task) => ({ task: `${task.kind} of ${subjectOf(task)}` }),
   };
   const state = start.state.kind === "valid" ? start.state.state : null;
   const intent: Intent = { set: start.set, state, confirmed: null, telling: [] };

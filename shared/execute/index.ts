@@ -5,13 +5,12 @@
  */
 
 import type { Contact } from "../access/index.ts";
-import type { JobTask } from "../model/backup.ts";
 import { type Decision, stepsOf } from "../model/decision.ts";
+import { subjectOf } from "../model/job-order.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Observed } from "../model/observed.ts";
 import type { Failure, Outcome } from "../model/outcome.ts";
 import { succeed, unreachable } from "../model/outcome.ts";
-import type { RestoreTask } from "../model/restore.ts";
 import type { State } from "../model/state.ts";
 import type { Step, Track } from "../model/step.ts";
 import type { Clock, Ids, Log } from "../ports/host.ts";
@@ -99,17 +98,10 @@ export function describeStep(step: Step): string {
     case "DeleteService":
       return `removing Service ${step.name}`;
     case "StartJob":
-      return `beginning the ${describeTask(step.task)} in Job ${step.name}`;
+      return `beginning the ${step.task.kind} of ${subjectOf(step.task)} in Job ${step.name}`;
     default:
       return unreachable(step);
   }
-}
-
-/** For people: what a Job is for. */
-export function describeTask(task: JobTask | RestoreTask): string {
-  if (task.kind === "backup" || task.kind === "proof") return `${task.kind} of ${task.slot}`;
-  const whose = task.kind === "restore-check" ? "" : ` on member ${task.ordinal}`;
-  return `${task.kind.replace("restore-", "")} of restore ${task.id}${whose}`;
 }
 
 function members(ordinals: readonly number[]): string {

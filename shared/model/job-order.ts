@@ -61,5 +61,14 @@ export const jobOrderSchema = z.strictObject({
 
 export type JobOrder = z.infer<typeof jobOrderSchema>;
 export type Task = JobOrder["task"];
+/** What a task is about, for people: the slot of a backup or the id of a restore. */
+export function subjectOf(task: Task): string {
+  return "slot" in task ? task.slot : task.id;
+}
+
 export type BackupTask = Extract<JobTask, { kind: "backup" }>;
 export type ProofTask = Extract<JobTask, { kind: "proof" }>;
+export type CheckTask = Extract<RestoreTask, { kind: "restore-check" }>;
+export type FillTask = Extract<RestoreTask, { kind: "restore-fill" }>;
+export type ExchangeTask = Extract<RestoreTask, { kind: "restore-exchange" }>;
+export type ForgetTask = Extract<RestoreTask, { kind: "restore-forget" }>;

@@ -2,10 +2,11 @@
  * A step is data: what to do, on whom, under which precondition. Steps of one track run in order, tracks
  * run side by side. Each step can be repeated, and is only ever run under an intent that was recorded.
  */
-import type { BackupMemory, JobTask } from "./backup.ts";
+import type { BackupMemory } from "./backup.ts";
 import type { Condition, EventReason, Phase, ProblemCode } from "./condition.ts";
 import type { Preparation } from "./engine.ts";
-import type { RestoreMemory, RestoreTask } from "./restore.ts";
+import type { Task } from "./job-order.ts";
+import type { RestoreMemory } from "./restore.ts";
 import type { Position } from "./server.ts";
 import type { HistoryEntry, State } from "./state.ts";
 
@@ -164,7 +165,7 @@ export type KubeStep =
     }
   | { readonly kind: "DeleteService"; readonly name: string; readonly seen: Seen }
   /** Begins what the memory of backups or of a restore says to be under way; a Job of that name is the same one. */
-  | { readonly kind: "StartJob"; readonly name: string; readonly task: JobTask | RestoreTask };
+  | { readonly kind: "StartJob"; readonly name: string; readonly task: Task };
 
 export type Step = RecordStep | EventStep | ServerStep | KubeStep;
 export type Track = readonly Step[];

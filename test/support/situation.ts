@@ -214,8 +214,13 @@ function statefulSet(replicas: number): StatefulSet {
     serviceName: "mysql",
     claimTemplates: ["data"],
     keepsClaims: true,
-    containers: [{ name: "mysql", image: "mysql:9.7", ports: [3306] }],
-    pods: { runAsUser: null, storage: null, placement: {} },
+    containers: [
+      {
+        ...{ name: "mysql", image: "mysql:9.7", ports: [3306] },
+        mounts: [{ name: "data", path: "/var/lib/mysql", subPath: null, varies: false }],
+      },
+    ],
+    pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
   };
 }
 

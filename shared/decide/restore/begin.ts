@@ -4,6 +4,7 @@
  */
 import { ANNOTATION } from "../../annotations/keys.ts";
 import type { Problem } from "../../model/condition.ts";
+import { dataVolumeOf } from "../../model/data-volume.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { EngineRules } from "../../model/engine.ts";
 import { restoreJobs } from "../../model/job-name.ts";
@@ -40,9 +41,10 @@ function memoryOf({ restore, set }: Observed): RestoreMemory {
 }
 
 /** Why nothing of the kind can be done with this StatefulSet, as a sentence; null = it can. */
-function hindrance({ set }: Observed): string | null {
+function hindrance({ set }: Observed, rules: EngineRules): string | null {
   const { name } = set;
-  if (set.claimTemplates.length === 0) return `${name} has no volumes to restore to.`;
+  const volume = dataVolumeOf(set, rules);
+  if (!volume.ok) return volume.failure.message;
   if (!set.keepsClaims)
     return `${name} deletes volumes when it is scaled down; set persistentVolumeClaimRetentionPolicy.whenScaled to Retain.`;
   return set.replicas === 0
@@ -97,7 +99,7 @@ function wanted({ from, target }: RestoreWish): string {
 function beginRestore(ground: Ground, wish: RestoreWish, rules: EngineRules): RestoreMove {
   const { observed, nowMs, state, memory } = ground;
   const { set } = observed;
-  const hindered = hindrance(observed);
+  const hindered = hindrance(observed, rules);
   if (hindered !== null) return refused(hindered);
   if (memory.kept !== null) {
     const { id } = memory.kept;
@@ -124,14 +126,14 @@ function beginRestore(ground: Ground, wish: RestoreWish, rules: EngineRules): Re
   return begin(ground, start, message, []);
 }
 
-function beginUndo(ground: Ground, id: string): RestoreMove {
+function beginUndo(ground: Ground, id: string, rules: EngineRules): RestoreMove {
   const { observed, memory } = ground;
   const { last, kept } = memory;
   if (kept?.id !== id || kept.forgetting > 0 || last?.wish.id !== id || last.direction !== "in")
     return refused(
       `There is nothing to undo of restore ${id}: its old data is not kept; remove ${ANNOTATION.restoreUndo}.`,
     );
-  const hindered = hindrance(observed);
+  const hindered = hindrance(observed, rules);
   if (hindered !== null) return refused(hindered);
   const message = `Restore ${id} is undone: ${observed.set.name} is taken out of service.`;
   const { wish, replicas, before } = last;
@@ -201,7 +203,7 @@ export function planRestore(
   const ground: Ground = { observed, nowMs, state, memory };
   if (memory.running !== null)
     return { decision: goOn({ ...ground, running: memory.running }), problems: [] };
-  if (spec.restoreUndo !== null) return beginUndo(ground, spec.restoreUndo);
+  if (spec.restoreUndo !== null) return beginUndo(ground, spec.restoreUndo, rules);
   const { restore: wish, restoreForget } = spec;
   const forgotten = forget(ground, restoreForget);
   if (forgotten !== null) return { decision: forgotten, problems: [] };

@@ -24,7 +24,14 @@ import { changed, codes, deciding, reasons } from "./support.ts";
 const STEADY = settled(placed(3));
 
 function memory(more: Partial<RestoreMemory>): Change {
-  const none = { v: 1, clusterUid: CLUSTER_UID, running: null, last: null, kept: null, ids: [] as string[] } as const;
+  const none = {
+    v: 1,
+    clusterUid: CLUSTER_UID,
+    running: null,
+    last: null,
+    kept: null,
+    ids: [] as string[],
+  } as const;
   return (before) => ({ ...before, restore: { kind: "valid", memory: { ...none, ...more } } });
 }
 
@@ -83,7 +90,7 @@ describe("a wish", () => {
       set({ keepsClaims: false }),
       /deletes volumes when it is scaled down; set .*whenScaled to Retain/,
     ],
-    ["without volumes", {}, set({ claimTemplates: [] }), /has no volumes to restore to/],
+    ["without volumes", {}, set({ claimTemplates: [] }), /has no volume claim template/],
     [
       "while old data is kept",
       {},
