@@ -4,11 +4,13 @@
  */
 import type { BackupMemory } from "../model/backup.ts";
 import type { Condition, Phase, Problem } from "../model/condition.ts";
+import type { RestoreMemory } from "../model/restore.ts";
 import type { HistoryEntry, State } from "../model/state.ts";
 import { encodeBackups } from "./backups.ts";
 import { encodeConditions } from "./conditions.ts";
 import { encodeHistory } from "./history.ts";
 import { ANNOTATION, SET_ANNOTATIONS } from "./keys.ts";
+import { encodeRestore } from "./restores.ts";
 import { encodeState } from "./state.ts";
 import { utf8Bytes } from "./text.ts";
 
@@ -54,6 +56,7 @@ export interface Writing {
   readonly phase: Phase;
   /** Null leaves the annotations as they stand. */
   readonly backups: BackupMemory | null;
+  readonly restore: RestoreMemory | null;
 }
 
 /**
@@ -66,6 +69,7 @@ export function shrink(existing: Annotations, writing: Writing): Annotations {
   const fixed: Annotations = {
     ...(writing.state === null ? {} : { [ANNOTATION.state]: encodeState(writing.state) }),
     ...(writing.backups === null ? {} : encodeBackups(writing.backups)),
+    ...(writing.restore === null ? {} : encodeRestore(writing.restore)),
     [ANNOTATION.phase]: writing.phase,
   };
   const kept = Object.entries(existing).filter(

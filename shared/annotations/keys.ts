@@ -30,12 +30,16 @@ export const ANNOTATION = {
   backupProof: "ordinal.dev/backup-proof",
   backupNow: "ordinal.dev/backup-now",
   proveNow: "ordinal.dev/prove-now",
+  restoreFrom: "ordinal.dev/restore-from",
+  restoreUndo: "ordinal.dev/restore-undo",
+  restoreForget: "ordinal.dev/restore-forget",
   state: "ordinal.dev/state",
   history: "ordinal.dev/history",
   conditions: "ordinal.dev/conditions",
   phase: "ordinal.dev/phase",
   requests: "ordinal.dev/requests",
   backups: "ordinal.dev/backups",
+  restore: "ordinal.dev/restore",
   lastBackup: "ordinal.dev/last-backup",
   lastProven: "ordinal.dev/last-proven",
   member: "ordinal.dev/member",
@@ -110,6 +114,12 @@ export const KEYS: Readonly<Record<Name, Key>> = {
   backupProof: wish("backupProof", "Which backups are proven by restoring them."),
   backupNow: wish("backupNow", "One request: a backup is made at once."),
   proveNow: wish("proveNow", "One request: a backup is proven at once."),
+  restoreFrom: {
+    ...wish("restoreFrom", "What the data is restored from, as JSON; carried out once."),
+    bytesMax: 6 * KIB,
+  },
+  restoreUndo: wish("restoreUndo", "One request: the restore of this id is undone."),
+  restoreForget: wish("restoreForget", "One request: what that restore has set aside is deleted."),
   state: kept("state", "StatefulSet", {
     bytesMax: 16 * KIB,
     meaning: "What Ordinal remembers, changed only by compare-and-swap.",
@@ -130,6 +140,10 @@ export const KEYS: Readonly<Record<Name, Key>> = {
   backups: kept("backups", "StatefulSet", {
     bytesMax: 8 * KIB,
     meaning: "What Ordinal remembers of its backups; what there is says the store.",
+  }),
+  restore: kept("restore", "StatefulSet", {
+    bytesMax: 48 * KIB,
+    meaning: "What Ordinal remembers of a restore, and of the cluster before it.",
   }),
   lastBackup: kept("lastBackup", "StatefulSet", {
     bytesMax: 32,

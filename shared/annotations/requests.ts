@@ -16,6 +16,7 @@ import { decodeConditions } from "./conditions.ts";
 import { decodeHistory } from "./history.ts";
 import { canonicalJson } from "./json.ts";
 import { ANNOTATION, KEYS } from "./keys.ts";
+import { restoreAnswer } from "./restore-answers.ts";
 import { decodeRing, encodeRing } from "./ring.ts";
 import { decodeState } from "./state.ts";
 import { oneLine } from "./text.ts";
@@ -28,10 +29,11 @@ export const REFUSALS: Readonly<Record<RequestKind, readonly string[]>> = {
   switchover: ["SwitchoverRefused"],
   // What cannot be read of its settings refuses it, and that is no condition of its own.
   backup: [],
+  restore: ["RestoreRefused", "AnnotationInvalid"],
 };
 
 /** One of these at a time changes who the members are. A backup hinders neither of them, however long it takes. */
-const EXCLUSIVE: ReadonlySet<RequestKind> = new Set(["scale", "switchover"]);
+const EXCLUSIVE: ReadonlySet<RequestKind> = new Set(["scale", "switchover", "restore"]);
 
 /** Whether two wishes cannot both be open. */
 export function isContrary(one: RequestKind, other: RequestKind): boolean {
@@ -63,6 +65,8 @@ export function wishAnnotation({ kind, wish }: ClusterRequest): {
       return { key: ANNOTATION.switchoverTo, value: wish.to };
     case "backup":
       return { key: ANNOTATION.backupNow, value: wish.method ?? "true" };
+    case "restore":
+      return { key: ANNOTATION.restoreFrom, value: canonicalJson(wish) };
   }
 }
 
@@ -132,6 +136,8 @@ export function answerOf(entry: RequestEntry, set: StatefulSet): RequestAnswer {
   switch (entry.kind) {
     case "backup":
       return backupAnswer(entry.wish.method, { at: entry.at, stands }, set);
+    case "restore":
+      return restoreAnswer(entry.wish.id, stands, set) ?? refusalOf("restore", set) ?? ACCEPTED;
     case "switchover":
       if (!stands) return switchoverAnswer(entry.wish.to, entry.at, set, state);
       return refusalOf("switchover", set) ?? ACCEPTED;

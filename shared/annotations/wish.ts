@@ -12,6 +12,7 @@ import { readBackup } from "./backup-wish.ts";
 import { ANNOTATION, KEYS, PREFIX, SET_ANNOTATIONS } from "./keys.ts";
 import { nearest } from "./nearest.ts";
 import { duration, oneOf, problem, type Reader, type Reading, reader, secretName } from "./reading.ts";
+import { restoreId, restoreWish } from "./restore-wish.ts";
 import { oneLine } from "./text.ts";
 
 /** `e17`: the epoch is named, so that yesterday's word is not taken for today's. */
@@ -54,7 +55,7 @@ function unknownKeys(annotations: StatefulSet["annotations"]): readonly Problem[
     });
 }
 
-function readOptions(read: Reader["read"]): Omit<Spec, "engine" | "credentials" | "backup"> {
+function readOptions(read: Reader["read"]): Omit<Spec, "engine" | "credentials" | "backup" | "restore"> {
   const { maxLagMs, failoverCooldownMs, gracefulWaitMs, failover, onRestart } = SPEC_DEFAULTS;
   return {
     maxLagMs: read(KEYS.maxLag, maxLagMs, duration(1_000)),
@@ -67,6 +68,8 @@ function readOptions(read: Reader["read"]): Omit<Spec, "engine" | "credentials" 
     switchoverTo: read(KEYS.switchoverTo, null, podName),
     approvedEpoch: read(KEYS.approve, null, epoch),
     lossAcceptedEpoch: read(KEYS.acceptDataLoss, null, epoch),
+    restoreUndo: read(KEYS.restoreUndo, null, restoreId),
+    restoreForget: read(KEYS.restoreForget, null, restoreId),
   };
 }
 
@@ -89,7 +92,9 @@ export function parseWish(set: StatefulSet): Wish {
     if (set.annotations[ANNOTATION.credentials] === undefined) {
       reading.reject(KEYS.credentials, "is missing: set it to the name of the Secret with the root password");
     }
-    const options = { ...readOptions(read), backup: readBackup(set.annotations, ofBackups) };
+    const backup = readBackup(set.annotations, ofBackups);
+    const restore = read(KEYS.restoreFrom, null, restoreWish(backup?.store ?? null));
+    const options = { ...readOptions(read), backup, restore };
     if (engine !== null && credentials !== null) spec = { engine, credentials, ...options };
   }
   const servicesOnRelease: ServicesOnRelease = read(KEYS.servicesOnRelease, "keep", (raw) =>

@@ -3,6 +3,7 @@
  * stream again and look into it. Everything else about backups knows no engine.
  */
 import { z } from "zod";
+import type { Credentials } from "../ports/server.ts";
 import type { Bytes } from "./flow.ts";
 
 /** The server that is copied. */
@@ -44,6 +45,25 @@ export interface Restored {
   readonly counts: TableCounts;
 }
 
+/** The server that a backup was made of. */
+export interface Origin {
+  readonly engine: { readonly name: string; readonly version: string };
+  readonly method: "physical" | "logical";
+  /** Null = all of it, accounts included. */
+  readonly databases: readonly string[] | null;
+}
+
+export interface RebuildWish {
+  readonly origin: Origin;
+  readonly stream: Bytes;
+  /** What it should hold. */
+  readonly position: string;
+  /** On the disk that the data is to stay on, and empty; nothing else works in it. */
+  readonly folder: string;
+  /** Who can log in from anywhere afterwards and do everything, whatever the backup says of that account. */
+  readonly administrator: Credentials;
+}
+
 /** All of it throws `BrokenStream`. Works in a folder of its own, one thing after the other. */
 export interface Copies {
   physical<T>(source: Source, use: (copy: Copy) => Promise<T>): Promise<T>;
@@ -55,4 +75,13 @@ export interface Copies {
   ): Promise<T>;
   /** Makes a server of the stream and looks into it; `position` is what it should hold. */
   restore(method: "physical" | "logical", stream: Bytes, position: string): Promise<Restored>;
+  /**
+   * Makes a server of the stream that is one of its own, and looks into it: without the identity, the keys, the source and
+   * Ordinal's own accounts of the one that was copied. Its data directory is the folder `data` in `folder`.
+   */
+  rebuild(wish: RebuildWish): Promise<Restored>;
+  /** Why the programs here cannot take over what such a server has written, as a sentence; null = they can. */
+  misfit(origin: Origin): Promise<string | null>;
+  /** Whether these are the names in a data directory that a server has worked in. */
+  isDataDirectory(names: readonly string[]): boolean;
 }

@@ -3,8 +3,15 @@ import { createHash } from "node:crypto";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { ListPage, ObjectStore } from "../ports/object-store.ts";
 import { type Catalogue, catalogueOf, type Document, documentKeys, type Listed } from "./catalogue.ts";
-import { backupsFolder, clusterOfFolder, clustersFolder, type Place } from "./layout.ts";
-import { MANIFEST_BYTES_MAX } from "./manifest.ts";
+import {
+  backupsFolder,
+  clusterOfFolder,
+  clustersFolder,
+  manifestKey,
+  type Place,
+  parseKey,
+} from "./layout.ts";
+import { decodeManifest, MANIFEST_BYTES_MAX, type Manifest } from "./manifest.ts";
 import type { Deletion } from "./retention.ts";
 
 /** More than ten years of hourly backups, each in many parts. */
@@ -43,18 +50,41 @@ export async function readCatalogue(store: ObjectStore, place: Place): Promise<C
   return catalogueOf(place, { listing, documents });
 }
 
-/** The uids of all clusters that have a folder under this prefix. */
-export async function clustersIn(store: ObjectStore, prefix: string): Promise<Outcome<readonly string[]>> {
-  const uids: string[] = [];
+/** The folders that are directly in one, whose name ends with a slash. */
+async function foldersIn(store: ObjectStore, folder: string): Promise<Outcome<readonly string[]>> {
+  const folders: string[] = [];
   let after: string | null = null;
   do {
-    const wish = { prefix: clustersFolder(prefix), shallow: true, ...(after !== null && { after }) };
-    const page = await store.list(wish);
+    const page = await store.list({ prefix: folder, shallow: true, ...(after !== null && { after }) });
     if (!page.ok) return page;
-    uids.push(...page.value.folders.flatMap((folder) => clusterOfFolder(prefix, folder) ?? []));
+    folders.push(...page.value.folders);
     after = page.value.next;
   } while (after !== null);
-  return succeed(uids);
+  return succeed(folders);
+}
+
+/** The uids of all clusters that have a folder under this prefix. */
+export async function clustersIn(store: ObjectStore, prefix: string): Promise<Outcome<readonly string[]>> {
+  const folders = await foldersIn(store, clustersFolder(prefix));
+  if (!folders.ok) return folders;
+  return succeed(folders.value.flatMap((folder) => clusterOfFolder(prefix, folder) ?? []));
+}
+
+/** The newest manifest of a cluster that can be read; null = it has none. */
+export async function newestManifest(store: ObjectStore, place: Place): Promise<Outcome<Manifest | null>> {
+  const folders = await foldersIn(store, backupsFolder(place));
+  if (!folders.ok) return folders;
+  // Names of slots are in the order of time.
+  for (const folder of folders.value.toSorted().reverse()) {
+    const parsed = parseKey(place, `${folder}manifest.json`);
+    if (parsed?.kind !== "manifest") continue;
+    const document = await readDocument(store, manifestKey(place, parsed.slotMs));
+    if (!document.ok && document.failure.kind === "gone") continue;
+    if (!document.ok) return document;
+    const manifest = decodeManifest(document.value.text, { ...place, slotMs: parsed.slotMs });
+    if (manifest.kind === "valid") return succeed(manifest.value);
+  }
+  return succeed(null);
 }
 
 /** What became of one deletion; of one that is not told, nobody knows. */

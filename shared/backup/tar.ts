@@ -105,7 +105,7 @@ export async function unpackInto(folder: string, source: Bytes): Promise<void> {
 }
 
 /** What the system says of a disk that is full, broken or not ours to write to: no fault of the archive. */
-function onDisk(error: unknown): unknown {
+export function onDisk(error: unknown): unknown {
   const isSystems = error instanceof Error && "syscall" in error;
   if (!isSystems) return error;
   const message = `the disk does not let us: ${error.message}`;

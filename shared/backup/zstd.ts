@@ -7,7 +7,7 @@ import { type Bytes, inPieces, through, unusable } from "./flow.ts";
 
 const PIECE_BYTES = 256 * 1024;
 /** See docs/adr/0021-slices-of-a-backup.md for the figures. */
-const LEVEL = 3;
+const LEVEL = 1;
 
 export function compressed(source: Bytes): Bytes {
   const zstd = createZstdCompress({

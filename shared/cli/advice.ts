@@ -58,6 +58,11 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
     "`kubectl ordinal status NAME` has the whole reason; keep the older backups until one is proven again.",
   StoreUnconditional:
     "move the backups to a store that keeps to `If-None-Match`; until then every backup is whole all the same.",
+  RestoreRefused: "change the annotation as the message says, or remove it; nothing was touched.",
+  RestoreFailed:
+    "nothing was lost: the old data is in service. Change what the message names and ask for it anew.",
+  RestoreHeldBack:
+    "look at the log of the Job that the message names and at its volume; it is tried again until it succeeds.",
   WaitingForMembers: "nothing, when pods are starting. Otherwise find out why they do not.",
   NoSpareCopy: "nothing at first. With two members it is always so: three give a spare one.",
   BackupHeldBack: "nothing, when it passes. Otherwise bring a replica into order.",

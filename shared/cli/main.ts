@@ -5,9 +5,10 @@ import { delimiter, join } from "node:path";
 import { createKube } from "../adapters/kube/kube.ts";
 import { createS3Store } from "../adapters/s3/store.ts";
 import { createLog, systemClock, systemIds } from "../hosts/local/platform.ts";
+import type { Terminal } from "./command-line.ts";
 import { argumentsOf, forwardedServers } from "./forward.ts";
 import { followLogs } from "./job-log.ts";
-import { run, type Terminal } from "./program.ts";
+import { run } from "./program.ts";
 
 const { env, stdout, stderr } = process;
 

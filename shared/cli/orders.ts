@@ -5,10 +5,11 @@
 import { afterAllOf, proofAnswer } from "../annotations/backup-answers.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import { answerOf, wishAnnotation } from "../annotations/requests.ts";
+import { restoreMemoryOf } from "../annotations/restore-answers.ts";
 import { oneLine } from "../annotations/text.ts";
 import { type Changes, withChanges } from "../model/changes.ts";
 import type { ClusterRef } from "../model/cluster.ts";
-import { backupJobName, proofJobName } from "../model/job-name.ts";
+import { backupJobName, proofJobName, restoreJobs } from "../model/job-name.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import { unreachable } from "../model/outcome.ts";
 import type { ClusterRequest, RequestAnswer, RequestEntry } from "../model/request.ts";
@@ -27,7 +28,7 @@ export interface Waiting {
   readonly overwrite: ((text: string) => void) | null;
 }
 
-interface Order {
+export interface Order {
   readonly annotations: Changes;
   readonly asked: string;
   /** From the cluster as it is before. Null = there is nothing to wait for. */
@@ -59,6 +60,8 @@ function sentence({ kind, wish }: ClusterRequest, ref: ClusterRef): string {
       return `${wish.to} is to be the primary of ${cluster}.`;
     case "backup":
       return `A ${wish.method === undefined ? "" : `${wish.method} `}backup of ${cluster} is asked for.`;
+    case "restore":
+      return `${cluster} is to be restored (${wish.id}).`;
     default:
       return unreachable(kind);
   }
@@ -72,6 +75,12 @@ function backupJob(set: StatefulSet): string | null {
 function proofJob(set: StatefulSet): string | null {
   const proving = memoryOf(set)?.proving ?? null;
   return proving && proofJobName(set.name, proving);
+}
+
+/** The first of them: the volume of member 0 takes the longest. */
+export function restoreJob(set: StatefulSet): string | null {
+  const memory = restoreMemoryOf(set);
+  return (memory && restoreJobs(set.name, memory)[0]) ?? null;
 }
 
 export function request(
@@ -90,6 +99,7 @@ export function request(
       return (set) => answerOf(entry, set);
     },
     ...(wish.kind === "backup" && { isPlain: true, job: backupJob }),
+    ...(wish.kind === "restore" && { job: restoreJob }),
   };
   return carryOut(ask, ref, order, waiting);
 }
@@ -131,7 +141,12 @@ function refusalOf({ annotations, answer, isPlain = false }: Order, set: Statefu
   return status === "refused" ? (message ?? "It would be refused.") : null;
 }
 
-async function carryOut(ask: Ask, ref: ClusterRef, order: Order, waiting: Waiting | null): Promise<Answer> {
+export async function carryOut(
+  ask: Ask,
+  ref: ClusterRef,
+  order: Order,
+  waiting: Waiting | null,
+): Promise<Answer> {
   const found = await readCluster(ask.kube, ref);
   if (!found.ok) return failed(found.failure);
   if (found.value.kind !== "cluster") return notACluster(found.value, ref);

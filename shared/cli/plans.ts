@@ -76,6 +76,7 @@ function wishOf(asked: Asked): string | null {
       return `${ANNOTATION.proveNow} = ${asked.slot ?? "true"}`;
     case "scale":
     case "switchover":
+    case "restore":
     case "backup": {
       const { key, value } = wishAnnotation(asked);
       return `${key} = ${value}`;

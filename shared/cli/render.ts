@@ -22,6 +22,7 @@ const PHASES: Readonly<Record<Phase | "Unseen", Words>> = {
   FailingOver: { is: "is failing over", tone: "bad" },
   SwitchingOver: { is: "is handing over to another member", tone: "attention" },
   Scaling: { is: "is getting more or fewer members", tone: "attention" },
+  Restoring: { is: "is being restored and out of service", tone: "bad" },
   Blocked: { is: "is blocked until you act", tone: "bad" },
   Paused: { is: "is paused", tone: "attention" },
   Releasing: { is: "is being released", tone: "attention" },

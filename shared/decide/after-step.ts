@@ -7,6 +7,7 @@ import { ANNOTATION, LABEL } from "../annotations/keys.ts";
 import type { BackupMemory } from "../model/backup.ts";
 import { type Changes, withChanges } from "../model/changes.ts";
 import type { EngineRules } from "../model/engine.ts";
+import { restoreJobs } from "../model/job-name.ts";
 import type { ObjectMeta } from "../model/kube.ts";
 import type { JobObservation, Member, Observed } from "../model/observed.ts";
 import type { Channel, ServerFacts } from "../model/server.ts";
@@ -40,7 +41,12 @@ function factsAt(observed: Observed, ordinal: number): ServerFacts | null {
 
 /** Requests that were answered are no wishes any more. */
 function answeredSpec(spec: Spec, answered: readonly string[]): Spec {
-  const moved = answered.includes(ANNOTATION.switchoverTo) ? { ...spec, switchoverTo: null } : spec;
+  const moved = {
+    ...spec,
+    ...(answered.includes(ANNOTATION.switchoverTo) && { switchoverTo: null }),
+    ...(answered.includes(ANNOTATION.restoreUndo) && { restoreUndo: null }),
+    ...(answered.includes(ANNOTATION.restoreForget) && { restoreForget: null }),
+  };
   if (moved.backup === null) return moved;
   const backup = {
     ...moved.backup,
@@ -50,21 +56,19 @@ function answeredSpec(spec: Spec, answered: readonly string[]): Spec {
   return { ...moved, backup };
 }
 
+const ABSENT: JobObservation = { kind: "absent" };
+
 /** Only the Jobs of what is under way are looked at. */
 function jobsAfter({ backups, jobs }: Observed, { running, proving }: BackupMemory): Observed["jobs"] {
   const before = backups.kind === "valid" ? backups.memory : null;
-  const absent: JobObservation = { kind: "absent" };
   const sameBackup = running?.slot === before?.running?.slot && running?.attempt === before?.running?.attempt;
   const was = before?.proving;
   const sameProof = proving?.slot === was?.slot && proving?.begunAt === was?.begunAt;
-  return {
-    backup: sameBackup ? jobs.backup : absent,
-    proof: sameProof ? jobs.proof : absent,
-  };
+  return { ...jobs, backup: sameBackup ? jobs.backup : ABSENT, proof: sameProof ? jobs.proof : ABSENT };
 }
 
 function afterRecord(observed: Observed, step: RecordStep): Observed {
-  const { state, conditions, history, phase, managedLabel, answered, replicas, backups } = step;
+  const { state, conditions, history, phase, managedLabel, answered, replicas, backups, restore } = step;
   const { set, wish } = observed;
   const gone = Object.fromEntries(answered.map((key) => [key, null]));
   const labels = { [LABEL.managed]: managedLabel ? "true" : null };
@@ -77,7 +81,12 @@ function afterRecord(observed: Observed, step: RecordStep): Observed {
     wish: { ...wish, spec: wish.spec === null ? null : answeredSpec(wish.spec, answered) },
     state: state === null ? observed.state : { kind: "valid", state },
     backups: backups === null ? observed.backups : { kind: "valid", memory: backups },
-    jobs: backups === null ? observed.jobs : jobsAfter(observed, backups),
+    restore: restore === null ? observed.restore : { kind: "valid", memory: restore },
+    jobs: {
+      ...(backups === null ? observed.jobs : jobsAfter(observed, backups)),
+      // What another phase or attempt has under way has Jobs of other names.
+      ...(restore !== null && { restore: restoreJobs(set.name, restore).map(() => ABSENT) }),
+    },
     conditions: decodeConditions(encodeConditions(conditions)),
     history,
   };
@@ -119,7 +128,12 @@ export function afterStep(observed: Observed, step: Step, rules: EngineRules): O
         kind: "found",
         job: { ...made, result: "active", endedAtMs: null, failure: null },
       };
-      return { ...observed, jobs: { ...observed.jobs, [step.task.kind]: job } };
+      const { jobs, set, restore } = observed;
+      if (step.task.kind === "backup" || step.task.kind === "proof")
+        return { ...observed, jobs: { ...jobs, [step.task.kind]: job } };
+      const names = restore.kind === "valid" ? restoreJobs(set.name, restore.memory) : [];
+      const now = jobs.restore.map((before, at) => (names[at] === step.name ? job : before));
+      return { ...observed, jobs: { ...jobs, restore: now } };
     }
     default:
       return afterServerStep(observed, step, rules);

@@ -8,6 +8,7 @@ import type { BackupMemory } from "../model/backup.ts";
 import type { Phase, Problem } from "../model/condition.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Observed } from "../model/observed.ts";
+import type { RestoreMemory } from "../model/restore.ts";
 import type { State } from "../model/state.ts";
 import type { Step, Track } from "../model/step.ts";
 import { type Happening, type Report, reportSteps } from "./report.ts";
@@ -56,6 +57,8 @@ export interface Outline {
   readonly answered?: readonly string[];
   /** The memory of backups, written with the record. */
   readonly backups?: BackupMemory | null;
+  /** The memory of a restore, written with the record. */
+  readonly restore?: RestoreMemory | null;
 }
 
 export function compose(observed: Observed, nowMs: number, outline: Outline): Decision {
@@ -72,6 +75,7 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
       replicas: null,
       answered: [],
       backups: null,
+      restore: null,
     });
     const { steps: prelude, conditions } = told;
     return { problems, conditions, phase, prelude, tracks: [], finale: [], why, lookAgainMs };
@@ -96,6 +100,7 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
     replicas: outline.replicas ?? null,
     answered: outline.answered ?? [],
     backups: outline.backups ?? null,
+    restore: outline.restore ?? null,
   };
   const { steps, conditions } = reportSteps(whole);
   const prelude = [...before, ...steps];
@@ -110,7 +115,14 @@ function finaleOf(report: Report, prelude: readonly Step[], next: NextRecord | n
   const { state, conditions, history } = record;
   const observed: Observed = { ...report.observed, state: { kind: "valid", state }, conditions, history };
   const { happenings = [] } = next;
-  const { steps } = reportSteps({ ...report, observed, state: next.state, happenings, backups: null });
+  const { steps } = reportSteps({
+    ...report,
+    observed,
+    state: next.state,
+    happenings,
+    backups: null,
+    restore: null,
+  });
   return [...next.before, ...steps, ...next.after];
 }
 

@@ -23,6 +23,7 @@ import { needsReopening } from "./plan/steady.ts";
 import { inputProblems } from "./problems/input.ts";
 import { memberProblems } from "./problems/members.ts";
 import { serverProblems } from "./problems/servers.ts";
+import { planRestore } from "./restore/begin.ts";
 import { ackCountFor, type Situation, seenFrom } from "./situation.ts";
 
 function situationOf(observed: Observed, rules: EngineRules, nowMs: number, state: State): Situation | null {
@@ -93,15 +94,19 @@ function decideManaged(observed: Observed, rules: EngineRules, nowMs: number, st
     observed.state.kind !== "newer" &&
     (state === null || (state.phase !== "Released" && isOutdated(observed, state)));
   // What cannot be read is no obstacle where the servers themselves remember.
-  const input = inputProblems(observed).filter(
+  const found = inputProblems(observed).filter(
     ({ code }) => !lost || (code !== "StateForeign" && code !== "StateInvalid"),
   );
+  if (wish.spec === null) return blocked(observed, nowMs, found, null);
+  if (wish.spec.paused) return pausedDecision(observed, nowMs, found);
+  const restore = planRestore(observed, rules, nowMs, state);
+  if (restore.decision !== null) return restore.decision;
+  const input = [...found, ...restore.problems];
   const fresh = state === null || state.phase === "Released";
   const unreadable = observed.state.kind !== "none" && observed.state.kind !== "valid" && !lost;
   const stops =
     input.some((problem) => problem.blocks) && (fresh || unreadable || state.established === null);
-  if (stops || wish.spec === null) return blocked(observed, nowMs, input, null);
-  if (wish.spec.paused) return pausedDecision(observed, nowMs, input);
+  if (stops) return blocked(observed, nowMs, input, null);
   const { gracefulWaitMs: waitMs } = wish.spec;
   if (lost) return reconstructing(observed, rules, nowMs, { witness, known: input, waitMs });
   if (fresh) return beginAdoption(observed, rules, nowMs, { previous: state, known: input });

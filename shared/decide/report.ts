@@ -10,11 +10,13 @@ import {
   type Condition,
   EVENT_REASONS,
   type EventReason,
+  isProblemCode,
   type Phase,
   PROBLEM_CODES,
   type Problem,
 } from "../model/condition.ts";
 import type { Observed } from "../model/observed.ts";
+import type { RestoreMemory } from "../model/restore.ts";
 import type { HistoryEntry, State } from "../model/state.ts";
 import type { EventStep, RecordStep, Step } from "../model/step.ts";
 
@@ -37,13 +39,15 @@ export interface Report {
   readonly ready: Ready;
   /** Null = the state annotation stays as it is. */
   readonly state: State | null;
-  /** Told only beside a new state or a new memory of backups. */
+  /** Told only beside a new state or a new memory of backups or of a restore. */
   readonly happenings: readonly Happening[];
   readonly managedLabel: boolean;
   readonly replicas: number | null;
   readonly answered: readonly string[];
   /** Null = the memory of backups stays as it is. */
   readonly backups: BackupMemory | null;
+  /** Null = the memory of a restore stays as it is. */
+  readonly restore: RestoreMemory | null;
 }
 
 function problemEvents(observed: Observed, conditions: readonly Condition[]): readonly EventStep[] {
@@ -67,10 +71,6 @@ function problemEvents(observed: Observed, conditions: readonly Condition[]): re
       },
     ];
   });
-}
-
-function isProblemCode(code: string): code is Problem["code"] {
-  return code in PROBLEM_CODES;
 }
 
 /** What happens once in an epoch is told once, also when two executors come to it, each counting its own write. */
@@ -132,20 +132,21 @@ export function reportSteps(report: Report): {
     replicas: report.replicas,
     answered: report.answered,
     backups: report.backups,
+    restore: report.restore,
   };
   const labelled = observed.set.labels[LABEL.managed] === "true";
   const news =
     state !== null ||
     report.backups !== null ||
+    report.restore !== null ||
     observed.set.annotations[ANNOTATION.phase] !== phase ||
     labelled !== report.managedLabel ||
     encodeConditions(observed.conditions) !== encodeConditions(conditions);
   if (!news) return { steps: [], conditions };
+  const remembers = state !== null || report.backups !== null || report.restore !== null;
   const events = [
     ...problemEvents(observed, conditions),
-    ...(state === null && report.backups === null ? [] : report.happenings).map((happening) =>
-      happeningEvent(happening, state ?? previous),
-    ),
+    ...(remembers ? report.happenings : []).map((happening) => happeningEvent(happening, state ?? previous)),
   ];
   return { steps: [...events, record], conditions };
 }

@@ -8,6 +8,7 @@ import { encodeHistory } from "../annotations/history.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import { withChanges } from "../model/changes.ts";
 import type { Decision } from "../model/decision.ts";
+import { subjectOf } from "../model/job-order.ts";
 import type { Kind, StatefulSet } from "../model/kube.ts";
 import type { Member, Observed } from "../model/observed.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
@@ -214,7 +215,7 @@ export async function dryRun(
     ids: { password: () => NO_PASSWORD, fraction: () => 0 },
     log: { info() {}, warn() {} },
     // People are told what a Job is for; which image it runs says nothing about the cluster.
-    jobs: ({ kind, slot }) => ({ task: `${kind} of ${slot}` }),
+    jobs: (task) => ({ task: `${task.kind} of ${subjectOf(task)}` }),
   };
   const state = start.state.kind === "valid" ? start.state.state : null;
   const intent: Intent = { set: start.set, state, confirmed: null, telling: [] };

@@ -6,6 +6,7 @@
 
 import type { Contact } from "../access/index.ts";
 import { type Decision, stepsOf } from "../model/decision.ts";
+import { subjectOf } from "../model/job-order.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Observed } from "../model/observed.ts";
 import type { Failure, Outcome } from "../model/outcome.ts";
@@ -97,7 +98,7 @@ export function describeStep(step: Step): string {
     case "DeleteService":
       return `removing Service ${step.name}`;
     case "StartJob":
-      return `beginning the ${step.task.kind} of ${step.task.slot} in Job ${step.name}`;
+      return `beginning the ${step.task.kind} of ${subjectOf(step.task)} in Job ${step.name}`;
     default:
       return unreachable(step);
   }

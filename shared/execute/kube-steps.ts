@@ -73,12 +73,15 @@ export async function record(scene: KubeScene, step: RecordStep): Promise<Outcom
 }
 
 function swap({ kube, set }: KubeScene, step: RecordStep): Promise<Outcome<StatefulSet>> {
-  const { state, conditions, history, phase, backups, answered, replicas } = step;
+  const { state, conditions, history, phase, backups, restore, answered, replicas } = step;
   const without = Object.fromEntries([...answered, ...lapsedResults(backups)].map((key) => [key, null]));
   return kube.patch("StatefulSet", set, {
     uid: set.uid,
     resourceVersion: set.resourceVersion,
-    annotations: { ...shrink(set.annotations, { state, conditions, history, phase, backups }), ...without },
+    annotations: {
+      ...shrink(set.annotations, { state, conditions, history, phase, backups, restore }),
+      ...without,
+    },
     labels: { [LABEL.managed]: step.managedLabel ? "true" : null },
     ...(replicas === null ? {} : { replicas }),
   });
@@ -184,10 +187,9 @@ async function startJob(
   if (jobs === null) return fail("refused", "this host does not know the image that Jobs for backups run");
   const fresh = await kube.read("StatefulSet", set);
   if (!fresh.ok) return fresh;
-  const same =
-    fresh.value.uid === set.uid &&
-    fresh.value.annotations[ANNOTATION.backups] === set.annotations[ANNOTATION.backups];
-  if (!same) return fail("conflict", "what is remembered of backups was replaced by something newer");
+  const memory = task.kind === "backup" || task.kind === "proof" ? ANNOTATION.backups : ANNOTATION.restore;
+  const same = fresh.value.uid === set.uid && fresh.value.annotations[memory] === set.annotations[memory];
+  if (!same) return fail("conflict", `${memory} was replaced by something newer`);
   const created = await kube.create("Job", manifest(scene, name, jobs(task, set)));
   return !created.ok && created.failure.kind === "conflict" ? succeed(null) : withoutValue(created);
 }

@@ -48,6 +48,9 @@ export const PROBLEM_CODES = {
   BackupOverdue: "warning",
   ProofFailed: "warning",
   StoreUnconditional: "warning",
+  RestoreRefused: "warning",
+  RestoreFailed: "warning",
+  RestoreHeldBack: "warning",
   WaitingForMembers: "normal",
   NoSpareCopy: "normal",
   BackupHeldBack: "normal",
@@ -56,6 +59,10 @@ export const PROBLEM_CODES = {
 } as const;
 
 export type ProblemCode = keyof typeof PROBLEM_CODES;
+
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEM_CODES, code);
+}
 
 export interface Problem {
   readonly code: ProblemCode;
@@ -94,6 +101,13 @@ export const EVENT_REASONS = {
   BackupAttemptFailed: "Warning",
   SlotsMissed: "Warning",
   BackupProven: "Normal",
+  RestoreStarted: "Normal",
+  RestoreStopping: "Warning",
+  RestoreExchanging: "Normal",
+  RestoreCompleted: "Normal",
+  RestoreUndone: "Normal",
+  RestoreGivenUp: "Warning",
+  RestoreForgotten: "Normal",
   ReleaseStarted: "Normal",
   Released: "Normal",
 } as const;
@@ -111,15 +125,18 @@ export const conditionSchema = z.strictObject({
 export type Condition = z.infer<typeof conditionSchema>;
 
 /** One word for tables and for `kubectl wait --for=jsonpath`. */
-export type Phase =
-  | "Healthy"
-  | "Degraded"
-  | "Adopting"
-  | "Reopening"
-  | "FailingOver"
-  | "SwitchingOver"
-  | "Scaling"
-  | "Blocked"
-  | "Paused"
-  | "Releasing"
-  | "Released";
+export const PHASES = [
+  "Healthy",
+  "Degraded",
+  "Adopting",
+  "Reopening",
+  "FailingOver",
+  "SwitchingOver",
+  "Scaling",
+  "Restoring",
+  "Blocked",
+  "Paused",
+  "Releasing",
+  "Released",
+] as const;
+export type Phase = (typeof PHASES)[number];

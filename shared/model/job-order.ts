@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { ATTEMPTS_MAX, BACKUP_METHODS, type JobTask } from "./backup.ts";
+import { type RestoreTask, restoreTargetSchema, restoreWishSchema } from "./restore.ts";
 
 const line = z.string().min(1).max(253);
 const instant = z.iso.datetime();
@@ -14,7 +15,10 @@ const retentionSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("calendar"), days: count, weeks: count, months: count }),
 ]);
 
-const taskSchema: z.ZodType<JobTask> = z.discriminatedUnion("kind", [
+const { id, from } = restoreWishSchema.shape;
+const restoreSource = { id, from, store: line, target: restoreTargetSchema };
+
+const taskSchema: z.ZodType<JobTask | RestoreTask> = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("backup"),
     store: line,
@@ -30,6 +34,15 @@ const taskSchema: z.ZodType<JobTask> = z.discriminatedUnion("kind", [
     keep: z.array(instant).max(16),
   }),
   z.strictObject({ kind: z.literal("proof"), store: line, slot: instant }),
+  z.strictObject({ kind: z.literal("restore-check"), ...restoreSource }),
+  z.strictObject({ kind: z.literal("restore-fill"), ordinal: count, ...restoreSource }),
+  z.strictObject({
+    kind: z.literal("restore-exchange"),
+    id,
+    ordinal: count,
+    direction: z.enum(["in", "back"]),
+  }),
+  z.strictObject({ kind: z.literal("restore-forget"), id, ordinal: count }),
 ]);
 
 export const jobOrderSchema = z.strictObject({
@@ -47,5 +60,15 @@ export const jobOrderSchema = z.strictObject({
 });
 
 export type JobOrder = z.infer<typeof jobOrderSchema>;
+export type Task = JobOrder["task"];
+/** What a task is about, for people: the slot of a backup or the id of a restore. */
+export function subjectOf(task: Task): string {
+  return "slot" in task ? task.slot : task.id;
+}
+
 export type BackupTask = Extract<JobTask, { kind: "backup" }>;
 export type ProofTask = Extract<JobTask, { kind: "proof" }>;
+export type CheckTask = Extract<RestoreTask, { kind: "restore-check" }>;
+export type FillTask = Extract<RestoreTask, { kind: "restore-fill" }>;
+export type ExchangeTask = Extract<RestoreTask, { kind: "restore-exchange" }>;
+export type ForgetTask = Extract<RestoreTask, { kind: "restore-forget" }>;

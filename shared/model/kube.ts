@@ -27,10 +27,29 @@ export interface ObjectMeta extends ObjectRef {
 export interface PodTraits {
   /** Null = the set does not say. */
   readonly runAsUser: number | null;
+  /** The group that may write to its volumes; null = the set does not say. */
+  readonly fsGroup: number | null;
   /** Of the first volume claim template. */
   readonly storage: { readonly request: string; readonly className: string | null } | null;
   /** Fields of a pod's spec about where it may run and what it may pull, passed on as they are. */
   readonly placement: Readonly<Record<string, unknown>>;
+}
+
+export interface VolumeMount {
+  /** Of the volume; that of a volume claim template has the template's name. */
+  readonly name: string;
+  readonly path: string;
+  /** The folder of the volume that is mounted; null = the whole volume. */
+  readonly subPath: string | null;
+  /** That folder has another name in each pod, made of its environment. */
+  readonly varies: boolean;
+}
+
+export interface SetContainer {
+  readonly name: string;
+  readonly image: string;
+  readonly ports: readonly number[];
+  readonly mounts: readonly VolumeMount[];
 }
 
 export interface StatefulSet extends ObjectMeta {
@@ -43,11 +62,9 @@ export interface StatefulSet extends ObjectMeta {
   readonly serviceName: string;
   /** Names of the volume claim templates; empty means that the pods have no storage of their own. */
   readonly claimTemplates: readonly string[];
-  readonly containers: readonly {
-    readonly name: string;
-    readonly image: string;
-    readonly ports: readonly number[];
-  }[];
+  /** Claims of members that are scaled away stay (`persistentVolumeClaimRetentionPolicy.whenScaled`). */
+  readonly keepsClaims: boolean;
+  readonly containers: readonly SetContainer[];
   readonly pods: PodTraits;
 }
 

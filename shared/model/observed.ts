@@ -7,6 +7,7 @@ import type { BackupMemory } from "./backup.ts";
 import type { ClusterRef } from "./cluster.ts";
 import type { Condition, Problem } from "./condition.ts";
 import type { Job, PersistentVolumeClaim, Pod, Service, StatefulSet } from "./kube.ts";
+import type { RestoreMemory } from "./restore.ts";
 import type { ServerObservation } from "./server.ts";
 import type { ServicesOnRelease, Spec } from "./spec.ts";
 import type { HistoryEntry, State } from "./state.ts";
@@ -21,6 +22,13 @@ export type StateObservation =
 export type BackupsObservation =
   | { readonly kind: "none" }
   | { readonly kind: "valid"; readonly memory: BackupMemory }
+  | { readonly kind: "newer"; readonly version: number }
+  /** Broken, or another cluster's. */
+  | { readonly kind: "invalid" };
+
+export type RestoreObservation =
+  | { readonly kind: "none" }
+  | { readonly kind: "valid"; readonly memory: RestoreMemory }
   | { readonly kind: "newer"; readonly version: number }
   /** Broken, or another cluster's. */
   | { readonly kind: "invalid" };
@@ -81,7 +89,13 @@ export interface Observed {
   readonly accounts: SecretObservation;
   readonly services: { readonly primary: ServiceObservation; readonly replicas: ServiceObservation };
   readonly backups: BackupsObservation;
-  readonly jobs: { readonly backup: JobObservation; readonly proof: JobObservation };
+  readonly restore: RestoreObservation;
+  readonly jobs: {
+    readonly backup: JobObservation;
+    readonly proof: JobObservation;
+    /** Of the restore that is remembered, in the order of `restoreJobs`. */
+    readonly restore: readonly JobObservation[];
+  };
   readonly members: readonly Member[];
   /** Pods of the set beyond its replica count, still there. */
   readonly surplus: readonly Pod[];

@@ -8,9 +8,10 @@ import type { ClusterRef } from "./cluster.ts";
 import { OBJECT_NAME } from "./kube.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Preview } from "./plan.ts";
+import { restoreTextSchema } from "./restore.ts";
 import { MEMBERS_MAX } from "./state.ts";
 
-export const REQUEST_KINDS = ["scale", "switchover", "backup"] as const;
+export const REQUEST_KINDS = ["scale", "switchover", "backup", "restore"] as const;
 export type RequestKind = (typeof REQUEST_KINDS)[number];
 
 export const scaleWishSchema = z.strictObject({ replicas: z.int().min(1).max(MEMBERS_MAX) });
@@ -19,8 +20,10 @@ export const switchoverWishSchema = z.strictObject({
 });
 /** Without a method: by the one that is set for the cluster. */
 export const backupWishSchema = z.strictObject({ method: z.enum(BACKUP_METHODS).optional() });
+/** By its `id` it is known again, whoever looks for it. */
+export const restoreRequestSchema = restoreTextSchema.required({ id: true });
 
-export const OPERATION_ID = /^(?:scale|switchover|backup)-[0-9a-f]{8}$/;
+export const OPERATION_ID = /^(?:scale|switchover|backup|restore)-[0-9a-f]{8}$/;
 
 const entryFields = {
   id: z.string().regex(OPERATION_ID),
@@ -36,13 +39,15 @@ export const requestEntrySchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("scale"), wish: scaleWishSchema, ...entryFields }),
   z.strictObject({ kind: z.literal("switchover"), wish: switchoverWishSchema, ...entryFields }),
   z.strictObject({ kind: z.literal("backup"), wish: backupWishSchema, ...entryFields }),
+  z.strictObject({ kind: z.literal("restore"), wish: restoreRequestSchema, ...entryFields }),
 ]);
 export type RequestEntry = z.infer<typeof requestEntrySchema>;
 
 export type ClusterRequest =
   | { readonly kind: "scale"; readonly wish: z.infer<typeof scaleWishSchema> }
   | { readonly kind: "switchover"; readonly wish: z.infer<typeof switchoverWishSchema> }
-  | { readonly kind: "backup"; readonly wish: z.infer<typeof backupWishSchema> };
+  | { readonly kind: "backup"; readonly wish: z.infer<typeof backupWishSchema> }
+  | { readonly kind: "restore"; readonly wish: z.infer<typeof restoreRequestSchema> };
 
 export type PreviewRequest = (ref: ClusterRef, request: ClusterRequest) => Promise<Outcome<Preview>>;
 

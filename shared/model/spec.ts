@@ -3,6 +3,7 @@
  */
 
 import type { BackupSpec } from "./backup.ts";
+import type { RestoreWish } from "./restore.ts";
 
 export interface Spec {
   readonly engine: "mysql";
@@ -30,6 +31,12 @@ export interface Spec {
   readonly lossAcceptedEpoch: number | null;
   /** Null = no backups are asked for, or it cannot be read what is asked for. */
   readonly backup: BackupSpec | null;
+  /** What is to be restored; carried out once for each `id`. */
+  readonly restore: RestoreWish | null;
+  /** The restore of this id is to be undone; answered once. */
+  readonly restoreUndo: string | null;
+  /** What the restore of this id has set aside is to be deleted; answered once. */
+  readonly restoreForget: string | null;
 }
 
 /** What holds where nothing is said. */
@@ -45,6 +52,9 @@ export const SPEC_DEFAULTS = {
   approvedEpoch: null,
   lossAcceptedEpoch: null,
   backup: null,
+  restore: null,
+  restoreUndo: null,
+  restoreForget: null,
 } as const satisfies Partial<Spec>;
 
 /** Asked for at release, when `ordinal.dev/engine` is already gone. */

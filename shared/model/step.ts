@@ -2,9 +2,11 @@
  * A step is data: what to do, on whom, under which precondition. Steps of one track run in order, tracks
  * run side by side. Each step can be repeated, and is only ever run under an intent that was recorded.
  */
-import type { BackupMemory, JobTask } from "./backup.ts";
+import type { BackupMemory } from "./backup.ts";
 import type { Condition, EventReason, Phase, ProblemCode } from "./condition.ts";
 import type { Preparation } from "./engine.ts";
+import type { Task } from "./job-order.ts";
+import type { RestoreMemory } from "./restore.ts";
 import type { Position } from "./server.ts";
 import type { HistoryEntry, State } from "./state.ts";
 
@@ -22,6 +24,8 @@ export interface RecordStep {
   readonly replicas: number | null;
   /** The memory of backups, written by the same patch; null leaves it. */
   readonly backups: BackupMemory | null;
+  /** The memory of a restore, written by the same patch; null leaves it. */
+  readonly restore: RestoreMemory | null;
   /** Requests of the user's that this record answers: their annotations are taken away. */
   readonly answered: readonly string[];
 }
@@ -160,8 +164,8 @@ export type KubeStep =
       readonly selector: Readonly<Record<string, string>>;
     }
   | { readonly kind: "DeleteService"; readonly name: string; readonly seen: Seen }
-  /** Begins what the memory of backups says to be under way; a Job of that name is the same one. */
-  | { readonly kind: "StartJob"; readonly name: string; readonly task: JobTask };
+  /** Begins what the memory of backups or of a restore says to be under way; a Job of that name is the same one. */
+  | { readonly kind: "StartJob"; readonly name: string; readonly task: Task };
 
 export type Step = RecordStep | EventStep | ServerStep | KubeStep;
 export type Track = readonly Step[];

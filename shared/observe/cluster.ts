@@ -5,13 +5,14 @@
 import { accountsSecretName } from "../access/index.ts";
 import { oneLine } from "../annotations/text.ts";
 import { REASON_MAX } from "../model/backup.ts";
-import { backupJobName, proofJobName } from "../model/job-name.ts";
+import { backupJobName, proofJobName, restoreJobs } from "../model/job-name.ts";
 import type { Job, PersistentVolumeClaim, Pod, Secret, Service, StatefulSet } from "../model/kube.ts";
 import type {
   BackupsObservation,
   JobObservation,
   Member,
   Observed,
+  RestoreObservation,
   SecretObservation,
   ServiceObservation,
 } from "../model/observed.ts";
@@ -151,15 +152,17 @@ async function readJob(
 export async function readJobs(
   kube: Kube,
   set: StatefulSet,
-  backups: BackupsObservation,
+  { backups, restore }: { readonly backups: BackupsObservation; readonly restore: RestoreObservation },
 ): Promise<Observed["jobs"]> {
   const memory = backups.kind === "valid" ? backups.memory : null;
   const { running, proving } = memory ?? { running: null, proving: null };
-  const [backup, proof] = await Promise.all([
+  const names = restore.kind === "valid" ? restoreJobs(set.name, restore.memory) : [];
+  const [backup, proof, ...ofRestore] = await Promise.all([
     readJob(kube, set, running && backupJobName(set.name, running)),
     readJob(kube, set, proving && proofJobName(set.name, proving)),
+    ...names.map((name) => readJob(kube, set, name)),
   ]);
-  return { backup, proof };
+  return { backup, proof, restore: ofRestore };
 }
 
 function ordinalOf(set: StatefulSet, podName: string): number | null {
@@ -169,12 +172,23 @@ function ordinalOf(set: StatefulSet, podName: string): number | null {
 
 export type MemberFrame = Omit<Member, "server">;
 
-/** Those of the set, and those that are recorded beyond them: they hold what was acknowledged. */
-function memberCount({ replicas }: StatefulSet, state: State | null): number {
+/** What is remembered of members that need not be there. */
+export interface Remembered {
+  readonly state: State | null;
+  readonly restore: RestoreObservation;
+}
+
+/** Those of the set, and those that are recorded beyond them: they hold what was acknowledged, or are being restored. */
+function memberCount({ replicas }: StatefulSet, { state, restore }: Remembered): number {
   const configs = [state?.established, state?.pending].filter((config) => config != null);
   const recorded = configs.flatMap(({ primary, ackers }) => [primary, ...ackers]);
   const highest = Math.max(-1, ...recorded.map(({ ordinal }) => ordinal));
-  return Math.max(Math.min(replicas, MEMBERS_SEEN_MAX), highest < MEMBERS_SEEN_MAX ? highest + 1 : 0);
+  const restored = restore.kind === "valid" ? (restore.memory.running?.replicas ?? 0) : 0;
+  return Math.max(
+    Math.min(replicas, MEMBERS_SEEN_MAX),
+    highest < MEMBERS_SEEN_MAX ? highest + 1 : 0,
+    restored,
+  );
 }
 
 /** One frame for each member, and the pods beyond them. Pods of other owners under our labels do not count. */
@@ -182,11 +196,11 @@ export function frameMembers(
   set: StatefulSet,
   pods: readonly Pod[],
   claims: readonly PersistentVolumeClaim[],
-  state: State | null,
+  remembered: Remembered,
 ): { readonly frames: readonly MemberFrame[]; readonly surplus: readonly Pod[] } {
   const own = pods.filter((pod) => pod.ownerUid === set.uid);
   const template = set.claimTemplates[0];
-  const count = memberCount(set, state);
+  const count = memberCount(set, remembered);
   const frames = Array.from({ length: count }, (_, ordinal): MemberFrame => {
     const podName = `${set.name}-${ordinal}`;
     return {

@@ -12,6 +12,7 @@ import { annotationBytes } from "../annotations/budget.ts";
 import { decodeConditions } from "../annotations/conditions.ts";
 import { decodeHistory } from "../annotations/history.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
+import { decodeRestore } from "../annotations/restores.ts";
 import { decodeState } from "../annotations/state.ts";
 import { parseWish } from "../annotations/wish.ts";
 import type { PersistentVolumeClaim, StatefulSet } from "../model/kube.ts";
@@ -129,9 +130,10 @@ export async function observe(looking: Looking, set: StatefulSet): Promise<Outco
   const wish = parseWish(set);
   const state: StateObservation = decodeState(set.annotations[ANNOTATION.state], set.uid);
   const backups = decodeBackups(set.annotations[ANNOTATION.backups], set.uid);
+  const restore = decodeRestore(set.annotations[ANNOTATION.restore], set.uid);
   const [pods, jobs, surroundings] = await Promise.all([
     kube.list("Pod", { namespace: set.namespace, labels: set.matchLabels }),
-    readJobs(kube, set, backups),
+    readJobs(kube, set, { backups, restore }),
     looking.surroundings === null
       ? readSurroundings(kube, set, wish.spec?.credentials ?? null)
       : succeed(looking.surroundings),
@@ -147,7 +149,7 @@ export async function observe(looking: Looking, set: StatefulSet): Promise<Outco
   const { attributes, impatient } = looking;
   const contact: Contact = { servers, engine, access, attributes, impatient };
   const valid = state.kind === "valid" ? state.state : null;
-  const { frames, surplus } = frameMembers(set, pods.value, claims, valid);
+  const { frames, surplus } = frameMembers(set, pods.value, claims, { state: valid, restore });
   const members = mayContact({ wish, state }, claims)
     ? await readServers(contact, frames, valid)
     : frames.map((frame): Member => ({ ...frame, server: { kind: "absent" } }));
@@ -162,7 +164,7 @@ export async function observe(looking: Looking, set: StatefulSet): Promise<Outco
     credentials: observeUserSecret(user),
     accounts: accountsSeen,
     services: { primary: observeService(primary, set), replicas: observeService(replicas, set) },
-    ...{ backups, jobs },
+    ...{ backups, restore, jobs },
     members,
     surplus,
     refusal: looking.refusal,

@@ -4,6 +4,7 @@
  */
 import { ANNOTATION } from "../annotations/keys.ts";
 import { REFUSALS, wishAnnotation } from "../annotations/requests.ts";
+import { restoreWish } from "../annotations/restore-wish.ts";
 import { type ClusterRef, clusterKey } from "../model/cluster.ts";
 import type { Problem } from "../model/condition.ts";
 import type { Observed } from "../model/observed.ts";
@@ -64,6 +65,10 @@ function specOf(asked: Asked, { backup }: Spec): Partial<Spec> {
       return { backup: backup && { ...backup, proofRequested: { slot: asked.slot } } };
     case "scale":
       return { replicas: asked.wish.replicas };
+    case "restore": {
+      const read = restoreWish(backup?.store ?? null)(wishAnnotation(asked).value);
+      return "value" in read ? { restore: read.value } : {};
+    }
     case "switchover":
       return { switchoverTo: asked.wish.to };
     case "resume":

@@ -85,7 +85,9 @@ export function setCases(subject: () => Subject): void {
     const made = value(await kube.create("StatefulSet", { ...ref, body: statefulSet() }));
     expect(made).toMatchObject({ replicas: 1, serviceName: "db", matchLabels: { app: "db" } });
     expect(made).toMatchObject({ claimTemplates: [], generation: 1 });
-    expect(made.containers).toEqual([{ name: "main", image: "example.com/none:1", ports: [3306] }]);
+    expect(made.containers).toEqual([
+      { name: "main", image: "example.com/none:1", ports: [3306], mounts: [] },
+    ]);
     startPod(made);
     const pod = { namespace, name: "db-0" };
     await until(async () => (await kube.read("Pod", pod)).ok);

@@ -147,7 +147,14 @@ test("budget: a write never makes the object too large unless the state alone do
   fc.assert(
     fc.property(state, fc.array(condition), fc.array(entry), room, (one, conditions, history, free) => {
       const existing = { other: "o".repeat(ANNOTATIONS_BYTES_MAX - 5 - free) };
-      const written = shrink(existing, { state: one, conditions, history, phase: "Healthy", backups: null });
+      const written = shrink(existing, {
+        state: one,
+        conditions,
+        history,
+        phase: "Healthy",
+        backups: null,
+        restore: null,
+      });
       const raw = encodeState(one);
       expect(written[ANNOTATION.state]).toBe(raw);
       const least = { ...written, [ANNOTATION.conditions]: "[]", [ANNOTATION.history]: "[]" };

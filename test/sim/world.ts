@@ -8,7 +8,6 @@ import { mysql } from "../../shared/engines/mysql/index.ts";
 import { backupCronEvent, sweepEvent } from "../../shared/hosts/events.ts";
 import { createRunner } from "../../shared/hosts/local/runner.ts";
 import { watchSource } from "../../shared/hosts/local/sources.ts";
-import type { JobTask } from "../../shared/model/backup.ts";
 import type { Engine } from "../../shared/ports/engine.ts";
 import type { Kube } from "../../shared/ports/kube.ts";
 import { type PassResult, type ReconcileContext, reconcile } from "../../shared/reconcile/index.ts";
@@ -169,7 +168,7 @@ export function createWorld(options: WorldOptions): World {
     const engines = { mysql: plan.engine ?? options.build?.engine ?? mysql };
     const component = "simulation";
     // Nobody runs them here: what becomes of them says the test.
-    const jobs = (task: JobTask) => ({ spec: { task } });
+    const jobs: ReconcileContext["jobs"] = (task) => ({ spec: { task } });
     const context = {
       kube,
       servers,

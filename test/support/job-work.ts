@@ -1,5 +1,7 @@
 /** The work of a Job on a bucket in memory, with a server that is a handful of bytes. */
 import { randomBytes } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Backup, Catalogue } from "../../shared/backup/catalogue.ts";
 import type { Copies, Copy, Restored, TableCounts } from "../../shared/backup/copies.ts";
 import type { Bytes } from "../../shared/backup/flow.ts";
@@ -66,6 +68,14 @@ export function fakeServer(changed: Partial<Restored> = {}, bytes = 40_000): Fak
       const astray = position === POSITION ? null : "it is of another position";
       return { astray, damage: null, counts: COUNTS, ...changed };
     },
+    async rebuild({ origin, stream, position, folder }) {
+      const found = await server.restore(origin.method, stream, position);
+      await mkdir(join(folder, "data"));
+      await writeFile(join(folder, "data", "mysql.ibd"), server.restored ?? "");
+      return found;
+    },
+    misfit: async ({ engine }) => (engine.version === "9.7.4" ? null : "The image is of another version."),
+    isDataDirectory: (names) => names.includes("mysql.ibd"),
   };
   return server;
 }

@@ -213,8 +213,14 @@ function statefulSet(replicas: number): StatefulSet {
     matchLabels: { app: "mysql" },
     serviceName: "mysql",
     claimTemplates: ["data"],
-    containers: [{ name: "mysql", image: "mysql:9.7", ports: [3306] }],
-    pods: { runAsUser: null, storage: null, placement: {} },
+    keepsClaims: true,
+    containers: [
+      {
+        ...{ name: "mysql", image: "mysql:9.7", ports: [3306] },
+        mounts: [{ name: "data", path: "/var/lib/mysql", subPath: null, varies: false }],
+      },
+    ],
+    pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
   };
 }
 
@@ -268,7 +274,8 @@ function untouched(replicas: number): Observed {
     accounts: { kind: "missing" },
     services: { primary: { kind: "missing" }, replicas: { kind: "missing" } },
     backups: { kind: "none" },
-    jobs: { backup: { kind: "absent" }, proof: { kind: "absent" } },
+    restore: { kind: "none" },
+    jobs: { backup: { kind: "absent" }, proof: { kind: "absent" }, restore: [] },
     members: Array.from({ length: replicas }, (_, ordinal) => ({
       ordinal,
       podName: `mysql-${ordinal}`,

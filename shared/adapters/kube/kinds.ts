@@ -97,7 +97,19 @@ const claimTemplateSchema = z.object({
     .optional(),
 });
 
-const securitySchema = z.object({ runAsUser: z.number().nullish() }).nullish();
+const securitySchema = z.object({ runAsUser: z.number().nullish(), fsGroup: z.number().nullish() }).nullish();
+
+const mountSchema = z
+  .object({
+    name: z.string(),
+    mountPath: z.string(),
+    subPath: z.string().nullish(),
+    subPathExpr: z.string().nullish(),
+  })
+  .transform(({ name, mountPath, subPath, subPathExpr }) => ({
+    ...{ name, path: mountPath, subPath: subPath || null },
+    varies: Boolean(subPathExpr),
+  }));
 
 /** Passed on as they are, and only those that the set has. */
 const placementFields = {
@@ -115,6 +127,7 @@ const podSpecSchema = z.object({
       name: z.string(),
       image: z.string().default(""),
       ports: listOf(z.object({ containerPort: z.number() })),
+      volumeMounts: listOf(mountSchema),
       securityContext: securitySchema,
     }),
   ),
@@ -133,6 +146,7 @@ function traitsOf(
   return {
     // Root needs a server that gives it up by itself, and a Job has none.
     runAsUser: users.find((user) => typeof user === "number" && user !== 0) ?? null,
+    fsGroup: pod.securityContext?.fsGroup ?? null,
     storage: request === undefined ? null : { request, className: claim?.spec?.storageClassName ?? null },
     placement: Object.fromEntries(placement.filter(([, value]) => value != null)),
   };
@@ -146,6 +160,7 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
       selector: z.object({ matchLabels: texts }),
       serviceName: z.string().default(""),
       volumeClaimTemplates: listOf(claimTemplateSchema),
+      persistentVolumeClaimRetentionPolicy: z.object({ whenScaled: z.string().optional() }).nullish(),
       template: z.object({ spec: podSpecSchema }),
     }),
   })
@@ -157,9 +172,9 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
     matchLabels: spec.selector.matchLabels,
     serviceName: spec.serviceName,
     claimTemplates: spec.volumeClaimTemplates.map((template) => template.metadata.name),
-    containers: spec.template.spec.containers.map(({ name, image, ports }) => ({
-      name,
-      image,
+    keepsClaims: spec.persistentVolumeClaimRetentionPolicy?.whenScaled !== "Delete",
+    containers: spec.template.spec.containers.map(({ name, image, ports, volumeMounts }) => ({
+      ...{ name, image, mounts: volumeMounts },
       ports: ports.map((port) => port.containerPort),
     })),
     pods: traitsOf(spec.template.spec, spec.volumeClaimTemplates),

@@ -6,7 +6,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { orBreak } from "../../model/broken-stream.ts";
 import { assert } from "../../model/outcome.ts";
-import type { Copy, Restored, Source } from "../copies.ts";
+import type { Server } from "../../ports/server.ts";
+import type { Copy, Source } from "../copies.ts";
 import { type Bytes, unusable } from "../flow.ts";
 import { feed, outputOf } from "../program.ts";
 import {
@@ -18,7 +19,6 @@ import {
   socketOf,
   withServer,
 } from "./scratch.ts";
-import { countRows, damageOf } from "./tables.ts";
 
 const END_MARK = "-- Dump completed";
 /** Far beyond the longest set that Ordinal takes. */
@@ -102,12 +102,12 @@ export async function copyDatabases<T>(
   });
 }
 
-/** `astray`: compares what a server holds with what it should hold. */
-export async function restoreDatabases(
+/** What `look` finds in a server that was made of the stream. */
+export async function restoreDatabases<T>(
   scratch: Scratch,
   stream: Bytes,
-  astray: (position: string) => string | null,
-): Promise<Restored> {
+  look: (server: Server) => Promise<T>,
+): Promise<T> {
   await emptyScratch(scratch);
   await initialise(scratch, null);
   return await withServer(scratch, { shape: null, options: [] }, async (server) => {
@@ -117,11 +117,6 @@ export async function restoreDatabases(
       { program: "mysql", args: [...args, "--max-allowed-packet=1G"], env: { PATH: scratch.path } },
       stream,
     );
-    const [row] = orBreak(await server.query("SELECT @@GLOBAL.gtid_executed AS position"));
-    return {
-      astray: astray((row?.["position"] ?? "").replaceAll(/\s/g, "")),
-      damage: await damageOf(server),
-      counts: await countRows(server),
-    };
+    return await look(server);
   });
 }

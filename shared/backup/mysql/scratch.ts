@@ -16,6 +16,8 @@ import { launch, type Program, runToEnd } from "../program.ts";
 export interface Scratch {
   /** There, and ours alone. A socket's path has at most 107 characters, so it must be short. */
   readonly folder: string;
+  /** There, and ours alone: holds its data, and what it needs much room for. May be the same. */
+  readonly disk: string;
   readonly servers: Servers;
   /** Where programs are looked for. */
   readonly path: string;
@@ -23,6 +25,8 @@ export interface Scratch {
   readonly patience: Patience;
   /** How far CLONE is, every few seconds; both in bytes. */
   readonly onCopying: (bytes: number, expected: number) => void;
+  /** How many tables were looked into so far. */
+  readonly onLooking: (tables: number, expected: number) => void;
 }
 
 /** What a volume was made with, and any server over it has to be started with. */
@@ -46,11 +50,11 @@ const KNOCK_MS = 100;
 /** Counting the rows of a table, checking it, copying a server. */
 export const LONG_MS: number = 24 * 3_600_000;
 
-export const dataFolder = ({ folder }: Scratch): string => join(folder, "data");
+export const dataFolder = ({ disk }: Scratch): string => join(disk, "data");
 export const socketOf = ({ folder }: Scratch): string => join(folder, "socket");
 
 function mysqld(scratch: Scratch, shape: Shape | null, more: readonly string[]): Program {
-  const { folder, path } = scratch;
+  const { folder, disk, path } = scratch;
   const shaped =
     shape === null
       ? []
@@ -63,19 +67,21 @@ function mysqld(scratch: Scratch, shape: Shape | null, more: readonly string[]):
     `--datadir=${dataFolder(scratch)}`,
     `--socket=${socketOf(scratch)}`,
     `--pid-file=${join(folder, "pid")}`,
-    `--tmpdir=${join(folder, "tmp")}`,
+    `--tmpdir=${join(disk, "tmp")}`,
   ];
   const args = ["--no-defaults", ...places, ...SETTINGS, ...shaped, ...more];
   return { program: "mysqld", args, env: { PATH: path } };
 }
 
 /** What an earlier run of this container has left is gone then. */
-export async function emptyScratch({ folder }: Scratch): Promise<void> {
-  for (const name of await readdir(folder)) {
-    // A volume's own folder, which is root's.
-    if (name !== "lost+found") await rm(join(folder, name), { recursive: true });
+export async function emptyScratch({ folder, disk }: Scratch): Promise<void> {
+  for (const place of new Set([folder, disk])) {
+    for (const name of await readdir(place)) {
+      // A volume's own folder, which is root's.
+      if (name !== "lost+found") await rm(join(place, name), { recursive: true });
+    }
   }
-  for (const name of ["data", "tmp"]) await mkdir(join(folder, name), { mode: 0o700 });
+  for (const name of ["data", "tmp"]) await mkdir(join(disk, name), { mode: 0o700 });
 }
 
 /**

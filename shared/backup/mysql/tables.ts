@@ -1,7 +1,7 @@
 /** The tables of a scratch server: how many rows each has, and what the server itself finds wrong with them. */
 import { orBreak } from "../../model/broken-stream.ts";
 import type { Server } from "../../ports/server.ts";
-import type { TableCounts } from "../copies.ts";
+import type { Restored, TableCounts } from "../copies.ts";
 import { unusable } from "../flow.ts";
 
 interface Table {
@@ -37,23 +37,51 @@ export async function onlyInnodb(server: Server): Promise<void> {
   );
 }
 
+async function rowsOf(server: Server, table: Table): Promise<number> {
+  const [row] = orBreak(await server.query(`SELECT COUNT(*) AS total FROM ${full(table)}`));
+  return Number(row?.["total"]);
+}
+
 export async function countRows(server: Server): Promise<TableCounts> {
   const tables: TableCounts["tables"] = [];
   for (const table of await tablesOf(server)) {
-    const [row] = orBreak(await server.query(`SELECT COUNT(*) AS total FROM ${full(table)}`));
-    tables.push([table.database, table.name, Number(row?.["total"])]);
+    tables.push([table.database, table.name, await rowsOf(server, table)]);
   }
   return { v: 1, tables };
 }
 
-/** Every index of every table is read; null = all is well. */
-export async function damageOf(server: Server): Promise<string | null> {
-  for (const table of await tablesOf(server)) {
-    for (const row of orBreak(await server.query(`CHECK TABLE ${full(table)}`))) {
-      const { Msg_type: type, Msg_text: text } = row;
-      const isWell = type === "status" ? text === "OK" : type === "note" || type === "info";
-      if (!isWell) return `${table.database}.${table.name}: ${text}`;
-    }
+/** Every index of it is read; null = all is well. */
+async function damageOf(server: Server, table: Table): Promise<string | null> {
+  for (const row of orBreak(await server.query(`CHECK TABLE ${full(table)}`))) {
+    const { Msg_type: type, Msg_text: text } = row;
+    const isWell = type === "status" ? text === "OK" : type === "note" || type === "info";
+    if (!isWell) return `${table.database}.${table.name}: ${text}`;
   }
   return null;
+}
+
+export async function executed(server: Server): Promise<string> {
+  const [row] = orBreak(await server.query("SELECT @@GLOBAL.gtid_executed AS position"));
+  return (row?.["position"] ?? "").replaceAll(/\s/g, "");
+}
+
+export interface Looking {
+  /** What of a position is not as it should be. */
+  readonly astray: (position: string) => string | null;
+  readonly onLooking: (tables: number, expected: number) => void;
+}
+
+/** All of a server that was restored, up to the first fault; each table is read whole. */
+export async function lookInto(server: Server, { astray, onLooking }: Looking): Promise<Restored> {
+  const tables: TableCounts["tables"] = [];
+  const found = { astray: astray(await executed(server)), damage: null, counts: { v: 1, tables } } as const;
+  if (found.astray !== null) return found;
+  const all = await tablesOf(server);
+  for (const table of all) {
+    const damage = await damageOf(server, table);
+    if (damage !== null) return { ...found, damage };
+    tables.push([table.database, table.name, await rowsOf(server, table)]);
+    onLooking(tables.length, all.length);
+  }
+  return found;
 }

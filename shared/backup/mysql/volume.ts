@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BrokenStream, orBreak } from "../../model/broken-stream.ts";
 import type { Server } from "../../ports/server.ts";
-import type { Copy, Restored, Source, TableCounts } from "../copies.ts";
+import type { Copy, Source, TableCounts } from "../copies.ts";
 import { type Bytes, unusable } from "../flow.ts";
 import { packFolder, unpackInto } from "../tar.ts";
 import {
@@ -23,10 +23,10 @@ import {
   type Shape,
   withServer,
 } from "./scratch.ts";
-import { countRows, damageOf, onlyInnodb } from "./tables.ts";
+import { countRows, executed, onlyInnodb } from "./tables.ts";
 
 /** Nobody is asked who he is: whose account could be used is not known, and nobody else can reach it. */
-const UNGUARDED: readonly string[] = ["--skip-grant-tables"];
+export const UNGUARDED: readonly string[] = ["--skip-grant-tables"];
 /** The copy is complete, and the server ends because nobody starts it again. */
 const CANNOT_RESTART = 3707;
 
@@ -41,7 +41,7 @@ interface Donor {
 }
 
 /** What is in the folder beside the data, for whoever starts a server over it; also as an option file. */
-const SHAPE_FILE = "backup.cnf";
+export const SHAPE_FILE = "backup.cnf";
 const SHAPE_OPTIONS = {
   pageSize: ["innodb_page_size", /^\d{4,6}$/],
   dataFile: ["innodb_data_file_path", /^[\w.:;]{1,256}$/],
@@ -124,10 +124,15 @@ async function clone(server: Server, { host, port, username, password }: Source)
   });
 }
 
-/** Who a server is, keys, and files that belong to a running one. */
-async function strip(scratch: Scratch): Promise<void> {
+/** What makes a server the one that it is: its name, and its keys. */
+function isIdentity(name: string): boolean {
+  return name === "auto.cnf" || name.endsWith(".pem");
+}
+
+/** Takes away that, and what `more` says. */
+export async function strip(scratch: Scratch, more: (name: string) => boolean = () => false): Promise<void> {
   for (const name of await readdir(dataFolder(scratch))) {
-    if (name === "auto.cnf" || name.endsWith(".pem")) await rm(join(dataFolder(scratch), name));
+    if (isIdentity(name) || more(name)) await rm(join(dataFolder(scratch), name), { recursive: true });
   }
 }
 
@@ -142,11 +147,6 @@ async function bytesIn(folder: string): Promise<number> {
 interface Content {
   readonly position: string;
   readonly counts: TableCounts;
-}
-
-async function executed(server: Server): Promise<string> {
-  const [row] = orBreak(await server.query("SELECT @@GLOBAL.gtid_executed AS position"));
-  return (row?.["position"] ?? "").replaceAll(/\s/g, "");
 }
 
 export async function copyVolume<T>(
@@ -185,18 +185,14 @@ export async function copyVolume<T>(
   });
 }
 
-/** `astray`: compares what a server holds with what it should hold. */
-export async function restoreVolume(
+/** What `look` finds in a server over what the stream holds; it asks nobody who he is. */
+export async function restoreVolume<T>(
   scratch: Scratch,
   stream: Bytes,
-  astray: (position: string) => string | null,
-): Promise<Restored> {
+  look: (server: Server) => Promise<T>,
+): Promise<T> {
   await emptyScratch(scratch);
   await unpackInto(dataFolder(scratch), stream);
   const shape = await readShape(scratch);
-  return await withServer(scratch, { shape, options: UNGUARDED }, async (server) => ({
-    astray: astray(await executed(server)),
-    damage: await damageOf(server),
-    counts: await countRows(server),
-  }));
+  return await withServer(scratch, { shape, options: UNGUARDED }, look);
 }

@@ -26,6 +26,8 @@ const MILD: ReadonlySet<Problem["code"]> = new Set([
   "ProofFailed",
   "StoreUnconditional",
   "NeverProven",
+  "RestoreRefused",
+  "RestoreFailed",
 ]);
 /** In the order in which they are looked for. */
 const UNSETTLED = ["Adopting", "Reopening", "FailingOver", "SwitchingOver", "Scaling", "Degraded"] as const;

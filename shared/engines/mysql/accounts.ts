@@ -25,6 +25,11 @@ export const accountNames: {
   replication: (ordinal) => `${REPLICATION_PREFIX}${ordinal}`,
 };
 
+/** Whether it is one that Ordinal makes for itself, of whatever version or member. */
+export function isOwnAccount(name: string): boolean {
+  return name === CONTROL_ACCOUNT || name.startsWith(REPLICATION_PREFIX);
+}
+
 /** Each by the table or the whole server; `GRANT OPTION` only for what the replication accounts get. */
 const CONTROL_GRANTS: readonly {
   readonly privileges: string;

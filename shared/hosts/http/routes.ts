@@ -14,6 +14,7 @@ import {
   scaleWishSchema,
   switchoverWishSchema,
 } from "../../model/request.ts";
+import { restoreTextSchema } from "../../model/restore.ts";
 import type { Right } from "../../ports/reviewer.ts";
 
 export interface Route {
@@ -64,12 +65,6 @@ const ASKING = {
   answers: { 200: z.union([recordedSchema, plannedSchema]), 202: recordedSchema },
   refusals: [400, 401, 403, 404, 409, 413, 415, 422, 429, 503],
 } as const;
-const LATER = {
-  method: "POST",
-  right: UPDATE,
-  answers: {},
-  refusals: [400, 401, 403, 413, 415, 429, 501, 503],
-} as const;
 
 /** Answered by functions, after it is known who asks and that they may. */
 export const CLUSTER_ROUTES = {
@@ -95,10 +90,11 @@ export const CLUSTER_ROUTES = {
     body: backupWishSchema,
   },
   restore: {
-    ...LATER,
+    ...ASKING,
     path: `${CLUSTER}/restore`,
-    summary: "Ask for a restore. Not available in this version.",
-    body: z.strictObject({}),
+    summary: "Ask for a restore.",
+    right: UPDATE,
+    body: restoreTextSchema,
   },
   status: {
     ...LOOKING,

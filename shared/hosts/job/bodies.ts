@@ -1,15 +1,16 @@
 /**
- * What a Job for a backup or a proof looks like: the cluster's own image with our program in it, brought by an init
- * container. It keeps the strictest Pod Security, has no token for the API, mounts only the keys of Secrets that it
- * needs, and goes with its StatefulSet.
+ * What a Job looks like: the cluster's own image with our program in it, brought by an init container. It keeps the
+ * strictest Pod Security, has no token for the API, mounts only the keys of Secrets and the one volume that it needs, and
+ * goes with its StatefulSet.
  */
 import { accountsSecretName, replicationKey } from "../../access/index.ts";
 import { ANNOTATION } from "../../annotations/keys.ts";
 import { NODE_ENVIRONMENT, NODE_FLAGS } from "../../backup/memory.ts";
-import type { JobTask } from "../../model/backup.ts";
+import { databaseContainer, dataVolumeOf } from "../../model/data-volume.ts";
 import type { EngineRules } from "../../model/engine.ts";
-import type { JobOrder } from "../../model/job-order.ts";
-import type { StatefulSet } from "../../model/kube.ts";
+import type { JobOrder, Task } from "../../model/job-order.ts";
+import type { StatefulSet, VolumeMount } from "../../model/kube.ts";
+import { assert } from "../../model/outcome.ts";
 import type { JobBodies } from "../../ports/jobs.ts";
 import { FOLDERS, ORDER_VARIABLE } from "./places.ts";
 
@@ -50,47 +51,106 @@ function program(folder: string, name: string, flags: readonly string[] = []): r
   return [...loader, ...flags, `${folder}/${name}.mjs`];
 }
 
-/** The account that may do what the task takes and as little else as there is. */
-function accountVolume(task: JobTask, set: StatefulSet): Json | null {
-  if (task.kind === "proof") return null;
-  const secret =
-    task.method === "physical"
-      ? {
-          secretName: accountsSecretName(set),
-          items: [{ key: replicationKey(task.source), path: "password" }],
-        }
-      : { secretName: set.annotations[ANNOTATION.credentials] };
-  return { name: "account", secret: { ...secret, defaultMode: 0o440 } };
+type TaskOf<K extends Task["kind"]> = Extract<Task, { kind: K }>;
+
+interface Storage {
+  readonly volume: Json;
+  /** What of it, and where the program finds it. */
+  readonly mount: Json;
+}
+
+const mount = (name: keyof typeof FOLDERS, more: Json = {}) => ({
+  ...{ name, mountPath: FOLDERS[name].path },
+  ...more,
+});
+
+function secret(name: "store" | "account", source: Json): Storage {
+  return {
+    volume: { name, secret: { ...source, defaultMode: 0o440 } },
+    mount: mount(name, { readOnly: true }),
+  };
+}
+
+/** The account that may copy a member and as little else as there is. */
+function sourceAccount(task: TaskOf<"backup">, set: StatefulSet): Storage {
+  if (task.method === "logical") return userAccount(set);
+  const items = [{ key: replicationKey(task.source), path: "password" }];
+  return secret("account", { secretName: accountsSecretName(set), items });
+}
+
+function userAccount(set: StatefulSet): Storage {
+  return secret("account", { secretName: set.annotations[ANNOTATION.credentials] });
 }
 
 /** As large as the volume of a member, which holds the data with room to spare, and of the same kind. */
-function scratchVolume({ pods }: StatefulSet): Json {
+function roomyScratch({ pods }: StatefulSet): Storage {
   const { storage } = pods;
   const spec = {
     accessModes: ["ReadWriteOnce"],
     resources: { requests: { storage: storage?.request ?? SCRATCH_DEFAULT } },
     ...(storage?.className != null && { storageClassName: storage.className }),
   };
-  return { name: "scratch", ephemeral: { volumeClaimTemplate: { spec } } };
+  const volume = { name: "scratch", ephemeral: { volumeClaimTemplate: { spec } } };
+  return { volume, mount: mount("scratch") };
 }
 
-function orderOf(task: JobTask, set: StatefulSet, rules: EngineRules): JobOrder {
+/** For sockets and files of options. */
+const SMALL_SCRATCH: Storage = {
+  volume: { name: "scratch", emptyDir: { sizeLimit: "64Mi" } },
+  mount: mount("scratch"),
+};
+
+/** The volume of one member, as its own pod mounts it. Whether that can be told was asked when the restore was decided on. */
+function memberVolume(set: StatefulSet, ordinal: number, rules: EngineRules): Storage {
+  const found = dataVolumeOf(set, rules);
+  assert(found.ok, "a restore is not begun where nobody knows on which volume the data is");
+  const { name, subPath }: VolumeMount = found.value;
+  return {
+    volume: { name: "volume", persistentVolumeClaim: { claimName: `${name}-${set.name}-${ordinal}` } },
+    mount: mount("volume", subPath === null ? {} : { subPath }),
+  };
+}
+
+/** What a task needs and nothing beyond it. */
+function storagesOf(task: Task, set: StatefulSet, rules: EngineRules): readonly Storage[] {
+  const store = (name: string) => secret("store", { secretName: name });
+  switch (task.kind) {
+    case "backup":
+      return [store(task.store), sourceAccount(task, set), roomyScratch(set)];
+    case "proof":
+      return [store(task.store), roomyScratch(set)];
+    case "restore-check":
+      return [store(task.store)];
+    case "restore-fill": {
+      const volume = memberVolume(set, task.ordinal, rules);
+      return [store(task.store), userAccount(set), SMALL_SCRATCH, volume];
+    }
+    case "restore-exchange":
+    case "restore-forget":
+      return [memberVolume(set, task.ordinal, rules)];
+  }
+}
+
+/** A volume that one machine at a time can have is had where the member's pod has it. */
+function affinityOf(task: Task, set: StatefulSet): Json {
+  if (task.kind !== "restore-forget") return {};
+  const term = {
+    topologyKey: "kubernetes.io/hostname",
+    labelSelector: {
+      matchLabels: { "statefulset.kubernetes.io/pod-name": `${set.name}-${task.ordinal}` },
+    },
+  };
+  return { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } };
+}
+
+function orderOf(task: Task, set: StatefulSet, rules: EngineRules): JobOrder {
   const { namespace, name, uid, serviceName } = set;
   const cluster = { namespace, name, uid };
-  if (task.kind === "proof") return { v: 1, cluster, task, source: null };
+  if (task.kind !== "backup") return { v: 1, cluster, task, source: null };
   const username = task.method === "physical" ? rules.replicationAccount(task.source) : null;
   const host = `${name}-${task.source}.${serviceName}.${namespace}.svc`;
   return { v: 1, cluster, task, source: { host, port: rules.port, username } };
 }
-
-/** The one that serves the database; others beside it do something else. */
-function databaseImage({ containers }: StatefulSet, { port, name }: EngineRules): string {
-  const serving = containers.find(({ ports }) => ports.includes(port));
-  const named = containers.find((container) => container.name === name);
-  return (serving ?? named ?? containers[0])?.image ?? "";
-}
-
-const mount = (name: keyof typeof FOLDERS, more: Json) => ({ name, mountPath: FOLDERS[name].path, ...more });
 
 function copyContainer(image: string): Json {
   return {
@@ -100,20 +160,23 @@ function copyContainer(image: string): Json {
   };
 }
 
-function jobContainer(task: JobTask, set: StatefulSet, rules: EngineRules): Json {
+function jobContainer(task: Task, set: StatefulSet, rules: EngineRules, storages: readonly Storage[]): Json {
   const order = JSON.stringify(orderOf(task, set, rules));
   const env = Object.entries({ ...NODE_ENVIRONMENT, [ORDER_VARIABLE]: order });
   return {
-    ...{ name: "job", image: databaseImage(set, rules), resources: RESOURCES, securityContext: LOCKED },
+    ...{
+      name: "job",
+      image: databaseContainer(set, rules)?.image ?? "",
+      resources: RESOURCES,
+      securityContext: LOCKED,
+    },
     command: program(TOOLS, "job", NODE_FLAGS),
     env: env.map(([name, value]) => ({ name, value })),
     terminationMessagePolicy: "FallbackToLogsOnError",
     volumeMounts: [
       { name: "tools", mountPath: TOOLS, readOnly: true },
       { name: "tmp", mountPath: "/tmp" },
-      mount("store", { readOnly: true }),
-      ...(task.kind === "proof" ? [] : [mount("account", { readOnly: true })]),
-      mount("scratch", {}),
+      ...storages.map(({ mount: mounted }) => mounted),
     ],
   };
 }
@@ -121,7 +184,7 @@ function jobContainer(task: JobTask, set: StatefulSet, rules: EngineRules): Json
 function securityOf({ pods }: StatefulSet): Json {
   const user = pods.runAsUser ?? DATABASE_USER;
   return {
-    ...{ runAsNonRoot: true, runAsUser: user, runAsGroup: user, fsGroup: user },
+    ...{ runAsNonRoot: true, runAsUser: user, runAsGroup: user, fsGroup: pods.fsGroup ?? user },
     seccompProfile: { type: "RuntimeDefault" },
   };
 }
@@ -129,9 +192,10 @@ function securityOf({ pods }: StatefulSet): Json {
 /** `image`: Ordinal's own, from which the program is copied. */
 export function createJobBodies(image: string, rules: EngineRules): JobBodies {
   return (task, set) => {
-    const account = accountVolume(task, set);
+    const storages = storagesOf(task, set, rules);
     const pod = {
       ...set.pods.placement,
+      ...affinityOf(task, set),
       restartPolicy: "Never",
       automountServiceAccountToken: false,
       enableServiceLinks: false,
@@ -140,12 +204,10 @@ export function createJobBodies(image: string, rules: EngineRules): JobBodies {
       volumes: [
         { name: "tools", emptyDir: { sizeLimit: "256Mi" } },
         { name: "tmp", emptyDir: { sizeLimit: "256Mi" } },
-        { name: "store", secret: { secretName: task.store, defaultMode: 0o440 } },
-        ...(account === null ? [] : [account]),
-        scratchVolume(set),
+        ...storages.map(({ volume }) => volume),
       ],
       initContainers: [copyContainer(image)],
-      containers: [jobContainer(task, set, rules)],
+      containers: [jobContainer(task, set, rules, storages)],
     };
     const labels = {
       "app.kubernetes.io/managed-by": "ordinal",

@@ -9,4 +9,5 @@ export const FOLDERS = {
   store: { path: "/ordinal/store", variable: "ORDINAL_STORE" },
   account: { path: "/ordinal/account", variable: "ORDINAL_ACCOUNT" },
   scratch: { path: "/ordinal/scratch", variable: "ORDINAL_SCRATCH" },
+  volume: { path: "/ordinal/volume", variable: "ORDINAL_VOLUME" },
 } as const;

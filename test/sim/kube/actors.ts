@@ -27,7 +27,10 @@ export interface StatefulSetPart {
 export function putStatefulSet(sim: SimKube, ref: ObjectRef, wanted: StatefulSetPart): StatefulSet {
   const { replicas, labels = {}, annotations = {}, serviceName = ref.name } = wanted;
   const { matchLabels = { app: ref.name }, claimTemplates = ["storage"] } = wanted;
-  const { containers = [{ name: "database", image: "mysql:9.7", ports: [3306] }] } = wanted;
+  const mounts = claimTemplates
+    .slice(0, 1)
+    .map((name) => ({ name, path: "/var/lib/mysql", subPath: null, varies: false }));
+  const { containers = [{ name: "database", image: "mysql:9.7", ports: [3306], mounts }] } = wanted;
   return sim.put("StatefulSet", ref, {
     metadata: { labels, annotations },
     spec: {
@@ -38,10 +41,14 @@ export function putStatefulSet(sim: SimKube, ref: ObjectRef, wanted: StatefulSet
       template: {
         metadata: { labels: matchLabels },
         spec: {
-          containers: containers.map(({ name, image, ports }) => ({
-            name,
-            image,
-            ports: ports.map((containerPort) => ({ containerPort })),
+          containers: containers.map((container) => ({
+            ...{ name: container.name, image: container.image },
+            ports: container.ports.map((containerPort) => ({ containerPort })),
+            volumeMounts: container.mounts.map(({ name, path, subPath }) => ({
+              name,
+              mountPath: path,
+              subPath,
+            })),
           })),
         },
       },

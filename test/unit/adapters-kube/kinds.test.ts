@@ -175,8 +175,9 @@ test("a StatefulSet in which everything optional is missing", () => {
     matchLabels: { app: "db" },
     serviceName: "",
     claimTemplates: [],
-    pods: { runAsUser: null, storage: null, placement: {} },
-    containers: [{ name: "m", image: "", ports: [] }],
+    keepsClaims: true,
+    pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
+    containers: [{ name: "m", image: "", ports: [], mounts: [] }],
   });
 });
 
@@ -188,13 +189,18 @@ test("what else a pod beside those of a set needs is read from it", () => {
     volumeClaimTemplates: [{ metadata: { name: "data" }, spec: claim }],
     template: {
       spec: {
-        ...{ containers: [container], securityContext: { runAsUser: 0 }, serviceAccountName: "not this" },
+        ...{
+          containers: [container],
+          securityContext: { runAsUser: 0, fsGroup: 2000 },
+          serviceAccountName: "not this",
+        },
         ...{ tolerations: [{ key: "db" }], nodeSelector: null },
       },
     },
   };
   expect(KINDS.StatefulSet.schema.parse({ metadata, spec }).pods).toEqual({
     runAsUser: 1001,
+    fsGroup: 2000,
     storage: { request: "5Gi", className: "fast" },
     placement: { tolerations: [{ key: "db" }] },
   });
@@ -203,6 +209,21 @@ test("what else a pod beside those of a set needs is read from it", () => {
     template: { spec: { containers: [{ name: "m" }], securityContext: { runAsUser: 0 } } },
   };
   expect(KINDS.StatefulSet.schema.parse({ metadata, spec: asRoot }).pods.runAsUser).toBeNull();
+});
+
+test("which folder of a volume a container mounts is read from it", () => {
+  const volumeMounts = [
+    { name: "data", mountPath: "/var/lib/mysql", subPath: "mysql" },
+    { name: "conf", mountPath: "/etc/mysql", readOnly: true },
+    { name: "logs", mountPath: "/logs", subPathExpr: "$(POD_NAME)" },
+  ];
+  const template = { spec: { containers: [{ name: "m", volumeMounts }] } };
+  const spec = { selector: { matchLabels: { app: "db" } }, template };
+  expect(KINDS.StatefulSet.schema.parse({ metadata, spec }).containers[0]?.mounts).toEqual([
+    { name: "data", path: "/var/lib/mysql", subPath: "mysql", varies: false },
+    { name: "conf", path: "/etc/mysql", subPath: null, varies: false },
+    { name: "logs", path: "/logs", subPath: null, varies: true },
+  ]);
 });
 
 test("only what the model needs is kept", () => {

@@ -20,7 +20,8 @@ export function setWith(annotations: Readonly<Record<string, string>>): Stateful
     matchLabels: { app: "mysql" },
     serviceName: "mysql",
     claimTemplates: ["data"],
-    pods: { runAsUser: null, storage: null, placement: {} },
+    keepsClaims: true,
+    pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
   };
 }

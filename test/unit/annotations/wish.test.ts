@@ -43,6 +43,9 @@ describe("what was asked for", () => {
         approvedEpoch: null,
         lossAcceptedEpoch: null,
         backup: null,
+        restore: null,
+        restoreUndo: null,
+        restoreForget: null,
       },
       problems: [],
       servicesOnRelease: "keep",
@@ -260,9 +263,11 @@ describe("what is wrong with it", () => {
         ANNOTATION.switchoverTo,
         ANNOTATION.backupStore,
       ];
+      const ids: readonly string[] = [ANNOTATION.restoreUndo, ANNOTATION.restoreForget];
       const keys = Object.values(KEYS).filter((key) => key.writer === "user");
       for (const { key } of keys) {
         if (names.includes(key) && isName(value)) continue;
+        if (ids.includes(key) && /^[a-z0-9][a-z0-9-]{0,31}$/.test(value)) continue;
         const { problems } = wish({ ...asked, [key]: value });
         expect(problems.map((one) => one.code)).toEqual(["AnnotationInvalid"]);
         expect(problems.filter(({ message }) => !isPlainSentence(message, 200))).toEqual([]);

@@ -167,8 +167,9 @@ describe("the first connection to the source", () => {
       const failure = left.shift();
       return Promise.resolve(failure === undefined ? succeed(server) : { ok: false as const, failure });
     };
-    const places = { folder: "/nowhere", path: "", onCopying: () => undefined };
-    return reach({ ...places, servers: { connect }, patience: patienceOf(tries) }, SOURCE);
+    const places = { folder: "/nowhere", disk: "/nowhere", path: "" };
+    const tells = { onCopying: () => undefined, onLooking: () => undefined };
+    return reach({ ...places, ...tells, servers: { connect }, patience: patienceOf(tries) }, SOURCE);
   };
   const unknown: Failure = { kind: "transient", message: "mysql-1 is not known" };
 

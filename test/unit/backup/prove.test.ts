@@ -151,7 +151,7 @@ test("an encrypted backup without its identity is not called damaged", async () 
   const { store, work } = await madeBackup({ settings });
   const { said, proof } = await verdict(store, work);
   expect(said).toBe(
-    "refused: The backup is encrypted; put ageIdentity into the Secret backups to have it proven.",
+    "refused: The backup is encrypted; put ageIdentity into the Secret backups to have it read.",
   );
   expect(proof).toBeNull();
 });

@@ -49,6 +49,7 @@ describe("a backup under way", () => {
     const jobsSeen = {
       backup: { kind: "unreadable", reason: "403: forbidden" },
       proof: { kind: "absent" },
+      restore: [],
     } as const;
     const decision = under("2026-11-24T02:01:00Z", but({ jobs: jobsSeen }));
     expect([recorded(decision), jobs(decision)]).toEqual([null, []]);
@@ -218,7 +219,7 @@ describe("an attempt that failed", () => {
   });
 
   test("an object of somebody else under its name is a failure of this attempt only", () => {
-    const jobsSeen = { backup: { kind: "taken" }, proof: { kind: "absent" } } as const;
+    const jobsSeen = { backup: { kind: "taken" }, proof: { kind: "absent" }, restore: [] } as const;
     const decision = deciding("2026-11-24T02:10:00Z", remembering(running()), but({ jobs: jobsSeen }));
     expect(recorded(decision)?.retry).toMatchObject({
       attempt: 2,

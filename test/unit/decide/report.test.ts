@@ -38,6 +38,7 @@ function announced(reason: EventReason, recorded: State, message = "what happene
     replicas: null,
     answered: [],
     backups: null,
+    restore: null,
   });
   const [event] = steps.flatMap((step) => (step.kind === "Event" ? [step] : []));
   return event;
@@ -137,6 +138,7 @@ describe("the record", () => {
       replicas: null,
       answered: [],
       backups: null,
+      restore: null,
     });
     const [written] = steps.flatMap((step) => (step.kind === "Record" ? [step] : []));
     expect(written?.history).toEqual([

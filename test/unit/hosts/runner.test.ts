@@ -31,7 +31,8 @@ function healthy(name: string, changes: Partial<StatefulSet> = {}): StatefulSet 
     matchLabels: {},
     serviceName: name,
     claimTemplates: [],
-    pods: { runAsUser: null, storage: null, placement: {} },
+    keepsClaims: true,
+    pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
     ...changes,
   };

@@ -65,7 +65,8 @@ function managed(name: string): StatefulSet {
     matchLabels: {},
     serviceName: name,
     claimTemplates: [],
-    pods: { runAsUser: null, storage: null, placement: {} },
+    keepsClaims: true,
+    pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
   };
 }

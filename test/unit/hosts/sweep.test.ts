@@ -25,7 +25,8 @@ function set(changes: Partial<StatefulSet> = {}): StatefulSet {
     matchLabels: { app: "mysql" },
     serviceName: "mysql",
     claimTemplates: ["data"],
-    pods: { runAsUser: null, storage: null, placement: {} },
+    keepsClaims: true,
+    pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
     ...changes,
   };

@@ -31,7 +31,10 @@ async function seen(end: Partial<Job>, pods: Outcome<readonly Partial<Pod>[]>): 
     read: () => Promise.resolve(succeed(job)),
     list: () => Promise.resolve(pods),
   } as unknown as Kube;
-  const { backup } = await readJobs(kube, SET, { kind: "valid", memory: memory({ running }) });
+  const { backup } = await readJobs(kube, SET, {
+    backups: { kind: "valid", memory: memory({ running }) },
+    restore: { kind: "none" },
+  });
   return backup;
 }
 

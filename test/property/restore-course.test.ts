@@ -1,0 +1,199 @@
+/**
+ * The course of restores and of undoing them, with everything that can happen in random order: passes killed after each
+ * step, Jobs that fail, are deleted or were half way, somebody who scales, clocks that jump. The volumes are kept beside it:
+ * whatever happens, servers only ever run over volumes that all hold the old or all hold the new data.
+ */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { afterStep } from "../../shared/decide/after-step.ts";
+import { decide } from "../../shared/decide/index.ts";
+import { stepsOf } from "../../shared/model/decision.ts";
+import type { Observed } from "../../shared/model/observed.ts";
+import type { RestoreTask } from "../../shared/model/restore.ts";
+import { settled } from "../support/carry-out.ts";
+import { propertyRuns } from "../support/property-runs.ts";
+import {
+  podsFollow,
+  readBack,
+  restoreJobEnds,
+  restoreJobGone,
+  restoreOf,
+  restoring,
+} from "../support/restores.ts";
+import { NOW_MS, placed, RULES, set, spec } from "../support/situation.ts";
+
+const RUNS = { numRuns: propertyRuns(300, 10_000) };
+const MEMBERS = 3;
+const START = settled(placed(MEMBERS));
+
+const event = fc.constantFrom(
+  ...(["job", "job", "job", "fails", "half", "deleted", "pods", "pods", "scaled", "nothing"] as const),
+);
+const happening = fc.record({
+  event,
+  which: fc.nat(MEMBERS - 1),
+  afterMs: fc.nat(20_000),
+  /** Steps of the pass that are carried out before it is killed. */
+  steps: fc.oneof(fc.constant(99), fc.nat(4)),
+});
+
+interface World {
+  of: Observed;
+  nowMs: number;
+  /** What is on the volume of each member. */
+  readonly top: ("old" | "new")[];
+  filled: boolean;
+  readonly begun: Map<string, RestoreTask>;
+  /** Names of Jobs that have not ended. */
+  readonly active: Set<string>;
+}
+
+function isRestore(task: { readonly kind: string }): task is RestoreTask {
+  return task.kind.startsWith("restore-");
+}
+
+/** What a Job has done to the volumes when it has ended well, or half way through when it has not. */
+function works(world: World, task: RestoreTask): void {
+  if (task.kind === "restore-fill") world.filled = true;
+  if (task.kind === "restore-exchange") world.top[task.ordinal] = task.direction === "in" ? "new" : "old";
+}
+
+function ends(world: World, at: number, how: "succeeded" | "failed" | "half"): void {
+  const job = world.of.jobs.restore[at];
+  if (job?.kind !== "found" || job.job.result !== "active") return;
+  const task = world.begun.get(job.job.name);
+  world.active.delete(job.job.name);
+  if (task !== undefined && how !== "failed") works(world, task);
+  const end = how === "succeeded" ? how : { failed: "as a test" };
+  world.of = restoreJobEnds(world.of, at, end, world.nowMs);
+}
+
+function deleted(world: World, at: number): void {
+  const job = world.of.jobs.restore[at];
+  if (job?.kind !== "found") return;
+  world.active.delete(job.job.name);
+  world.of = restoreJobGone(world.of, at);
+}
+
+function volumeOf(task: RestoreTask | undefined): number | null {
+  return task === undefined || task.kind === "restore-check" ? null : task.ordinal;
+}
+
+function happens(world: World, { event: what, which }: { event: string; which: number }): void {
+  switch (what) {
+    case "job":
+      return ends(world, which, "succeeded");
+    case "fails":
+      return ends(world, which, "failed");
+    case "half":
+      return ends(world, which, "half");
+    case "deleted":
+      return deleted(world, which);
+    case "pods":
+      world.of = podsFollow(world.of);
+      return;
+    case "scaled":
+      if (restoreOf(world.of)?.running != null) world.of = set({ replicas: MEMBERS })(world.of);
+      return;
+    default:
+  }
+}
+
+const podsOf = ({ members }: Observed) => members.filter(({ pod }) => pod !== null).length;
+
+/** One look, of which so many steps are carried out. */
+function pass(world: World, steps: number): void {
+  const before = world.of;
+  const decision = decide(before, RULES, world.nowMs);
+  const kinds = new Set(["Record", "AnnotateClaim", "StartJob", "LabelPod", "EnsureService"]);
+  const carried = stepsOf(decision)
+    .filter(({ kind }) => kinds.has(kind))
+    .slice(0, steps);
+  for (const step of carried) {
+    if (step.kind !== "StartJob" || !isRestore(step.task)) continue;
+    const { name, task } = step;
+    if (task.kind === "restore-fill" || task.kind === "restore-exchange") {
+      expect([before.set.replicas, podsOf(before)]).toEqual([0, 0]);
+    }
+    if (task.kind === "restore-exchange" && task.direction === "in") expect(world.filled).toBe(true);
+    const onVolume = [...world.active].filter(
+      (other) => other.includes("-fill-") || other.includes("-exchange-"),
+    );
+    if (task.kind === "restore-fill") expect(onVolume).toEqual([]);
+    if (task.kind === "restore-exchange")
+      expect(onVolume.filter((other) => volumeOf(world.begun.get(other)) === task.ordinal)).toEqual([]);
+    world.begun.set(name, task);
+    world.active.add(name);
+  }
+  world.of = readBack(carried.reduce((so, step) => afterStep(so, step, RULES), before));
+}
+
+/** Whoever may be started now finds the same on all volumes. */
+function check(world: World): void {
+  const running = restoreOf(world.of)?.running ?? null;
+  if (running !== null && running.phase === "Exchanging") return;
+  expect(new Set(world.top).size).toBe(1);
+  if (running === null || running.phase === "Checking") expect(world.of.set.replicas).toBe(MEMBERS);
+}
+
+/** Nothing goes wrong any more: it comes to its end. */
+function comesToAnEnd(world: World): void {
+  for (let turn = 0; turn < 60; turn += 1) {
+    world.nowMs += 400_000;
+    for (let at = 0; at < MEMBERS; at += 1) ends(world, at, "succeeded");
+    world.of = podsFollow(world.of);
+    pass(world, 99);
+    check(world);
+    if (restoreOf(world.of)?.running === null) return;
+  }
+  throw new Error(`it does not end: ${JSON.stringify(restoreOf(world.of)?.running)}`);
+}
+
+function began(of: Observed): World {
+  return {
+    of,
+    nowMs: NOW_MS,
+    top: Array.from({ length: MEMBERS }, () => "old" as const),
+    filled: false,
+    begun: new Map(),
+    active: new Set(),
+  };
+}
+
+test("whatever happens, the cluster comes back with the old data or with the new, and undoing brings back the old", () => {
+  fc.assert(
+    fc.property(
+      fc.array(happening, { maxLength: 40 }),
+      fc.array(happening, { maxLength: 20 }),
+      (course, back) => {
+        const world = began(restoring()(START));
+        const before = world.of.state;
+        for (const one of course) {
+          world.nowMs += one.afterMs;
+          happens(world, one);
+          pass(world, one.steps);
+          check(world);
+        }
+        if (restoreOf(world.of)?.running !== null) comesToAnEnd(world);
+        const last = restoreOf(world.of)?.last;
+        expect(world.top[0]).toBe(last?.fault === null ? "new" : "old");
+        if (last?.fault !== null) return;
+        // Whatever was made of it since, it is undone.
+        world.of = spec({ restoreUndo: "wish-1" })(world.of);
+        for (const one of back) {
+          world.nowMs += one.afterMs;
+          happens(world, one);
+          pass(world, one.steps);
+          check(world);
+        }
+        pass(world, 99);
+        if (restoreOf(world.of)?.running !== null) comesToAnEnd(world);
+        expect(world.top).toEqual(["old", "old", "old"]);
+        if (before.kind !== "valid" || world.of.state.kind !== "valid") throw new Error("the state is gone");
+        const { established, phase } = world.of.state.state;
+        expect([phase, established]).toEqual([before.state.phase, before.state.established]);
+      },
+    ),
+    RUNS,
+  );
+});
