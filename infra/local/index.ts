@@ -37,7 +37,7 @@ import { isAlive, killAndWait, LocalError, run } from "./process.ts";
 import { type Progress, reportStages, silent } from "./progress.ts";
 import { s3Server } from "./s3.ts";
 import { type ClusterStatus, contextStatus, localStatus, writeFacts } from "./status.ts";
-import { storageManifest } from "./storage.ts";
+import { storageManifest, volumeOpener } from "./storage.ts";
 
 export { LocalError } from "./process.ts";
 export type { ClusterStatus } from "./status.ts";
@@ -153,6 +153,7 @@ async function startParts(
   const running = node();
   await Promise.all([
     start(s3Server(instance, programs.versitygw)),
+    start(volumeOpener(instance, programs.init)),
     running,
     state().then(async () => {
       const controllers = [

@@ -43,6 +43,7 @@ export const componentNames = [
   "kube-proxy",
   "coredns",
   "s3",
+  "volumes",
 ] as const;
 
 const factsSchema = z.object({

@@ -15,7 +15,7 @@ import { sameNews } from "./news.ts";
 import { oneLine, utf8Bytes } from "./text.ts";
 
 const BYTES_MAX = KEYS.conditions.bytesMax;
-const MESSAGE_MAX = 200;
+export const MESSAGE_MAX = 200;
 const COUNT_MAX = 64;
 /** Tried one after the other until the list fits. */
 const MESSAGE_CUTS = [MESSAGE_MAX, 120, 60, 20, 1];

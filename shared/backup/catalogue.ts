@@ -166,13 +166,18 @@ export function catalogueOf(place: Place, { listing, documents }: Holdings): Cat
   return { backups, leftovers, gap };
 }
 
-export function isComplete({ soundness }: Backup): boolean {
+function isComplete({ soundness }: Backup): boolean {
   return soundness.kind === "complete";
+}
+
+/** Complete, and nobody has tried to restore it and found that it cannot be. */
+export function isRestorable(backup: Backup): boolean {
+  return isComplete(backup) && (backup.proof === null || backup.proof.fault === null);
 }
 
 /** It was restored and found whole, as it is now. */
 export function isProven(backup: Backup): boolean {
-  return isComplete(backup) && backup.proof !== null && backup.proof.fault === null;
+  return isRestorable(backup) && backup.proof !== null;
 }
 
 /** The newest one, unless it is proven already or failed its proof: then there is nothing to be learnt. */

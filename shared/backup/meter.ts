@@ -19,12 +19,14 @@ const MEMORY_MS = 15_000;
 
 export function createMeter(clock: Clock, onProgress: (progress: Progress) => void): Meter {
   let bytes = 0;
-  let [bytesBefore, before] = [0, clock.now()];
+  let [bytesBefore, before]: [number, number | null] = [0, null];
   let rate: number | null = null;
   return {
     add(more) {
       bytes += more;
       const now = clock.now();
+      // Until the first piece came, a server was started or copied, and nothing flowed.
+      if (before === null) [bytesBefore, before] = [bytes, now];
       const passed = now - before;
       if (passed < EVERY_MS) return;
       const latest = ((bytes - bytesBefore) * 1000) / passed;

@@ -2,12 +2,12 @@
  * Which backups are kept, and what is deleted in which order. Deleting is the only thing that cannot be mended, so the rule
  * counts what there is (the last seven days that have a backup, not the last seven of the calendar): time alone deletes
  * nothing. Whatever the rule says, these are kept: the newest that can be restored, the newest that was proven, what a
- * recovery to a point in time begins with, and everything that is not understood.
+ * recovery to a point in time begins with, and everything that is not understood or failed its proof.
  */
 import type { Retention } from "../model/backup.ts";
 import { unreachable } from "../model/outcome.ts";
 import { calendarOf } from "../schedule/calendar.ts";
-import { type Backup, type Catalogue, isComplete, isProven, type Leftover } from "./catalogue.ts";
+import { type Backup, type Catalogue, isProven, isRestorable, type Leftover } from "./catalogue.ts";
 import { manifestKey, type Place } from "./layout.ts";
 
 /** Longer than any backup may take, so that the parts of one under way are never taken for leftovers. */
@@ -99,9 +99,10 @@ function exempt(backup: Backup, input: RetentionInput): string | null {
   const { slotMs, soundness } = backup;
   const isLast = (fits: (one: Backup) => boolean) => catalogue.backups.findLast(fits) === backup;
   if (soundness.kind !== "complete") return `it is not understood: ${soundness.why}`;
+  if (!isRestorable(backup)) return "it failed its proof";
   if (slotMs > nowMs) return "its slot is in the future";
   // One from the future may be newer; it does not count.
-  if (isLast((one) => isComplete(one) && one.slotMs <= nowMs)) return "the newest that can be restored";
+  if (isLast((one) => isRestorable(one) && one.slotMs <= nowMs)) return "the newest that can be restored";
   if (isLast((one) => isProven(one) && one.slotMs <= nowMs)) return "the newest that was proven";
   if (needed.has(slotMs)) return "a recovery to a point in time begins with it";
   return busy.has(slotMs) ? "it is being worked on" : null;
@@ -123,7 +124,7 @@ export function planRetention(input: RetentionInput): RetentionPlan {
   const { catalogue, retention, timeZone, nowMs, place } = input;
   const { backups, leftovers, gap } = catalogue;
   if (gap !== null) return { kind: "refused", why: `not everything could be read: ${gap.message}` };
-  const countable = backups.filter((backup) => isComplete(backup) && backup.slotMs <= nowMs).toReversed();
+  const countable = backups.filter((backup) => isRestorable(backup) && backup.slotMs <= nowMs).toReversed();
   const kept = ruled(countable, retention, timeZone);
   const verdicts = backups.map((backup) => verdictOf(backup, kept, input));
   const going = new Set(verdicts.filter(({ keep }) => !keep).map(({ slotMs }) => slotMs));

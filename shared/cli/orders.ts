@@ -162,7 +162,8 @@ interface News {
 function newsOf(ask: Ask, set: StatefulSet, { message }: RequestAnswer, job: string | null): News {
   const phase = set.annotations[ANNOTATION.phase] ?? "not looked at yet";
   const progress = job && ask.progressOf({ namespace: set.namespace, name: job });
-  if (!progress) return { message, line: phase, bar: null };
+  if (!progress)
+    return { message, line: job === null ? phase : "its Job has not told how far it is", bar: null };
   return { message, line: progressLine(progress), bar: progressBar(progress) };
 }
 

@@ -98,13 +98,24 @@ export function observeService(service: Service | null, set: StatefulSet): Servi
 /** What a person is told of it, and its log says the rest. */
 const WORDS_MAX = 200;
 
-/** Of the pod that failed: Kubernetes itself only knows that it did. Null when it is gone, or nothing can be read. */
-async function lastWords(kube: Kube, { namespace, name }: Job): Promise<string | null> {
+/** All that Kubernetes says when the only pod of a Job has failed. */
+const POD_FAILED = "BackoffLimitExceeded";
+
+/** What the program that failed said last; else how Kubernetes saw it end, which for the Job is that it failed. */
+async function howItFailed(kube: Kube, { namespace, name, failure }: Job): Promise<string | null> {
   const pods = await kube.list("Pod", { namespace, labels: { "batch.kubernetes.io/job-name": name } });
-  const said = pods.ok ? pods.value.flatMap(({ containers }) => containers.map((one) => one.said ?? "")) : [];
-  const words = oneLine(said.findLast((text) => text !== "") ?? "", WORDS_MAX);
+  if (!pods.ok) return failure;
+  const containers = pods.value.flatMap((pod) => pod.containers);
+  // One that was killed said nothing, and what is kept of it then is the end of its log.
+  const said = containers
+    .map((one) => one.said ?? "")
+    .findLast((text) => text !== "" && !text.startsWith("{"));
   // Others put the dot behind it.
-  return words === "" ? null : words.replace(/\.$/, "");
+  if (said !== undefined) return oneLine(said, WORDS_MAX).replace(/\.$/, "");
+  if (failure?.startsWith(POD_FAILED) !== true) return failure;
+  const killed = containers.find(({ exitCode }) => exitCode !== null && exitCode !== 0);
+  if (killed === undefined) return "its pod was taken away before it had ended";
+  return `its program was killed (${killed.reason ?? `exit code ${killed.exitCode}`})`;
 }
 
 /** A failure says something of that Job only: nothing else of a look waits for it. */
@@ -118,8 +129,8 @@ async function readJob(
   if (read.ok) {
     const job = read.value;
     if (job.ownerUid !== uid) return { kind: "taken" };
-    const said = job.result === "failed" ? await lastWords(kube, job) : null;
-    return { kind: "found", job: said === null ? job : { ...job, failure: said } };
+    const failure = job.result === "failed" ? await howItFailed(kube, job) : null;
+    return { kind: "found", job: { ...job, failure } };
   }
   return read.failure.kind === "gone"
     ? { kind: "absent" }

@@ -60,7 +60,7 @@ describe.skipIf(reason !== null)(`faults${reason === null ? "" : ` (skipped: ${r
 
     test("a bucket that does not exist", async () => {
       expect(await complaint(storeOf({ bucket: "no-such-bucket" }))).toBe(
-        `refused: The store test-store (bucket no-such-bucket at ${server.store.endpoint.host}) did not write some/key: there is no bucket no-such-bucket; create it or correct bucket in the Secret.`,
+        `refused: Store test-store: there is no bucket no-such-bucket; create it or correct bucket in the Secret (could not write some/key in bucket no-such-bucket at ${server.store.endpoint.host}).`,
       );
     });
 
@@ -102,7 +102,8 @@ describe.skipIf(reason !== null)(`faults${reason === null ? "" : ` (skipped: ${r
   });
 
   test("an address is judged when it is connected to, whatever its name promised", async () => {
-    const sentence = /^refused: .*(?:127\.0\.0\.1|::1) is loopback, which needs allowInternal: "true"\.$/;
+    const sentence =
+      /^refused: .*(?:127\.0\.0\.1|::1) is loopback, which needs allowInternal: "true" \(could not write [^)]*\)\.$/;
     expect(await complaint(storeOf({ allowInternal: false }))).toMatch(sentence);
     const literal = { endpoint: new URL(`https://127.0.0.1:${server.store.endpoint.port}`) };
     expect(await complaint(storeOf({ ...literal, allowInternal: false }))).toMatch(sentence);

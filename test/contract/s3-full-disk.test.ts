@@ -43,7 +43,7 @@ describe.skipIf(reason !== null)(`full disk${reason === null ? "" : ` (skipped: 
   test("what does not fit fails and leaves nothing; what fits is kept", async () => {
     const failed = await backup(40 * 1024 ** 2, "large");
     expect(failed.ok ? "" : failed.failure.message).toMatch(
-      /^The store test-store .* did not upload large\/1: /,
+      /^Store test-store: .* \(could not upload large\/1 /,
     );
     expect(value(await store.uploads("large/"))).toEqual([]);
     expect(value(await store.list({ prefix: "large/" })).objects).toEqual([]);

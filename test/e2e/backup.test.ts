@@ -1,157 +1,186 @@
 /**
- * Backups on a real cluster: by both methods from a replica into a real bucket, proven by restoring them, with Jobs that the
+ * Backups on a real cluster, as a user has them: by both methods from a replica into a real bucket, proven by restoring them,
+ * by the clock, through a killed Job, a damaged object and a wrong key, and let go by the retention; with Jobs that the
  * strictest Pod Security takes, and with the rights that are shipped.
  */
-import { chmodSync, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { createS3Store } from "../../shared/adapters/s3/store.ts";
-import { readCatalogue } from "../../shared/backup/holdings.ts";
-import { parseStore } from "../../shared/backup/store.ts";
-import { ADOPT, allReady, openScene, type Scene } from "../support/e2e.ts";
+import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
+import { type Bucket, openBucket } from "../support/e2e-backups.ts";
+import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { rightsSeen } from "../support/e2e-rights.ts";
 import { noClusterReason, noImageReason, s3Variable, testCluster } from "../support/test-cluster.ts";
 
 const access = testCluster();
 const image = access?.image ?? null;
-const s3 = process.env[s3Variable];
-const reason =
-  access === null
-    ? noClusterReason
-    : image === null
-      ? noImageReason
-      : s3 === undefined
-        ? `${s3Variable} is not set`
-        : null;
+const s3 = process.env[s3Variable] === undefined ? `${s3Variable} is not set` : null;
+const reason = access === null ? noClusterReason : image === null ? noImageReason : s3;
 const JOBS = join(import.meta.dirname, "../../infra/kustomize/backups/jobs.yaml");
 
-const accessSchema = z.looseObject({
-  endpoint: z.string(),
-  region: z.string(),
-  bucket: z.string(),
-  accessKeyId: z.string(),
-  secretAccessKey: z.string(),
-});
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 
-const jobListSchema = z.object({
+const podsSchema = z.object({
   items: z.array(
     z.looseObject({
       metadata: z.object({ name: z.string() }),
-      spec: z.looseObject({ template: z.looseObject({ spec: z.unknown() }) }),
-      status: z.looseObject({ succeeded: z.number().default(0) }),
+      status: z.looseObject({ phase: z.string().default("Pending") }),
     }),
   ),
 });
 
-/**
- * The provisioner of the local cluster makes folders that only root may enter, and there is no driver that would give them
- * to a pod's group, as every real one does.
- */
-function openVolumes(apiServer: number | null): () => void {
-  const folder = `/proc/${apiServer}/root/tmp/hostpath_pv`;
-  const timer = setInterval(() => {
-    for (const name of existsSync(folder) ? readdirSync(folder) : []) chmodSync(join(folder, name), 0o777);
-  }, 100);
-  return () => clearInterval(timer);
-}
+const slotText = (ms: number) => new Date(ms).toISOString().replace(".000Z", "Z");
 
 describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${reason})`}`, () => {
   let scene: Scene;
-  const values = {
-    ...accessSchema.parse(
-      JSON.parse(s3 ?? '{"endpoint":"","region":"","bucket":"","accessKeyId":"","secretAccessKey":""}'),
-    ),
-    ...{ prefix: "e2e", allowInternal: "true" },
-  };
-  const closing = openVolumes(access?.apiServer ?? null);
+  let bucket: Bucket;
 
   beforeAll(async () => {
     scene = await openScene("e2e-backup");
+    await buildPlugin();
     await scene.kubectl("apply", `--filename=${JOBS}`);
-    const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "backups" }, stringData: values };
+    // A folder that nobody has used: what an earlier run has left is of another cluster.
+    bucket = await openBucket(scene, "e2e");
+    const secret = {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "backups" },
+      stringData: bucket.fields,
+    };
     const create = ["--namespace", scene.ref.namespace, "create", "--filename=-"];
     await scene.cluster.kubectl(create, JSON.stringify(secret));
     await scene.until("three plain servers", allReady);
+    // The servers run already; whatever is made from here on has to keep to it.
+    const strict = "pod-security.kubernetes.io/enforce=restricted";
+    await scene.cluster.kubectl(["label", "namespace", scene.ref.namespace, strict]);
     await scene.host({ jobImage: image ?? "", lookEveryMs: 2_000 });
     await scene.annotate(...ADOPT);
     await scene.until("Healthy", (world) => world.phase === "Healthy");
     await scene.ask(0, "CREATE DATABASE shop");
     await scene.ask(0, "CREATE TABLE shop.orders (id INT PRIMARY KEY AUTO_INCREMENT, note TEXT)");
     await scene.ask(0, "INSERT INTO shop.orders (note) VALUES ('one'), ('two'), ('three')");
+    await scene.annotate("ordinal.dev/backup-store=backups", "ordinal.dev/backup-proof=never");
   });
   afterAll(async () => {
-    closing();
+    bucket.store.close();
     await scene.end();
   });
 
-  async function catalogue() {
-    const settings = parseStore("backups", values);
-    if (!settings.ok) throw new Error(settings.failure.message);
-    const store = createS3Store(settings.value);
-    const uid = await scene.kubectl("get", "statefulset", "mysql", "--output=jsonpath={.metadata.uid}");
-    const read = await readCatalogue(store, { prefix: settings.value.prefix, clusterUid: uid });
-    store.close();
-    return read;
+  /** By somebody who may read the logs of Jobs. */
+  const plugin = (...args: string[]) =>
+    runPlugin(access?.kubeconfig ?? "", [...args, "--namespace", scene.ref.namespace]);
+  const annotation = async (name: string) => (await scene.world()).annotations[`ordinal.dev/${name}`] ?? null;
+  const told = async (code: string) =>
+    (await eventsOf(scene)).filter(({ reason: given }) => given === code).map(({ note }) => note);
+
+  async function made(method: string) {
+    const asked = await plugin("backup", "mysql", "--method", method, "--wait");
+    expect([asked.code, asked.stdout], asked.stderr).toEqual([0, expect.stringMatching(/is complete\.\n$/)]);
+    const backup = await bucket.backup((await annotation("last-backup")) ?? "none");
+    expect([backup.soundness, backup.manifest?.method]).toEqual([{ kind: "complete" }, method]);
+    const [primary] = await scene.ask(0, "SELECT @@GLOBAL.server_uuid");
+    expect(backup.manifest?.serverUuid).not.toBe(primary);
+    return backup;
   }
 
-  test.each(["physical", "logical"])(
-    "a %s one is made on demand, from a replica, and proven",
-    async (method) => {
-      const before = (await scene.world()).annotations["ordinal.dev/last-backup"];
-      await scene.annotate(
-        "ordinal.dev/backup-store=backups",
-        "ordinal.dev/backup-proof=each",
-        `ordinal.dev/backup-now=${method}`,
+  /** Slots of all backups that the store has, oldest first. */
+  const slots = async () => {
+    const { backups, gap } = await bucket.catalogue();
+    expect(gap).toBeNull();
+    return backups.map(({ slotMs }) => slotText(slotMs));
+  };
+
+  /** Its container is killed and its pod taken away, as when a node dies. */
+  async function killPodOf(job: string): Promise<void> {
+    const ofJob = `--selector=batch.kubernetes.io/job-name=${job}`;
+    await scene.until(`a pod of ${job} to run`, async () => {
+      const { items } = podsSchema.parse(
+        JSON.parse(await scene.kubectl("get", "pods", ofJob, "--output=json")),
       );
-      const made = await scene.until(`a ${method} backup`, ({ annotations }) => {
-        const last = annotations["ordinal.dev/last-backup"];
-        return last !== undefined && last !== before && annotations["ordinal.dev/last-proven"] === last;
-      });
-      const slotMs = Date.parse(made.annotations["ordinal.dev/last-backup"] ?? "");
-      const { backups, gap } = await catalogue();
-      const backup = backups.find((one) => one.slotMs === slotMs);
-      expect([gap, backup?.soundness, backup?.manifest?.method]).toEqual([
-        null,
-        { kind: "complete" },
-        method,
+      return items.some(({ status }) => status.phase === "Running");
+    });
+    await scene.kubectl("delete", "pods", ofJob, "--grace-period=0", "--force");
+  }
+
+  test.each(["logical", "physical"])(
+    "a %s one is made at once, from a replica, and proven",
+    async (method) => {
+      const slot = slotText((await made(method)).slotMs);
+      const proven = await plugin("prove", "mysql", "--wait");
+      expect([proven.code, proven.stdout], proven.stderr).toEqual([
+        0,
+        expect.stringMatching(/found whole\.\n$/),
       ]);
-      expect(backup?.proof?.fault).toBeNull();
-      const [primary] = await scene.ask(0, "SELECT @@GLOBAL.server_uuid");
-      expect(backup?.manifest?.serverUuid).not.toBe(primary);
+      const { proof } = await bucket.backup(slot);
+      expect(proof?.fault).toBeNull();
+      const rows = proof?.checked.find(({ what }) => what === "rows")?.count ?? 0;
+      expect(rows).toBeGreaterThanOrEqual(3);
+      expect(await annotation("last-proven")).toBe(slot);
     },
   );
 
-  test("its Jobs are taken where Pod Security is at its strictest", async () => {
-    const { items } = jobListSchema.parse(JSON.parse(await scene.kubectl("get", "jobs", "--output=json")));
-    expect(items.map(({ status }) => status.succeeded)).toEqual([1, 1, 1, 1]);
-    const label = "pod-security.kubernetes.io/enforce=restricted";
-    await scene.cluster.kubectl(["label", "namespace", scene.ref.namespace, "--overwrite", label]);
-    for (const { metadata, spec } of items) {
-      const pod = {
-        apiVersion: "v1",
-        kind: "Pod",
-        metadata: { name: `${metadata.name}-dry` },
-        spec: spec.template.spec,
-      };
-      const args = ["--namespace", scene.ref.namespace, "create", "--dry-run=server", "--filename=-"];
-      expect(await scene.cluster.kubectl(args, JSON.stringify(pod))).toContain("created (server dry run)");
-    }
-    await scene.cluster.kubectl([
-      "label",
-      "namespace",
-      scene.ref.namespace,
-      "pod-security.kubernetes.io/enforce-",
-    ]);
+  test("a damaged one fails its proof, and is never told as proven", async () => {
+    const proven = await annotation("last-proven");
+    const backup = await made("logical");
+    const slot = slotText(backup.slotMs);
+    await bucket.corrupt(backup);
+    const refused = await plugin("prove", "mysql", "--wait");
+    expect([refused.code, refused.stdout]).toEqual([1, ""]);
+    expect(refused.stderr).toMatch(/dump-\S+ is not what was written|changed/);
+    const found = conditionsOf(await scene.world()).find(({ type }) => type === "ProofFailed");
+    expect(found?.message).toContain(`Restoring the backup of ${slot} failed: `);
+    expect(await annotation("last-proven")).toBe(proven);
+    expect((await told("BackupProven")).filter((note) => note.includes(slot))).toEqual([]);
+    expect((await bucket.backup(slot)).proof?.fault).toBeTruthy();
   });
 
-  test("a store that does not know its key is told of in its own words", async () => {
+  test("one comes by the clock, also when its Job is killed, and lets go what the retention does not keep", async () => {
+    const before = await slots();
+    const good = await bucket.backup((await annotation("last-proven")) ?? "none");
+    for (const days of [2, 1]) await bucket.copy(good, slotText(good.slotMs - days * DAY_MS));
+    // Time enough to be seen before it comes.
+    const dueMs = Math.ceil((Date.now() + 5_000) / MINUTE_MS) * MINUTE_MS;
+    const [due, slot] = [new Date(dueMs), slotText(dueMs)];
+    const cron = `${due.getUTCMinutes()} ${due.getUTCHours()} * * *`;
+    await scene.annotate(`ordinal.dev/backup-schedule=${cron}`, "ordinal.dev/backup-retention=1");
+    await killPodOf(`mysql-backup-${slot.replaceAll(/\D/g, "")}-1`);
+    await scene.until("the failure to be told", async () =>
+      (await told("BackupAttemptFailed")).some((note) =>
+        note.startsWith(`Attempt 1 of the backup of ${slot} failed: `),
+      ),
+    );
+    expect(await slots()).not.toContain(slot);
+    await scene.until("a second attempt", async () => (await annotation("last-backup")) === slot);
+    const { manifest } = await bucket.backup(slot);
+    expect([manifest?.attempt, manifest?.asked.how]).toEqual([2, "schedule"]);
+    // The newest, the newest proven one and the one that is no good stay; of the others none is left.
+    expect(await slots()).toEqual([...before.slice(1), slot]);
+  });
+
+  test("a wrong key is told in one sentence, and nothing else changes", async () => {
+    const [before, stored] = [await scene.world(), await slots()];
     const patch = JSON.stringify({ stringData: { accessKeyId: "nobody" } });
     await scene.kubectl("patch", "secret", "backups", `--patch=${patch}`);
+    const earlier = await told("BackupAttemptFailed");
     await scene.annotate("ordinal.dev/backup-now=physical");
-    await scene.until("the attempt to fail", async () =>
-      (await scene.kubectl("get", "events", "--output=json")).includes("it does not know this access key"),
+    await scene.until(
+      "the attempt to fail",
+      async () => (await told("BackupAttemptFailed")).length > earlier.length,
     );
+    const [note = ""] = (await told("BackupAttemptFailed")).filter((one) => !earlier.includes(one));
+    expect(note).toMatch(
+      /^Attempt 1 of the backup of \S+ failed: [^.;]*it does not know this access key[^.;]*; it is tried again in 1 min\.$/,
+    );
+    const listed = await plugin("backups", "mysql");
+    expect([listed.code, listed.stdout]).toEqual([1, ""]);
+    expect(listed.stderr).toMatch(/^[^\n]*it does not know this access key[^\n]*\n$/);
+    const after = await scene.world();
+    expect([after.phase, stateOf(after).epoch]).toEqual([before.phase, stateOf(before).epoch]);
+    for (const name of ["last-backup", "last-proven"]) {
+      expect(after.annotations[`ordinal.dev/${name}`]).toBe(before.annotations[`ordinal.dev/${name}`]);
+    }
+    expect(await slots()).toEqual(stored);
   });
 
   test("it took the rights that are shipped for it", async ({ skip }) => {

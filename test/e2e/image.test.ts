@@ -117,17 +117,22 @@ describe.skipIf(reason !== null)(`Ordinal's image${reason === null ? "" : ` (ski
     expect(performance.now() - stoppedAt).toBeLessThan(15_000);
   });
 
-  test("what an init container copies runs in MySQL's image, knows DNS, and starts MySQL's programs", async () => {
+  test("what an init container copies runs in MySQL's image: it knows DNS, starts MySQL's programs, writes to a volume", async () => {
     const mounts = [{ name: "tools", mountPath: "/tools" }];
     const script = `
       const { address } = await require("node:dns/promises").lookup("kubernetes.default.svc.cluster.local");
       const mysqld = require("node:child_process").execFileSync("mysqld", ["--version"], { encoding: "utf8" });
+      require("node:fs").writeFileSync("/volume/file", "written");
       console.log(JSON.stringify({ node: process.versions.node, uid: process.getuid(), address, mysqld }));`;
+    const claim = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "16Mi" } } };
     await start("mysql", {
       restartPolicy: "Never",
       automountServiceAccountToken: false,
-      securityContext: asUser(MYSQL_ID),
-      volumes: [{ name: "tools", emptyDir: { sizeLimit: "200Mi" } }],
+      securityContext: { ...asUser(MYSQL_ID), fsGroup: MYSQL_ID },
+      volumes: [
+        { name: "tools", emptyDir: { sizeLimit: "200Mi" } },
+        { name: "volume", ephemeral: { volumeClaimTemplate: { spec: claim } } },
+      ],
       initContainers: [
         {
           name: "tools",
@@ -143,7 +148,10 @@ describe.skipIf(reason !== null)(`Ordinal's image${reason === null ? "" : ` (ski
           image: "mysql:9.7",
           command: [...nodeIn("/tools"), "--eval", `(async () => {${script}})()`],
           securityContext: locked,
-          volumeMounts: [{ ...mounts[0], readOnly: true }],
+          volumeMounts: [
+            { ...mounts[0], readOnly: true },
+            { name: "volume", mountPath: "/volume" },
+          ],
         },
       ],
     });

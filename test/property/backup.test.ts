@@ -8,8 +8,8 @@ import {
   type Backup,
   type Catalogue,
   catalogueOf,
-  isComplete,
   isProven,
+  isRestorable,
 } from "../../shared/backup/catalogue.ts";
 import { manifestKey, type Place, parseKey, partKey, proofKey } from "../../shared/backup/layout.ts";
 import { decodeManifest, decodeProof } from "../../shared/backup/manifest.ts";
@@ -143,11 +143,11 @@ test("the newest that can be restored, the newest proven and all that is not und
       const slots = new Set(indexes.flatMap((index) => all[index]?.slotMs ?? []));
       const stays = keptOf({ ...input(all, rule, zone), needed: slots });
       const past = all.filter(({ slotMs }) => slotMs <= NOW);
-      for (const one of [past.findLast(isComplete), past.findLast(isProven)]) {
+      for (const one of [past.findLast(isRestorable), past.findLast(isProven)]) {
         if (one !== undefined) expect(stays).toContain(one.slotMs);
       }
       for (const one of all)
-        if (!isComplete(one) || slots.has(one.slotMs)) expect(stays).toContain(one.slotMs);
+        if (!isRestorable(one) || slots.has(one.slotMs)) expect(stays).toContain(one.slotMs);
     }),
     RUNS,
   );

@@ -65,6 +65,31 @@ test("a slot becomes a Job of the set, then a backup, then a proof, and the next
   expect(await jobNames(world)).toEqual([backup, `mysql-backup-${stampOf(world)}-1`, proof].sort());
 });
 
+test("a tick of the schedules begins what is due, and the end of a Job is noted at once, without any sweep", async () => {
+  const world = await due();
+  const { runner } = world.host({ lookEveryMs: 3_600_000, deliver: (emit) => emit() });
+  // The set that was there when the watch began wakes nobody from here on.
+  await world.clock.pass(10_000);
+  const nextMidnight = Date.parse(midnight(world)) + DAY_MS;
+  const [first = ""] = await jobNames(world);
+  end(world, first, "Complete");
+  await world.clock.pass(1_000);
+  expect(world.annotation("ordinal.dev/last-backup")).toBe(slotOf(world));
+  end(world, await proofOf(world), "Complete");
+  await world.clock.pass(1_000);
+  expect(world.annotation("ordinal.dev/last-proven")).toBe(slotOf(world));
+
+  const hours = Math.floor((nextMidnight - world.clock.now()) / 3_600_000);
+  for (let hour = 0; hour < hours; hour += 1) await world.clock.pass(3_600_000);
+  await world.clock.pass(nextMidnight + 1_000 - world.clock.now());
+  const next = `mysql-backup-${stampOf(world)}-1`;
+  expect(await jobNames(world)).not.toContain(next);
+  runner.backupTick();
+  await world.clock.pass(1_000);
+  expect(await jobNames(world)).toContain(next);
+  await world.clock.run(runner.stop());
+});
+
 test("a failed attempt is made again after a minute, by another Job", async () => {
   const world = await due();
   await world.settle();

@@ -125,7 +125,9 @@ const UNINSPECTED: Plan = { inspect() {}, onEffect() {} };
 
 describe("in a wish", () => {
   const keys = WISHES.map(({ key }) => key);
-  const takesNames: readonly string[] = [ANNOTATION.credentials, ANNOTATION.switchoverTo];
+  const takesNames: readonly string[] = [
+    ...[ANNOTATION.credentials, ANNOTATION.switchoverTo, ANNOTATION.backupStore],
+  ];
 
   test.each(keys)("%s, before adoption", async (key) => {
     const { world, check } = watch(createWorld({ members: MEMBERS, annotations: WISH }));

@@ -5,7 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { mysql } from "../../shared/engines/mysql/index.ts";
-import { sweepEvent } from "../../shared/hosts/events.ts";
+import { backupCronEvent, sweepEvent } from "../../shared/hosts/events.ts";
 import { createRunner } from "../../shared/hosts/local/runner.ts";
 import { watchSource } from "../../shared/hosts/local/sources.ts";
 import type { JobTask } from "../../shared/model/backup.ts";
@@ -108,7 +108,13 @@ export interface HostOptions {
 
 export interface Host {
   readonly instance: Instance;
-  readonly runner: { tick(): void; idle(): Promise<void>; stop(): Promise<void> };
+  readonly runner: {
+    tick(): void;
+    /** Of the schedules of backups. */
+    backupTick(): void;
+    idle(): Promise<void>;
+    stop(): Promise<void>;
+  };
   /** Passes so far. */
   passes(): number;
 }
@@ -210,6 +216,7 @@ export function createWorld(options: WorldOptions): World {
       passes: () => passes,
       runner: {
         tick: () => runner.emit(sweepEvent(clock.now())),
+        backupTick: () => runner.emit(backupCronEvent(clock.now())),
         idle: runner.idle,
         async stop() {
           subscription?.close();

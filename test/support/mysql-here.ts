@@ -106,10 +106,23 @@ export async function startMysqlHere(bin: string): Promise<MysqlHere> {
   const env = { PATH: `${bin}:/usr/bin:/bin` };
   const socket = join(folder, "socket");
   const places = [`--datadir=${data}`, `--socket=${socket}`, `--pid-file=${join(folder, "pid")}`];
-  const common = ["--no-defaults", ...places, "--mysqlx=OFF", "--log-error-verbosity=1"];
+  // The folder that is compiled in for files is there only where Debian's own package is installed.
+  const quiet = ["--mysqlx=OFF", "--secure-file-priv=NULL", "--log-error-verbosity=1"];
+  const common = ["--no-defaults", ...places, ...quiet];
   await run(join(bin, "mysqld"), [...common, "--initialize-insecure"], { env });
-  const listening = [`--port=${port}`, "--bind-address=127.0.0.1", "--plugin-load-add=clone=mysql_clone.so"];
-  const child = spawn(join(bin, "mysqld"), [...common, ...listening], { env, stdio: "ignore" });
+  const listening = [
+    `--port=${port}`,
+    "--bind-address=127.0.0.1",
+    "--skip-name-resolve",
+    "--plugin-load-add=clone=mysql_clone.so",
+  ];
+  const child = spawn(join(bin, "mysqld"), [...common, ...listening], {
+    ...{ env, stdio: ["ignore", "ignore", "pipe"] },
+  });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said = (said + text).slice(-2_000);
+  });
   const kill = () => void child.kill("SIGKILL");
   process.once("exit", kill);
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
@@ -120,6 +133,8 @@ export async function startMysqlHere(bin: string): Promise<MysqlHere> {
     const credentials = { username: "root", password: "" };
     const options = { host: "here", port, socket, credentials, authority: null, attributes: {}, ...limits };
     const server = await servers.connect({ ...options, fresh: true });
+    if (!server.ok && child.exitCode !== null)
+      throw new Error(`mysqld ended with ${child.exitCode}: ${said}`);
     return server.ok ? server : { ok: false, saw: server.failure.message };
   });
   for (const sql of [

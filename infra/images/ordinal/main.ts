@@ -56,7 +56,13 @@ async function main(): Promise<void> {
     if (values.folder !== undefined) {
       mkdirSync(values.folder, { recursive: true });
       for (const layer of image.layers) {
-        await run("tar", ["--extract", "--preserve-permissions", "--no-same-owner", `--file=${layer}`, `--directory=${values.folder}`]);
+        await run("tar", [
+          "--extract",
+          "--preserve-permissions",
+          "--no-same-owner",
+          `--file=${layer}`,
+          `--directory=${values.folder}`,
+        ]);
       }
       print(values.json, { folder: values.folder });
       return;

@@ -67,7 +67,10 @@ export async function buildRuntime(): Promise<Runtime> {
     const packages = await packagesOf([loader, ...libraries, authorities]);
     const parts = [nodePart(pinned), ...packages];
     writeFileSync(join(scratch, "parts.json"), JSON.stringify(parts));
-    const licenses = [["node", join(dirname(pinned.node), "../LICENSE")] as const, ...packages.map(copyright)];
+    const licenses = [
+      ["node", join(dirname(pinned.node), "../LICENSE")] as const,
+      ...packages.map(copyright),
+    ];
     await writeLayer(
       join(scratch, "layer.tar"),
       sorted([...programsOf(node, loader, libraries), ...settings(), ...licenses.map(licenseEntry)]),
@@ -147,7 +150,10 @@ async function packageOf(file: string): Promise<string> {
   const found = await attempt("dpkg-query", ["--search", `*/${basename(dirname(file))}/${basename(file)}`]);
   const owner = /^(\S+): /m.exec(found.stdout)?.[1];
   if (owner !== undefined) return owner;
-  throw new LocalError(`${file} is of no Debian package, so nobody could tell which version of it is in the image`, 2);
+  throw new LocalError(
+    `${file} is of no Debian package, so nobody could tell which version of it is in the image`,
+    2,
+  );
 }
 
 const copyright = ({ name }: Part) => [name, `/usr/share/doc/${name}/copyright`] as const;

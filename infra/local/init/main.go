@@ -4,6 +4,8 @@
 //	init spawn HOSTNAME   make new namespaces, print the process id of their
 //	                      first process as this machine sees it, and let it
 //	                      live if a byte then comes on standard input
+//	init volumes FOLDER   open every volume that is made in a folder to all users,
+//	                      until killed
 //	init                  sleep and reap until killed
 //
 // Everything of a cluster lives in the namespaces of that first process, so
@@ -22,6 +24,9 @@ func main() {
 	if len(os.Args) == 3 && os.Args[1] == "spawn" {
 		spawn(os.Args[2])
 		return
+	}
+	if len(os.Args) == 3 && os.Args[1] == "volumes" {
+		fail(openVolumes(os.Args[2]))
 	}
 	if len(os.Args) == 3 && os.Args[1] == "first" {
 		if err := prepare(os.Args[2]); err != nil {

@@ -36,7 +36,7 @@ interface Meaning {
 
 const refused = (tell: Meaning["tell"]): Meaning => ({ kind: "refused", tell });
 const transient = (what: string): Meaning => ({ kind: "transient", tell: () => what });
-const gone: Meaning = { kind: "gone", tell: () => "it does not exist" };
+const gone: Meaning = { kind: "gone", tell: () => "there is no such object" };
 
 const wrongRegion = refused(
   ({ region }) => `the bucket is not in region ${region}; correct region or endpoint in the Secret`,
@@ -72,7 +72,7 @@ const BY_CODE: Readonly<Record<string, Meaning>> = {
   AuthorizationHeaderMalformed: wrongRegion,
   IllegalLocationConstraintException: wrongRegion,
   RequestTimeTooSkewed: wrongClock,
-  PreconditionFailed: { kind: "conflict", tell: () => "it exists already or has changed" },
+  PreconditionFailed: { kind: "conflict", tell: () => "the object exists already or has changed" },
   // Somebody else writes the same key at this moment; who of us is first is not decided yet.
   ConditionalRequestConflict: busy,
   OperationAborted: busy,
@@ -82,7 +82,7 @@ const BY_CODE: Readonly<Record<string, Meaning>> = {
   BadDigest: damaged,
   XAmzContentSHA256Mismatch: damaged,
   IncompleteBody: damaged,
-  InvalidRange: refused(() => "it is shorter than it was"),
+  InvalidRange: refused(() => "the object is shorter than it was"),
   QuotaExceeded: refused(() => "its quota is used up; free space or raise the quota"),
   InsufficientStorage: refused(() => "its disk is full; free space"),
   NotImplemented: refused(() => "it cannot do this; use another store"),
@@ -125,9 +125,10 @@ export function failureOf(store: Store, subject: Subject, error: unknown): Failu
   };
 }
 
+/** What is wrong comes first: the rest is long, and is cut off where there is little room. */
 export function sentence(store: Store, { verb, key }: Subject, what: string): string {
   const { name, bucket, endpoint } = store;
-  return `The store ${name} (bucket ${bucket} at ${endpoint.host}) did not ${verb} ${key}: ${what}.`;
+  return `Store ${name}: ${what} (could not ${verb} ${key} in bucket ${bucket} at ${endpoint.host}).`;
 }
 
 function meaningOf(error: unknown, said: z.infer<typeof errorSchema>, status: number | undefined): Meaning {

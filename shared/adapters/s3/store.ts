@@ -72,7 +72,7 @@ async function head(calls: Calls, key: string): Promise<Outcome<ObjectFacts>> {
   const said = await open(calls, key, 0, undefined);
   if (!said.ok) return said;
   said.value.cancel();
-  return fail("transient", sentence(store, subject, "it appeared just now"));
+  return fail("transient", sentence(store, subject, "the object appeared just now"));
 }
 
 async function read(calls: Calls, key: string, bytesMax: number): Promise<Outcome<Uint8Array>> {
@@ -87,7 +87,7 @@ async function read(calls: Calls, key: string, bytesMax: number): Promise<Outcom
       const size = found.ContentLength ?? 0;
       if (size > bytesMax) {
         body.destroy();
-        const what = `it has ${size} bytes, and at most ${bytesMax} are expected of such an object`;
+        const what = `the object has ${size} bytes, and at most ${bytesMax} are expected of such a one`;
         return fail("refused", sentence(calls.store, subject, what));
       }
       options.abortSignal.addEventListener("abort", () => body.destroy(new Error("too slow")));

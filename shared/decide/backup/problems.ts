@@ -1,4 +1,6 @@
 /** What is wrong with the backups of a cluster, from what is remembered of them. None of it stops anything else. */
+import { MESSAGE_MAX } from "../../annotations/conditions.ts";
+import { oneLine } from "../../annotations/text.ts";
 import type { BackupMemory, BackupSpec } from "../../model/backup.ts";
 import type { Problem, ProblemCode } from "../../model/condition.ts";
 import { backupJobName, proofJobName } from "../../model/job-name.ts";
@@ -7,11 +9,10 @@ function problem(code: ProblemCode, message: string): Problem {
   return { code, message, blocks: false };
 }
 
-/** So that the name of the Job is never cut off. */
-const REASON_MAX = 60;
-
-function shortened(reason: string): string {
-  return reason.length <= REASON_MAX ? reason : `${reason.slice(0, REASON_MAX - 1)}…`;
+/** As much of the reason as leaves room for what to do then, which is never cut off. */
+function because(before: string, reason: string, after: string): string {
+  const room = MESSAGE_MAX - before.length - after.length;
+  return `${before}${oneLine(reason, room)}${after}`;
 }
 
 export function heldBack(slot: string, why: string): Problem {
@@ -25,8 +26,8 @@ export function backupProblems(name: string, memory: BackupMemory, spec: BackupS
   if (failed !== null) {
     const row = failures > 1 ? `, ${failures} in a row` : "";
     const job = backupJobName(name, failed);
-    const message = `The backup of ${failed.slot} failed${row}: ${shortened(failed.reason)}; see the log of Job ${job}.`;
-    problems.push(problem("BackupFailed", message));
+    const before = `The backup of ${failed.slot} failed${row}: `;
+    problems.push(problem("BackupFailed", because(before, failed.reason, `; see the log of Job ${job}.`)));
   }
   if (missed > 0) {
     const good = last === null ? "there is none yet" : `the last one is of ${last.slot}`;
@@ -35,8 +36,8 @@ export function backupProblems(name: string, memory: BackupMemory, spec: BackupS
   }
   if (unproven !== null) {
     const job = proofJobName(name, unproven);
-    const message = `Restoring the backup of ${unproven.slot} failed: ${shortened(unproven.reason)}; see the log of Job ${job}.`;
-    problems.push(problem("ProofFailed", message));
+    const before = `Restoring the backup of ${unproven.slot} failed: `;
+    problems.push(problem("ProofFailed", because(before, unproven.reason, `; see the log of Job ${job}.`)));
   }
   if (last === null && spec.proofRequested?.slot === null) {
     const message = `A proof is asked for and no backup of ${name} is known yet: it waits for the next one; or name a slot in ordinal.dev/prove-now.`;

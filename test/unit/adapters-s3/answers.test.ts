@@ -69,7 +69,7 @@ const answering = (status: number, code: string, headers: Readonly<Record<string
 
 describe("answers", () => {
   test.each([
-    [404, "NoSuchKey", "gone", "it does not exist"],
+    [404, "NoSuchKey", "gone", "there is no such object"],
     [404, "NoSuchBucket", "refused", "there is no bucket backups; create it or correct bucket"],
     [404, "SomethingElse", "refused", "it answered SomethingElse (HTTP 404)"],
     [403, "InvalidAccessKeyId", "refused", "correct accessKeyId and secretAccessKey"],
@@ -79,7 +79,7 @@ describe("answers", () => {
     [400, "ExpiredToken", "refused", "the access key has expired"],
     [400, "AuthorizationHeaderMalformed", "refused", "the bucket is not in region eu-test-1"],
     [301, "PermanentRedirect", "refused", "the bucket is not in region eu-test-1"],
-    [412, "PreconditionFailed", "conflict", "it exists already or has changed"],
+    [412, "PreconditionFailed", "conflict", "the object exists already or has changed"],
     [409, "ConditionalRequestConflict", "transient", "it is too busy"],
     [503, "SlowDown", "transient", "it is too busy"],
     [503, "", "transient", "(HTTP 503)"],
@@ -93,7 +93,9 @@ describe("answers", () => {
     const written = await store.put("a/b", Buffer.from("x"));
     expect(written).toMatchObject({ ok: false, failure: { kind, code: status } });
     const message = written.ok ? "" : written.failure.message;
-    expect(message).toMatch(/^The store s3 \(bucket backups at 127\.0\.0\.1:\d+\) did not write a\/b: .*\.$/);
+    expect(message).toMatch(
+      /^Store s3: .* \(could not write a\/b in bucket backups at 127\.0\.0\.1:\d+\)\.$/,
+    );
     expect(message).toContain(text);
     expect(message).not.toContain(SECRET);
   });

@@ -152,6 +152,14 @@ describe("whatever the rule says", () => {
     });
   });
 
+  test("one that failed its proof stays and is never counted, so what is older is kept in its place", () => {
+    const failed = proven(third, { fault: "orders is missing" });
+    expect(keptBy(input(catalogue(backup(first), backup(second), failed), count(1)))).toEqual({
+      "2026-11-21": "the newest that can be restored",
+      "2026-11-22": "it failed its proof",
+    });
+  });
+
   test("one whose manifest cannot be used stays", () => {
     const unknown = bucket(parts(first), document(manifestKey(PLACE, first), '{"v":2}'));
     const kept = keptBy(input(catalogue(unknown, backup(second), backup(third)), count(1)));
