@@ -95,7 +95,7 @@ async function read(except: string): Promise<Read> {
 function copied(except: string): readonly Buffer[] {
   const folder = mkdtempSync(join(tmpdir(), "ordinal-raw-"));
   try {
-    const login = ["-h", "127.0.0.1", `-P${server.port}`, "-u", "root"];
+    const login = ["-h", "127.0.0.1", `-P${server.port}`, "-u", "ordinal_repl_0"];
     execFileSync(
       join(bin, "mysqlbinlog"),
       [
@@ -104,7 +104,7 @@ function copied(except: string): readonly Buffer[] {
         "binlog.000001",
       ],
       {
-        env: { PATH: `${bin}:/usr/bin:/bin`, MYSQL_PWD: "Test-root-1" },
+        env: { PATH: `${bin}:/usr/bin:/bin`, MYSQL_PWD: "Test-repl-1" },
         stdio: ["ignore", "ignore", "pipe"],
       },
     );

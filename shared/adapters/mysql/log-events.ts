@@ -85,7 +85,10 @@ export class LogReading {
     this.#held = ends ? Buffer.alloc(0) : Buffer.from(packet);
     if (!ends) return null;
     if (packet[0] === FAILURE) return { kind: "failure", packet };
-    if (packet[0] === END && packet.length < 9) return { kind: "end" };
+    if (packet[0] === END && packet.length < 9) {
+      check(this.#leftBytes === 0, "a transaction ends before it is whole");
+      return { kind: "end" };
+    }
     check(isEvent, "not an event");
     return this.#read(packet.subarray(1));
   }
