@@ -34,7 +34,7 @@ const chainSchema = z.strictObject({
   serverUuid: line,
   /**
    * What this server had executed and is not in the chain, up to its first segment: the log before it held this and
-   * nothing else, so whoever has this can go on with the first segment.
+   * nothing else, so whoever has this can go on with the first segment. Nothing in it was committed later.
    */
   after: position,
   segments: z.array(segmentSchema).min(1).max(CHAIN_SEGMENTS_MAX),

@@ -19,7 +19,7 @@ import type { Place } from "../layout.ts";
 import { type Patience, patiently } from "../patience.ts";
 import { type SealShape, sealStream } from "../seal.ts";
 import { CHAIN_VERSION, encodeChain, type SegmentRecord } from "./chain.ts";
-import { archivedBy, readInventory } from "./inventory.ts";
+import { archivedBy, readInventory, type Segment } from "./inventory.ts";
 import { CHAIN_SEGMENTS_MAX, type ChainName, chainFolder, chainKey, chainName, objectName } from "./keys.ts";
 import { type Cut, cutSegments } from "./segments.ts";
 import type { Start } from "./window.ts";
@@ -74,34 +74,65 @@ export function startsOf({ backups }: Catalogue): readonly Start[] {
   });
 }
 
+interface Held {
+  /** Of the oldest backup. */
+  readonly start: Position;
+  readonly segments: readonly Segment[];
+}
+
 /** `conflict` while there is no backup to go on from: without one, logs recover nothing. */
-async function alreadyHeld({ store, place, positions }: ArchiveWork): Promise<Outcome<Position>> {
+async function alreadyHeld({ store, place, positions }: ArchiveWork): Promise<Outcome<Held>> {
   const catalogue = await readCatalogue(store, place);
   if (catalogue.gap !== null) return { ok: false, failure: catalogue.gap };
   const [oldest] = startsOf(catalogue);
   if (oldest === undefined) return fail("conflict", "There is no backup yet for which logs could be archived.");
   const { segments, gap } = await readInventory(store, place, positions);
   if (gap !== null) return { ok: false, failure: gap };
-  return succeed(positions.union(oldest.position, archivedBy(segments, positions)));
+  return succeed({ start: oldest.position, segments });
 }
 
 /** `refused` when nothing of this server's log may be stored; segments that were stored before a failure stay. */
 export async function archiveOnce(work: ArchiveWork, source: LogSource): Promise<Outcome<Archived>> {
-  const { positions, ageRecipients } = work;
+  const { ageRecipients } = work;
   if (source.isEncrypted && ageRecipients.length === 0) {
     const why = "The server encrypts its binary log and the store encrypts nothing; set ageRecipient in its Secret.";
     return fail("refused", why);
   }
   const held = await alreadyHeld(work);
   if (!held.ok) return held;
-  const lost = positions.subtract(source.purged, held.value);
-  // Only what this server has itself: it refuses whoever claims more, and what others have alone was never before its log.
-  const missing = positions.subtract(positions.subtract(source.executed, held.value), source.purged);
-  const after = positions.subtract(source.executed, missing);
-  return outcomeOf(async () => ({ ...(await store(work, source, after)), lost }));
+  return outcomeOf(() => goOn(work, source, held.value));
 }
 
-async function store(work: ArchiveWork, source: LogSource, after: Position): Promise<Omit<Archived, "lost">> {
+/**
+ * What a segment goes on from must be all that was there before it and nothing later. Where something is missing in the
+ * midst of what is held, because a segment was lost, all that is later is stored once more.
+ */
+async function goOn(work: ArchiveWork, source: LogSource, { start, segments }: Held): Promise<Archived> {
+  const { positions } = work;
+  const unknown = (position: Position) => positions.subtract(position, source.executed);
+  let used = segments.filter(({ position }) => unknown(position) !== position);
+  for (;;) {
+    const held = positions.union(start, archivedBy(used, positions));
+    // Only what this server has itself: it refuses whoever claims more, and what others have alone was never before its log.
+    const missing = positions.subtract(positions.subtract(source.executed, held), source.purged);
+    const after = positions.subtract(source.executed, missing);
+    const newestUs = used.reduce((newest, { lastAtUs }) => Math.max(newest, lastAtUs), 0);
+    const made = await store(work, source, { after, newestUs });
+    if (made.kind === "done") return { ...made.archived, lost: positions.subtract(source.purged, held) };
+    used = used.filter(({ lastAtUs }) => lastAtUs <= made.earlierUs);
+  }
+}
+
+type Made =
+  | { readonly kind: "done"; readonly archived: Omit<Archived, "lost"> }
+  /** The log began with something that was committed then, before what it was to go on from; nothing was stored. */
+  | { readonly kind: "hole"; readonly earlierUs: number };
+
+async function store(
+  work: ArchiveWork,
+  source: LogSource,
+  { after, newestUs }: { readonly after: Position; readonly newestUs: number },
+): Promise<Made> {
   const { clock, positions, segmentBytesMax, segmentAgeMsMax, signal } = work;
   const limits = { bytesMax: segmentBytesMax, ageMsMax: segmentAgeMsMax, clock, positions };
   let [segments, transactions] = [0, 0];
@@ -112,14 +143,19 @@ async function store(work: ArchiveWork, source: LogSource, after: Position): Pro
       await chain.tidy();
       chain = beginChain(work, source, chain.end());
     }
-    const record = await chain.add(cut);
+    const record = await chain.store(cut);
+    if (segments === 0 && record.firstAtUs < newestUs) {
+      await chain.drop(record);
+      return { kind: "hole", earlierUs: record.firstAtUs };
+    }
+    await chain.add(record);
     segments += 1;
     transactions += record.transactions;
     lastAtUs = Math.max(lastAtUs ?? 0, record.lastAtUs);
     if (signal.aborted) break;
   }
   await chain.tidy();
-  return { segments, transactions, lastAtUs };
+  return { kind: "done", archived: { segments, transactions, lastAtUs } };
 }
 
 const TOKEN_CHARS = 8;
@@ -128,8 +164,12 @@ interface OpenChain {
   isFull(): boolean;
   /** What the server had after its last segment. */
   end(): Position;
-  /** Stores the segment; it counts once its document is written, which is the last act. */
-  add(cut: Cut): Promise<SegmentRecord>;
+  /** Stores what is to be the next segment. */
+  store(cut: Cut): Promise<SegmentRecord>;
+  /** It counts from now on: its document is written, which is the last act. */
+  add(record: SegmentRecord): Promise<void>;
+  /** It is not to count. */
+  drop(record: SegmentRecord): Promise<void>;
   /** Takes away documents that a later one has replaced; what stays does no harm. */
   tidy(): Promise<void>;
 }
@@ -147,13 +187,17 @@ function beginChain(work: ArchiveWork, { serverUuid, version }: LogSource, after
   return {
     isFull: () => records.length >= CHAIN_SEGMENTS_MAX,
     end: () => records.reduce((all, { position }) => positions.union(all, position), after),
-    async add(cut) {
+    async store(cut) {
       const parts = await sealSegment(work, name, records.length + 1, cut);
-      const record = { ...cut.facts(), parts: [...parts] };
+      return { ...cut.facts(), parts: [...parts] };
+    },
+    async add(record) {
       records.push(record);
       const [key, bytes] = [chainKey(place, name, records.length), Buffer.from(text())];
       await patiently(patience, () => store.put(key, bytes));
-      return record;
+    },
+    async drop({ parts }) {
+      for (const part of parts) await store.remove(`${chainFolder(place, name)}${part.name}`);
     },
     async tidy() {
       for (let number = 1; number < records.length; number += 1) await store.remove(chainKey(place, name, number));
