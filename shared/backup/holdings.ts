@@ -21,8 +21,7 @@ export async function listAll(store: ObjectStore, prefix: string): Promise<Outco
     });
     if (!page.ok) return page;
     listed.push(...page.value.objects);
-    if (listed.length > OBJECTS_MAX)
-      return fail("refused", `${prefix} holds too many objects`);
+    if (listed.length > OBJECTS_MAX) return fail("refused", `${prefix} holds too many objects`);
     after = page.value.next;
   } while (after !== null);
   return succeed(listed);

@@ -20,9 +20,22 @@ const START_MS = Date.parse("2026-11-23T04:00:00Z");
 
 const member = fc.nat(2);
 const event = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant("write" as const), count: fc.integer({ min: 1, max: 6 }) }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("receive" as const), who: member, count: fc.nat(12) }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant("archive" as const), who: member, bytes: fc.constantFrom(60, 200, 5_000) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant("write" as const), count: fc.integer({ min: 1, max: 6 }) }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant("receive" as const), who: member, count: fc.nat(12) }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("archive" as const),
+      who: member,
+      bytes: fc.constantFrom(60, 200, 5_000),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("both" as const), who: member, other: member }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("backup" as const), who: member }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("failover" as const), who: member }) },
@@ -58,12 +71,14 @@ function begin(): History {
     ...{ store: createMemoryStore({ partBytesMin: 1 }), servers: [], past: [] },
     ...{ primary: 0, nowUs: START_MS * 1_000, uuids: 0, backups: 0 },
   };
-  for (let index = 0; index < 3; index += 1) history.servers.push({ uuid: newUuid(history), log: [], purged: 0 });
+  for (let index = 0; index < 3; index += 1)
+    history.servers.push({ uuid: newUuid(history), log: [], purged: 0 });
   return history;
 }
 
 const has = (log: readonly Committed[], { gtid }: Committed) => log.some((one) => one.gtid === gtid);
-const isPartOf = (part: readonly Committed[], whole: readonly Committed[]) => part.every((one) => has(whole, one));
+const isPartOf = (part: readonly Committed[], whole: readonly Committed[]) =>
+  part.every((one) => has(whole, one));
 
 /** Only a server that has nothing of its own can follow; another one is made anew, as a copy with a new uuid. */
 function receive(history: History, server: Server, count: number): void {
@@ -97,7 +112,8 @@ async function happens(history: History, what: Event): Promise<void> {
     }
   } else if (what.kind === "receive") receive(history, server, what.count);
   else if (what.kind === "archive") await pass(server, what.bytes);
-  else if (what.kind === "both") await Promise.all([pass(server, 100), pass(servers[what.other] as Server, 60)]);
+  else if (what.kind === "both")
+    await Promise.all([pass(server, 100), pass(servers[what.other] as Server, 60)]);
   else if (what.kind === "failover") failover(history, what.who);
   else if (what.kind === "purge") server.purged = server.log.length;
   else if (what.kind === "lose") {
@@ -105,7 +121,12 @@ async function happens(history: History, what: Event): Promise<void> {
     store.objects.delete(objects[what.which] ?? "");
   } else if (server.log.length > 0) {
     history.backups += 1;
-    await putBackup(store, setOf(server.log), {}, new Date(START_MS + history.backups * 60_000).toISOString());
+    await putBackup(
+      store,
+      setOf(server.log),
+      {},
+      new Date(START_MS + history.backups * 60_000).toISOString(),
+    );
   }
 }
 
@@ -122,7 +143,8 @@ function replayed(from: string, target: string, segments: readonly Segment[]): s
   for (let before = ""; before !== have; ) {
     before = have;
     for (const { after, position } of segments) {
-      if (gtidSets.contains(have, common(after, target))) have = gtidSets.union(have, common(position, target));
+      if (gtidSets.contains(have, common(after, target)))
+        have = gtidSets.union(have, common(position, target));
     }
   }
   return have;
@@ -141,44 +163,40 @@ function committedBy(logs: readonly (readonly Committed[])[], segment: Segment, 
   return gtidSets.union(segment.after, setOf(own));
 }
 
-test(
-  "every instant in the window has a backup and a chain that make what a server held then; no other has",
-  async () => {
-    let [inside, outside, gaps] = [0, 0, 0];
-    await fc.assert(
-      fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 40 }), async (events) => {
-        const history = begin();
-        for (const one of events) await happens(history, one);
-        const { segments, gap } = await inventoryIn(history.store);
-        expect(gap).toBeNull();
-        const starts = startsOf(await readCatalogue(history.store, PLACE));
-        const found: Found = { starts, segments };
-        const logs = [...history.servers.map(({ log }) => log), ...history.past];
-        const window = windowOf(starts, segments, gtidSets);
-        gaps += Math.max(0, window.ranges.length - 1);
-        for (let atUs = START_MS * 1_000; atUs <= history.nowUs + 10; atUs += 5) {
-          const stretch = stretchAt(window, atUs);
-          const isIn = window.ranges.some(({ fromUs, toUs }) => fromUs <= atUs && atUs <= toUs);
-          expect(isIn).toBe(stretch !== null);
-          if (stretch === null) {
-            outside += 1;
-            expect(reachable(found, atUs), `${atUs} is outside`).toBe(false);
-            continue;
-          }
-          inside += 1;
-          const target = committedBy(logs, stretch.segment, atUs);
-          expect(statesAt(logs, atUs), `${atUs}`).toContain(target);
-          expect(gtidSets.contains(target, stretch.start.position)).toBe(true);
-          expect(replayed(stretch.start.position, target, segments)).toBe(target);
+test("every instant in the window has a backup and a chain that make what a server held then; no other has", async () => {
+  let [inside, outside, gaps] = [0, 0, 0];
+  await fc.assert(
+    fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 40 }), async (events) => {
+      const history = begin();
+      for (const one of events) await happens(history, one);
+      const { segments, gap } = await inventoryIn(history.store);
+      expect(gap).toBeNull();
+      const starts = startsOf(await readCatalogue(history.store, PLACE));
+      const found: Found = { starts, segments };
+      const logs = [...history.servers.map(({ log }) => log), ...history.past];
+      const window = windowOf(starts, segments, gtidSets);
+      gaps += Math.max(0, window.ranges.length - 1);
+      for (let atUs = START_MS * 1_000; atUs <= history.nowUs + 10; atUs += 5) {
+        const stretch = stretchAt(window, atUs);
+        const isIn = window.ranges.some(({ fromUs, toUs }) => fromUs <= atUs && atUs <= toUs);
+        expect(isIn).toBe(stretch !== null);
+        if (stretch === null) {
+          outside += 1;
+          expect(reachable(found, atUs), `${atUs} is outside`).toBe(false);
+          continue;
         }
-      }),
-      RUNS,
-    );
-    // What was looked at was of all kinds.
-    expect(Math.min(inside, outside, gaps)).toBeGreaterThan(10);
-  },
-  900_000,
-);
+        inside += 1;
+        const target = committedBy(logs, stretch.segment, atUs);
+        expect(statesAt(logs, atUs), `${atUs}`).toContain(target);
+        expect(gtidSets.contains(target, stretch.start.position)).toBe(true);
+        expect(replayed(stretch.start.position, target, segments)).toBe(target);
+      }
+    }),
+    RUNS,
+  );
+  // What was looked at was of all kinds.
+  expect(Math.min(inside, outside, gaps)).toBeGreaterThan(10);
+}, 900_000);
 
 /** By the definition: a segment that has this instant, and a backup that is part of its beginning, with all that is missing archived. */
 function reachable({ starts, segments }: Found, atUs: number): boolean {

@@ -2,10 +2,11 @@
  * Logs to be archived, of servers that are lists of transactions: each a few bytes that name it, so that what lies in a
  * bucket can be read back without any code of the archive's own.
  */
-import { archiveFolder } from "../../shared/backup/archive/keys.ts";
+
 import { type Inventory, readInventory } from "../../shared/backup/archive/inventory.ts";
+import { archiveFolder } from "../../shared/backup/archive/keys.ts";
 import type { ArchiveWork, LogSource } from "../../shared/backup/archive/pass.ts";
-import { manifestKey, partKey, type Place } from "../../shared/backup/layout.ts";
+import { manifestKey, type Place, partKey } from "../../shared/backup/layout.ts";
 import { encodeManifest, type Manifest } from "../../shared/backup/manifest.ts";
 import { openSealed } from "../../shared/backup/seal.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
@@ -31,7 +32,10 @@ export const setOf = (committed: readonly Committed[]): string =>
   gtidSets.union(committed.map(({ gtid }) => gtid).join(","), "");
 
 /** Every transaction comes in three pieces, so that it can be cut off within. */
-export async function* piecesOf(committed: readonly Committed[], everyHead = 1_000): AsyncGenerator<LogPiece> {
+export async function* piecesOf(
+  committed: readonly Committed[],
+  everyHead = 1_000,
+): AsyncGenerator<LogPiece> {
   for (const [index, { gtid, atUs }] of committed.entries()) {
     if (index % everyHead === 0) yield { kind: "head", bytes: HEAD };
     yield { kind: "transaction", gtid, committedAtUs: atUs, bytes: Buffer.from("<"), ends: false };
@@ -44,8 +48,7 @@ export function sourceOf({ uuid, log, purged }: Logged, more: Partial<LogSource>
   return {
     ...{ serverUuid: uuid, version: "9.7.4", isEncrypted: false },
     ...{ executed: setOf(log), purged: setOf(log.slice(0, purged)) },
-    stream: (except) =>
-      piecesOf(log.slice(purged).filter(({ gtid }) => !gtidSets.contains(except, gtid))),
+    stream: (except) => piecesOf(log.slice(purged).filter(({ gtid }) => !gtidSets.contains(except, gtid))),
     ...more,
   };
 }

@@ -56,7 +56,10 @@ function segmentsOf(chain: Chain, folder: string, positions: PositionAlgebra): r
 /** Never throws for anything that a bucket may hold. */
 export function inventoryOf(
   place: Place,
-  { listing, documents }: { readonly listing: readonly Listed[]; readonly documents: ReadonlyMap<string, Document> },
+  {
+    listing,
+    documents,
+  }: { readonly listing: readonly Listed[]; readonly documents: ReadonlyMap<string, Document> },
   positions: PositionAlgebra,
 ): Omit<Inventory, "gap"> {
   const sizes = new Map(listing.map(({ key, size }) => [key, size]));
@@ -66,7 +69,8 @@ export function inventoryOf(
     const document = documents.get(key);
     if (document === undefined) continue;
     const read = decodeChain(document.text, { ...name, clusterUid: place.clusterUid, segments: count });
-    const found = read.kind === "valid" ? readable(read.value, chainFolder(place, name), positions) : read.why;
+    const found =
+      read.kind === "valid" ? readable(read.value, chainFolder(place, name), positions) : read.why;
     if (typeof found === "string") {
       damage.push(`${key}: ${found}`);
       continue;
@@ -104,7 +108,10 @@ export async function readInventory(
     if (!listing.ok) return { segments: [], damage: [], gap: listing.failure };
     const documents = await fetchAll(store, newestDocuments(place, listing.value));
     if (documents.ok) {
-      return { ...inventoryOf(place, { listing: listing.value, documents: documents.value }, positions), gap: null };
+      return {
+        ...inventoryOf(place, { listing: listing.value, documents: documents.value }, positions),
+        gap: null,
+      };
     }
     if (documents.failure.kind !== "gone" || tried === TRIES) {
       return { segments: [], damage: [], gap: documents.failure };

@@ -85,7 +85,8 @@ async function alreadyHeld({ store, place, positions }: ArchiveWork): Promise<Ou
   const catalogue = await readCatalogue(store, place);
   if (catalogue.gap !== null) return { ok: false, failure: catalogue.gap };
   const [oldest] = startsOf(catalogue);
-  if (oldest === undefined) return fail("conflict", "There is no backup yet for which logs could be archived.");
+  if (oldest === undefined)
+    return fail("conflict", "There is no backup yet for which logs could be archived.");
   const { segments, gap } = await readInventory(store, place, positions);
   if (gap !== null) return { ok: false, failure: gap };
   return succeed({ start: oldest.position, segments });
@@ -95,7 +96,8 @@ async function alreadyHeld({ store, place, positions }: ArchiveWork): Promise<Ou
 export async function archiveOnce(work: ArchiveWork, source: LogSource): Promise<Outcome<Archived>> {
   const { ageRecipients } = work;
   if (source.isEncrypted && ageRecipients.length === 0) {
-    const why = "The server encrypts its binary log and the store encrypts nothing; set ageRecipient in its Secret.";
+    const why =
+      "The server encrypts its binary log and the store encrypts nothing; set ageRecipient in its Secret.";
     return fail("refused", why);
   }
   const held = await alreadyHeld(work);
@@ -200,7 +202,8 @@ function beginChain(work: ArchiveWork, { serverUuid, version }: LogSource, after
       for (const part of parts) await store.remove(`${chainFolder(place, name)}${part.name}`);
     },
     async tidy() {
-      for (let number = 1; number < records.length; number += 1) await store.remove(chainKey(place, name, number));
+      for (let number = 1; number < records.length; number += 1)
+        await store.remove(chainKey(place, name, number));
     },
   };
 }
@@ -215,7 +218,10 @@ async function sealSegment(
   const recipients = ageRecipients.map((text) => {
     const recipient = parseRecipient(text);
     if (recipient !== null) return recipient;
-    throw new BrokenStream({ kind: "refused", message: "A recipient of the store is not a public key of age." });
+    throw new BrokenStream({
+      kind: "refused",
+      message: "A recipient of the store is not a public key of age.",
+    });
   });
   const folder = chainFolder(place, chain);
   const nameOf = (object: number) => objectName(segment, object, recipients.length > 0);

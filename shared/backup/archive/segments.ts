@@ -103,7 +103,8 @@ async function* segmentBytes(head: Uint8Array, from: Reader, cutting: Cutting, g
       yield piece.bytes;
       if (piece.ends) break;
       const more: LogPiece | null = await from.next();
-      if (more?.kind !== "more") throw new BrokenStream({ kind: "transient", message: "the log ended too early" });
+      if (more?.kind !== "more")
+        throw new BrokenStream({ kind: "transient", message: "the log ended too early" });
       piece = more;
     }
     if (size >= bytesMax || clock.now() - begunAtMs >= ageMsMax) return;

@@ -58,7 +58,11 @@ function startFor(
   );
 }
 
-function know(segments: readonly Segment[], newestFirst: readonly Start[], positions: PositionAlgebra): Known[] {
+function know(
+  segments: readonly Segment[],
+  newestFirst: readonly Start[],
+  positions: PositionAlgebra,
+): Known[] {
   const archived = archivedBy(segments, positions);
   return segments
     .map((segment) => {
@@ -66,14 +70,20 @@ function know(segments: readonly Segment[], newestFirst: readonly Start[], posit
       const unarchived = positions.subtract(segment.after, archived);
       const end = positions.union(segment.after, segment.position);
       const throughout = startFor(segment.after, unarchived, newestFirst, positions);
-      return { ...segment, end, throughout, atEnd: throughout ?? startFor(end, unarchived, newestFirst, positions) };
+      return {
+        ...segment,
+        end,
+        throughout,
+        atEnd: throughout ?? startFor(end, unarchived, newestFirst, positions),
+      };
     })
     .toSorted((a, b) => a.firstAtUs - b.firstAtUs || a.lastAtUs - b.lastAtUs);
 }
 
 /** Instants at which nothing was committed: from the end of one segment to the beginning of the next. */
 function between(last: Known, next: Known, { contains }: PositionAlgebra): Stretch | null {
-  if (last.atEnd === null || next.firstAtUs <= last.lastAtUs + 1 || !contains(last.end, next.after)) return null;
+  if (last.atEnd === null || next.firstAtUs <= last.lastAtUs + 1 || !contains(last.end, next.after))
+    return null;
   return { fromUs: last.lastAtUs, toUs: next.firstAtUs - 1, start: last.atEnd, segment: last };
 }
 

@@ -5,8 +5,8 @@ import { archivedBy } from "../../../shared/backup/archive/inventory.ts";
 import { CHAIN_SEGMENTS_MAX, parseArchiveKey } from "../../../shared/backup/archive/keys.ts";
 import { archiveOnce } from "../../../shared/backup/archive/pass.ts";
 import { type Cut, cutSegments } from "../../../shared/backup/archive/segments.ts";
-import { BrokenStream } from "../../../shared/model/broken-stream.ts";
 import { gtidSets } from "../../../shared/engines/mysql/gtid.ts";
+import { BrokenStream } from "../../../shared/model/broken-stream.ts";
 import type { LogPiece } from "../../../shared/ports/log-stream.ts";
 import type { ObjectStore } from "../../../shared/ports/object-store.ts";
 import {
@@ -22,6 +22,7 @@ import {
   storedIn,
 } from "../../support/archive.ts";
 import { PLACE } from "../../support/job-work.ts";
+import { killedAfter } from "../../support/killed.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { collect, failureIn, newIdentity } from "../../support/streams.ts";
 
@@ -64,10 +65,7 @@ describe("segments", () => {
 
   test("each begins with the head and has whole transactions, and says what is in it", async () => {
     const found = await cut(piecesOf(committed(A, 1, 5)), { bytesMax: 90 });
-    expect(found.map(({ text }) => text)).toEqual([
-      `head;<${A}:1><${A}:2><${A}:3>`,
-      `head;<${A}:4><${A}:5>`,
-    ]);
+    expect(found.map(({ text }) => text)).toEqual([`head;<${A}:1><${A}:2><${A}:3>`, `head;<${A}:4><${A}:5>`]);
     expect(found[1]?.facts).toEqual({
       ...{ position: `${A}:4-5`, transactions: 2 },
       ...{ firstAtUs: START_US + 4_000_000, lastAtUs: START_US + 5_000_000 },
@@ -92,9 +90,9 @@ describe("segments", () => {
     expect(await cut(log())).toHaveLength(2);
     let nowMs = 0;
     const aging = { ...clock, now: () => (nowMs += 400) };
-    expect((await cut(piecesOf(committed(A, 1, 9)), { clock: aging })).map(({ facts }) => facts.transactions)).toEqual(
-      [3, 3, 3],
-    );
+    expect(
+      (await cut(piecesOf(committed(A, 1, 9)), { clock: aging })).map(({ facts }) => facts.transactions),
+    ).toEqual([3, 3, 3]);
   });
 
   test("the earliest and the latest commit, also where clocks differ", async () => {
@@ -105,8 +103,16 @@ describe("segments", () => {
 
   test("a log that ends within a transaction is broken", async () => {
     const [first] = committed(A, 1, 1);
-    const half: LogPiece = { kind: "transaction", gtid: `${A}:1`, committedAtUs: first?.atUs ?? 0, bytes: HEAD, ends: false };
-    expect(await failureIn(() => cut(of({ kind: "head", bytes: HEAD }, half)))).toMatchObject({ kind: "transient" });
+    const half: LogPiece = {
+      kind: "transaction",
+      gtid: `${A}:1`,
+      committedAtUs: first?.atUs ?? 0,
+      bytes: HEAD,
+      ends: false,
+    };
+    expect(await failureIn(() => cut(of({ kind: "head", bytes: HEAD }, half)))).toMatchObject({
+      kind: "transient",
+    });
   });
 });
 
@@ -114,7 +120,10 @@ describe("a pass", () => {
   test("stores what the backup and the archive lack, and the next one nothing", async () => {
     const store = await storeWithBackup();
     const made = await archiveOnce(archiveWork(store), sourceOf(SERVER));
-    expect(made).toMatchObject({ ok: true, value: { transactions: 30, lost: "", lastAtUs: LOG.at(-1)?.atUs } });
+    expect(made).toMatchObject({
+      ok: true,
+      value: { transactions: 30, lost: "", lastAtUs: LOG.at(-1)?.atUs },
+    });
     expect((await storedIn(store)).flat()).toEqual(LOG.slice(10).map(({ gtid }) => gtid));
     const { segments, damage, gap } = await inventoryIn(store);
     expect([damage, gap]).toEqual([[], null]);
@@ -139,7 +148,9 @@ describe("a pass", () => {
       asked.push(except);
       return source.stream(except);
     };
-    expect(await archiveOnce(archiveWork(store), { ...source, stream })).toMatchObject({ value: { lost: "" } });
+    expect(await archiveOnce(archiveWork(store), { ...source, stream })).toMatchObject({
+      value: { lost: "" },
+    });
     expect(asked).toEqual([`${A}:1-38`]);
     expect(archivedBy((await inventoryIn(store)).segments, gtidSets)).toBe(`${A}:11-40,\n${B}:1-5`);
   });
@@ -179,7 +190,8 @@ describe("a pass", () => {
 
   test("a listing that cannot be read to its end stores nothing", async () => {
     const store = createMemoryStore({
-      fault: ({ verb }) => (verb === "list" ? { when: "before", failure: { kind: "transient", message: "away" } } : null),
+      fault: ({ verb }) =>
+        verb === "list" ? { when: "before", failure: { kind: "transient", message: "away" } } : null,
     });
     await putBackup(store, `${A}:1-10`);
     expect(await archiveOnce(archiveWork(store), sourceOf(SERVER))).toMatchObject({ ok: false });
@@ -209,7 +221,9 @@ describe("a pass", () => {
     const store = await storeWithBackup();
     const log = committed(A, 1, CHAIN_SEGMENTS_MAX + 15);
     await archiveOnce(archiveWork(store, { segmentBytesMax: 1 }), sourceOf({ ...SERVER, log }));
-    const documents = [...store.objects.keys()].filter((key) => parseArchiveKey(PLACE, key)?.kind === "document");
+    const documents = [...store.objects.keys()].filter(
+      (key) => parseArchiveKey(PLACE, key)?.kind === "document",
+    );
     expect(documents).toHaveLength(2);
     expect((await storedIn(store)).flat()).toEqual(log.slice(10).map(({ gtid }) => gtid));
   });
@@ -217,7 +231,9 @@ describe("a pass", () => {
   test("told to end, it ends after a segment", async () => {
     const store = await storeWithBackup();
     const signal = AbortSignal.abort();
-    expect(await archiveOnce(archiveWork(store, { signal }), sourceOf(SERVER))).toMatchObject({ value: { segments: 1 } });
+    expect(await archiveOnce(archiveWork(store, { signal }), sourceOf(SERVER))).toMatchObject({
+      value: { segments: 1 },
+    });
   });
 });
 
@@ -239,7 +255,8 @@ describe("what others did to the bucket", () => {
   test("a document that is none is damage, and neither is one in another's place believed", async () => {
     const store = await storeWithBackup();
     await archiveOnce(archiveWork(store), sourceOf(SERVER));
-    const key = [...store.objects.keys()].find((one) => one.endsWith(".json") && one.startsWith(ARCHIVE)) ?? "";
+    const key =
+      [...store.objects.keys()].find((one) => one.endsWith(".json") && one.startsWith(ARCHIVE)) ?? "";
     const text = Buffer.from(store.objects.get(key)?.bytes ?? []).toString();
     const parsed = parseArchiveKey(PLACE, key);
     const standing = { clusterUid: PLACE.clusterUid, ...(parsed?.chain ?? { serverUuid: "", name: "" }) };
@@ -247,7 +264,12 @@ describe("what others did to the bucket", () => {
     expect(decodeChain(text, { ...standing, segments }).kind).toBe("valid");
     expect(decodeChain(text, { ...standing, segments, serverUuid: B }).kind).toBe("unusable");
     expect(decodeChain(text, { ...standing, segments: segments + 1 }).kind).toBe("unusable");
-    for (const wrong of ["", "{}", text.replace(`${A}:1-10`, "not a position"), text.replace('"v":1', '"v":2')]) {
+    for (const wrong of [
+      "",
+      "{}",
+      text.replace(`${A}:1-10`, "not a position"),
+      text.replace('"v":1', '"v":2'),
+    ]) {
       await store.put(key, Buffer.from(wrong));
       const inventory = await inventoryIn(store);
       expect([inventory.segments, inventory.damage.length], wrong.slice(0, 30)).toEqual([[], 1]);
@@ -255,24 +277,9 @@ describe("what others did to the bucket", () => {
   });
 });
 
-/** After so many calls nothing that this process does happens any more; resolves then, or when it was done before. */
-async function killed(store: ObjectStore, last: number): Promise<boolean> {
-  let calls = 0;
-  const never = new Promise<never>(() => undefined);
-  return await new Promise((resolve) => {
-    const dying = new Proxy(store, {
-      get(target, name: keyof ObjectStore) {
-        const verb = target[name] as (...args: unknown[]) => unknown;
-        return (...args: unknown[]) => {
-          calls += 1;
-          if (calls > last) resolve(true);
-          return calls > last ? never : verb.apply(target, args);
-        };
-      },
-    });
-    void archiveOnce(archiveWork(dying), sourceOf(SERVER)).then(() => resolve(false));
-  });
-}
+/** True when it was killed before its end. */
+const killed = (store: ObjectStore, last: number): Promise<boolean> =>
+  killedAfter(store, last, (dying) => archiveOnce(archiveWork(dying), sourceOf(SERVER)));
 
 describe("killed anywhere", () => {
   const wanted = LOG.slice(10).map(({ gtid }) => gtid);
@@ -294,7 +301,11 @@ describe("killed anywhere", () => {
   test("again and again, with others at work meanwhile: everything counts once", async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       const store = await storeWithBackup();
-      await Promise.all([killed(store, seed), killed(store, seed * 2), archiveOnce(archiveWork(store), sourceOf(SERVER))]);
+      await Promise.all([
+        killed(store, seed),
+        killed(store, seed * 2),
+        archiveOnce(archiveWork(store), sourceOf(SERVER)),
+      ]);
       await killed(store, seed);
       await archiveOnce(archiveWork(store), sourceOf(SERVER));
       const { segments, damage } = await inventoryIn(store);
