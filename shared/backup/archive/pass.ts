@@ -112,6 +112,7 @@ export async function archiveOnce(work: ArchiveWork, source: LogSource): Promise
 async function goOn(work: ArchiveWork, source: LogSource, { start, segments }: Held): Promise<Archived> {
   const { positions } = work;
   const unknown = (position: Position) => positions.subtract(position, source.executed);
+  const lost = positions.subtract(source.purged, positions.union(start, archivedBy(segments, positions)));
   let used = segments.filter(({ position }) => unknown(position) !== position);
   for (;;) {
     const held = positions.union(start, archivedBy(used, positions));
@@ -120,7 +121,7 @@ async function goOn(work: ArchiveWork, source: LogSource, { start, segments }: H
     const after = positions.subtract(source.executed, missing);
     const newestUs = used.reduce((newest, { lastAtUs }) => Math.max(newest, lastAtUs), 0);
     const made = await store(work, source, { after, newestUs });
-    if (made.kind === "done") return { ...made.archived, lost: positions.subtract(source.purged, held) };
+    if (made.kind === "done") return { ...made.archived, lost };
     used = used.filter(({ lastAtUs }) => lastAtUs <= made.earlierUs);
   }
 }
