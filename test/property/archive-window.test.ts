@@ -15,7 +15,7 @@ import { PLACE } from "../support/job-work.ts";
 import { createMemoryStore, type MemoryStore } from "../support/memory-store.ts";
 import { propertyRuns } from "../support/property-runs.ts";
 
-const RUNS = { numRuns: propertyRuns(150, 5_000) };
+const RUNS = { numRuns: propertyRuns(60, 2_000) };
 const START_MS = Date.parse("2026-11-23T04:00:00Z");
 
 const member = fc.nat(2);
@@ -44,7 +44,6 @@ const event = fc.oneof(
 );
 type Event = typeof event extends fc.Arbitrary<infer T> ? T : never;
 
-const WHY = new Map<string, number>();
 interface Server {
   uuid: string;
   log: Committed[];
@@ -104,7 +103,7 @@ async function happens(history: History, what: Event): Promise<void> {
   const { store, servers } = history;
   const server = "who" in what ? (servers[what.who] as Server) : (servers[history.primary] as Server);
   const pass = (of: Server, segmentBytesMax: number) =>
-    archiveOnce(archiveWork(store, { segmentBytesMax }), sourceOf(of)).then((made) => { if (!made.ok) WHY.set(made.failure.message.slice(0,60), (WHY.get(made.failure.message.slice(0,60)) ?? 0) + 1); else WHY.set("ok", (WHY.get("ok") ?? 0) + 1); return made; });
+    archiveOnce(archiveWork(store, { segmentBytesMax }), sourceOf(of));
   if (what.kind === "write") {
     for (let index = 0; index < what.count; index += 1) {
       history.nowUs += 10;
@@ -167,7 +166,7 @@ function committedBy(logs: readonly (readonly Committed[])[], segment: Segment, 
 test("every instant in the window has a backup and a chain that make what a server held then; no other has", async () => {
   let [inside, outside, gaps] = [0, 0, 0];
   await fc.assert(
-    fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 40 }), async (events) => {
+    fc.asyncProperty(fc.array(event, { minLength: 20, maxLength: 50, size: "max" }), async (events) => {
       const history = begin();
       for (const one of events) await happens(history, one);
       const { segments, gap } = await inventoryIn(history.store);
@@ -196,7 +195,9 @@ test("every instant in the window has a backup and a chain that make what a serv
     RUNS,
   );
   // What was looked at was of all kinds.
-  expect({ inside, outside, gaps, why: [...WHY] }).toEqual(1);
+  expect(inside, "instants inside").toBeGreaterThan(100);
+    expect(outside, "instants outside").toBeGreaterThan(100);
+    expect(gaps, "gaps").toBeGreaterThan(5);
 }, 900_000);
 
 /** By the definition: a segment that has this instant, and a backup that is part of its beginning, with all that is missing archived. */
