@@ -7,7 +7,7 @@ import { SHOP_SCHEMA } from "../../test/support/shop.ts";
 import { expectThat, waitFor } from "../../test/support/wait.ts";
 import { type Workload, WRITTEN_SCHEMA } from "../../test/support/workload.ts";
 import { type PodSeen, podsBehind, type World } from "../../test/support/world.ts";
-import { addressOf, look, mysqlThrough, PLACE, type Stage } from "./stage.ts";
+import { addressOf, annotate, look, mysqlThrough, PLACE, type Stage } from "./stage.ts";
 
 type Found = (sentence: string) => void;
 
@@ -68,11 +68,8 @@ export function expectNoFailedWrite(workload: Workload): number {
 }
 
 export async function adopt(stage: Stage, before: World, workload: Workload, found: Found): Promise<void> {
-  const { cluster, tale } = stage;
-  const { namespace, name } = PLACE;
-  tale.say("demo", `kubectl annotate sts ${name} ${ANNOTATIONS.join(" ")}`);
   const startedAt = performance.now();
-  await cluster.kubectl(["--namespace", namespace, "annotate", "statefulset", name, ...ANNOTATIONS]);
+  await annotate(stage, ANNOTATIONS);
   const after = await waitHealthy(stage, 240_000);
   await waitReplicated(stage, 30_000);
   const tookMs = performance.now() - startedAt;

@@ -9,7 +9,7 @@ import { expectThat, waitFor } from "../../test/support/wait.ts";
 import { type Ack, writtenIds } from "../../test/support/workload.ts";
 import { serving, waitHealthy, waitReplicated } from "./adopt.ts";
 import type { Writer } from "./prepare.ts";
-import { addressOf, PLACE, type Stage } from "./stage.ts";
+import { addressOf, annotate, PLACE, type Stage } from "./stage.ts";
 import { seconds } from "./tale.ts";
 
 type Found = (sentence: string) => void;
@@ -74,12 +74,9 @@ export async function losePrimary(
 }
 
 export async function handBack(stage: Stage, writer: Writer, target: string, found: Found): Promise<void> {
-  const { cluster, tale, signal } = stage;
-  const { namespace, name } = PLACE;
-  const wish = `ordinal.dev/switchover-to=${target}`;
-  tale.say("demo", `kubectl annotate sts ${name} ${wish}`);
+  const { signal } = stage;
   const sinceMs = Date.now();
-  await cluster.kubectl(["--namespace", namespace, "annotate", "statefulset", name, wish]);
+  await annotate(stage, [`ordinal.dev/switchover-to=${target}`]);
   await waitTakeover(stage, writer, sinceMs);
   await waitHealthy(stage, 60_000);
   await waitReplicated(stage, 30_000);

@@ -7,19 +7,15 @@ import { expectThat, waitFor } from "../../test/support/wait.ts";
 import { compareShop, serving, waitHealthy, waitReplicated } from "./adopt.ts";
 import { expectNothingLost, handBack, pauseSince } from "./failover.ts";
 import type { Writer } from "./prepare.ts";
-import { addressOf, look, PLACE, type Stage } from "./stage.ts";
+import { addressOf, annotate, look, PLACE, type Stage } from "./stage.ts";
 import { seconds } from "./tale.ts";
 
 type Found = (sentence: string) => void;
 
 /** As `kubectl ordinal scale` asks for it. */
 async function wish(stage: Stage, replicas: number): Promise<void> {
-  const { cluster, tale, signal } = stage;
-  const { namespace, name } = PLACE;
-  const change = `ordinal.dev/replicas=${replicas}`;
-  tale.say("demo", `kubectl annotate sts ${name} ${change}`);
-  await cluster.kubectl(["--namespace", namespace, "annotate", "--overwrite", "statefulset", name, change]);
-  await waitFor(`${replicas} members`, { timeoutMs: 240_000, signal }, async () => {
+  await annotate(stage, [`ordinal.dev/replicas=${replicas}`]);
+  await waitFor(`${replicas} members`, { timeoutMs: 240_000, signal: stage.signal }, async () => {
     const { replicas: present, pods, readiness } = await look(stage);
     return present === replicas && pods.length === replicas
       ? { ok: true, value: null }

@@ -25,6 +25,17 @@ export function addressOf({ login }: Pick<Stage, "login">, pod: PodSeen | undefi
   return { ...login, host: pod?.ip ?? "" };
 }
 
+/** Each change is `KEY=VALUE`, or `KEY-` to take it away. Told as a user would type it. */
+export async function annotate(
+  { cluster, tale }: Pick<Stage, "cluster" | "tale">,
+  changes: readonly string[],
+): Promise<void> {
+  const { namespace, name } = PLACE;
+  tale.say("demo", `kubectl annotate sts ${name} ${changes.join(" ")}`);
+  const wish = ["annotate", "--overwrite", "statefulset", name, ...changes];
+  await cluster.kubectl(["--namespace", namespace, ...wish]);
+}
+
 /** Runs a program in the client Pod, which reaches the database as an application does: by the Service's name. */
 export function mysqlThrough(stage: Stage, server: string, sql: string): Promise<string> {
   const { namespace } = PLACE;

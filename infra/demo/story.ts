@@ -5,8 +5,10 @@
 import { startLocalHost } from "../../shared/hosts/local/start.ts";
 import type { Log } from "../../shared/ports/host.ts";
 import type { Workload } from "../../test/support/workload.ts";
+import { localName } from "../images/ordinal/image.ts";
 import type { ClusterStatus } from "../local/index.ts";
 import { adopt, useServices } from "./adopt.ts";
+import { backUp } from "./backups.ts";
 import { handBack, losePrimary } from "./failover.ts";
 import { deployPlainSet, loadRows, raiseCluster, startWriter } from "./prepare.ts";
 import { type Books, closeBooks, loseVolume } from "./reseed.ts";
@@ -77,6 +79,8 @@ export async function tellStory({ context, tale, signal }: StoryOptions): Promis
         kubeconfig: raised.status.kubeconfig,
         ...(raised.status.context === undefined ? {} : { context: raised.status.context }),
         log: quietLog(tale),
+        // On the nodes of the local cluster; of another one nobody knows what it can pull.
+        ...(context === undefined ? { jobImage: localName } : {}),
       });
       closers.push(() => host.stop());
       const witness = followEvents(cluster, PLACE.namespace, tale);
@@ -91,6 +95,9 @@ export async function tellStory({ context, tale, signal }: StoryOptions): Promis
     );
     await tale.chapter("switchover", `${victim} is asked back`, (found) =>
       handBack(stage, writer, victim, found),
+    );
+    await tale.chapter("backup", "a backup by the clock, proven by restoring it", (found) =>
+      backUp(stage, writer, raised.status.s3, found),
     );
     await tale.chapter("grow", "three become five", (found) => grow(stage, writer, found));
     await tale.chapter("shrink", "five become three again, and the primary is one that leaves", (found) =>

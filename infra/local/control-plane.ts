@@ -102,6 +102,8 @@ rules:
         resources: [events, persistentvolumeclaims, pods, services]
       - group: apps
         resources: [statefulsets]
+      - group: batch
+        resources: [jobs]
       - group: events.k8s.io
         resources: [events]
   - level: Metadata

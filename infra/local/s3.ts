@@ -12,7 +12,7 @@ import { z } from "zod";
 import { type Component, isListening } from "./components.ts";
 import type { Instance } from "./instance.ts";
 
-const s3Schema = z.object({
+export const s3Schema = z.object({
   endpoint: z.string(),
   accessKeyId: z.string(),
   secretAccessKey: z.string(),

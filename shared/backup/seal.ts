@@ -137,8 +137,9 @@ async function* unencrypted(source: Bytes): Bytes {
   }
 }
 
+/** Its name comes last: it is long, and is cut off where there is little room. */
 function named(key: string, error: unknown): unknown {
   if (!(error instanceof BrokenStream) || error.failure.kind !== "refused") return error;
-  const message = `The object ${key} of the backup cannot be used: ${error.failure.message}.`;
+  const message = `An object of the backup cannot be used: ${error.failure.message} (${key}).`;
   return new BrokenStream({ ...error.failure, message }, { cause: error });
 }

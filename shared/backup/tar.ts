@@ -22,26 +22,33 @@ const READ_BYTES = 512 * 1024;
 const PAX_BYTES_MAX = 64 * 1024;
 const DEPTH_MAX = 64;
 
-/** All of `folder`, in the order of names. Throws `BrokenStream` on links, devices and files that change. */
+/** All of `folder`, in the order of names; a piece is good until the next one is asked for. Throws `BrokenStream` on links, devices and files that change. */
 export async function* packFolder(folder: string): Bytes {
   try {
-    yield* packInto(folder, "", 0);
+    yield* packInto({ root: folder, buffer: Buffer.allocUnsafeSlow(READ_BYTES) }, "", 0);
   } catch (error) {
     throw onDisk(error);
   }
   yield END_OF_ARCHIVE;
 }
 
-async function* packInto(root: string, inside: string, depth: number): Bytes {
+/** What is packed, and the memory in which all of it is read: fresh memory would lie around until it is collected. */
+interface Packing {
+  readonly root: string;
+  readonly buffer: Buffer;
+}
+
+async function* packInto(packing: Packing, inside: string, depth: number): Bytes {
+  const { root, buffer } = packing;
   if (depth > DEPTH_MAX) throw unusable(`${inside} is in more than ${DEPTH_MAX} folders`);
   for (const name of (await readdir(join(root, inside))).sort()) {
     const path = inside === "" ? name : `${inside}/${name}`;
     const found = await lstat(join(root, path));
     if (found.isDirectory()) {
       yield encodeEntry(entryOf(path, found, "folder"));
-      yield* packInto(root, path, depth + 1);
+      yield* packInto(packing, path, depth + 1);
     } else if (found.isFile()) {
-      yield* packFile(join(root, path), entryOf(path, found, "file"));
+      yield* packFile(join(root, path), entryOf(path, found, "file"), buffer);
     } else if (!found.isSocket() && !found.isFIFO()) {
       throw unusable(`${path} is neither a file nor a folder, and a backup would not hold what it leads to`);
     }
@@ -55,17 +62,16 @@ function entryOf(path: string, found: Stats, kind: TarEntry["kind"]): TarEntry {
   return { kind, path, mode: mode & 0o777, uid, gid, modifiedAt, size: kind === "file" ? size : 0 };
 }
 
-async function* packFile(file: string, entry: TarEntry): Bytes {
+async function* packFile(file: string, entry: TarEntry, buffer: Buffer): Bytes {
   yield encodeEntry(entry);
   const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     let left = entry.size;
     while (left > 0) {
-      const piece = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, left));
-      const { bytesRead } = await handle.read(piece, 0, piece.length);
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, left));
       if (bytesRead === 0) throw changed(entry);
       left -= bytesRead;
-      yield piece.subarray(0, bytesRead);
+      yield buffer.subarray(0, bytesRead);
     }
     if ((await handle.stat()).size !== entry.size) throw changed(entry);
   } finally {

@@ -37,6 +37,7 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
   ReplicasContested: "remove `ordinal.dev/replicas`, or keep the other writer of `replicas` away.",
   AcknowledgementsStalled:
     "nothing, when it passes. Otherwise look at the network; if somebody runs FLUSH BINARY LOGS there, delete the primary's pod.",
+  DiskFull: "enlarge its volume or make room. Never delete binary logs by hand that a replica still needs.",
   DurabilityUnproven:
     "look at what is kept in `ordinal.tail`, apply what is missed, then delete its volume claim and its pod.",
   StateLost: "bring back the members that the message names; keep every volume until then.",

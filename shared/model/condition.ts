@@ -35,6 +35,7 @@ export const PROBLEM_CODES = {
   ScaleRefused: "warning",
   ReplicasContested: "warning",
   AcknowledgementsStalled: "warning",
+  DiskFull: "warning",
   DurabilityUnproven: "warning",
   StateLost: "warning",
   MemberUnreachable: "warning",

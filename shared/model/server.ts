@@ -81,6 +81,8 @@ export interface ServerFacts {
   readonly applyingSinceMs: number | null;
   /** Servers that receive from this one now. */
   readonly followers: number;
+  /** How long a commit, or what it receives, has waited for room on its disk, milliseconds; 0 = nothing waits for that. */
+  readonly fullDiskMs: number;
   /** The acknowledging side of loss-less replication, as this server runs it. */
   readonly acks: {
     /** As a source: commits wait for `count` acknowledgements. */

@@ -28,22 +28,40 @@ function isOver({ members, set }: Observed, { lookAgainMs }: Decision): boolean 
   return lookAgainMs === null && members.length >= set.replicas;
 }
 
+/** Longer than anything is put off that nothing else is in the way of. */
+const PATIENCE_MS = 60_000;
+
+/** What is decided once some time has gone by; null when that alone changes nothing. Only of scaling: whether a silent server stays silent nobody can say before. */
+function laterOn(observed: Observed, { rules }: Engine, before: Decision, startMs: number) {
+  let [decision, nowMs] = [before, startMs];
+  while (decision.phase === "Scaling" && decision.lookAgainMs !== null && nowMs < startMs + PATIENCE_MS) {
+    nowMs += Math.max(1, decision.lookAgainMs);
+    decision = decide(observed, rules, nowMs);
+    if (stepsOf(decision).length > 0) return { decision, nowMs };
+  }
+  return null;
+}
+
 export async function rehearse(
   engine: Engine,
   start: Observed,
-  { nowMs, component }: { readonly nowMs: number; readonly component: string },
+  { nowMs: startMs, component }: { readonly nowMs: number; readonly component: string },
 ): Promise<Rehearsed> {
   const { rules } = engine;
   const after = (observed: Observed, step: Step) => afterStep(observed, step, rules);
   const turns: Rehearsed["turns"][number][] = [];
-  const first = decide(start, rules, nowMs);
-  let [observed, decision] = [start, first];
+  const first = decide(start, rules, startMs);
+  let [observed, decision, nowMs] = [start, first, startMs];
   let last = "";
   while (turns.length < TURNS_MAX) {
     const text = JSON.stringify(decision.tracks);
     // What is decided again at once has effects that only a server knows.
     if (text === last && text !== "[]") return { first, turns, complete: false };
-    if (stepsOf(decision).length === 0) return { first, turns, complete: isOver(observed, decision) };
+    if (stepsOf(decision).length === 0) {
+      const later = laterOn(observed, engine, decision, nowMs);
+      if (later === null) return { first, turns, complete: isOver(observed, decision) };
+      ({ decision, nowMs } = later);
+    }
     const run = await dryRun(engine, observed, decision, { nowMs, component, after });
     turns.push({ decision, steps: run.steps });
     if (run.halted || stepsOf(decision).some(({ kind }) => UNFORESEEABLE.has(kind)))

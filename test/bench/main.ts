@@ -8,6 +8,7 @@ import { openCluster } from "../support/cluster-access.ts";
 import { createOutages } from "../support/outages.ts";
 import { Unmet } from "../support/wait.ts";
 import { adopt } from "./adopt.ts";
+import { backup } from "./backup.ts";
 import { blips } from "./blips.ts";
 import { failover } from "./failover.ts";
 import { FAULTS } from "./inject.ts";
@@ -19,6 +20,7 @@ import { switchover } from "./switchover.ts";
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   adopt,
+  backup,
   noop,
   failover: (place) => (place.blips ? blips(place) : failover(place)),
   scale,
@@ -29,6 +31,7 @@ const CLUSTER = "bench";
 const usage = `Usage: npm run bench -- NAME [options]
 
   adopt  --runs N               from annotation to replicated, under writes
+  backup --gib N                both methods, beside a dump through gzip and through zstd
   noop   --minutes M --clusters N  what quiet clusters cost
   failover --fault F --runs N   a fault on the primary, under writes; F is one of
                                 ${FAULTS.join(" ")}
@@ -73,7 +76,7 @@ function read() {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
       options: {
-        ...{ runs: count, minutes: count, clusters: count, seed: count },
+        ...{ runs: count, minutes: count, clusters: count, seed: count, gib: count },
         ...{ fault: text, sensor: text, name: text },
         ...{ json: flag, keep: flag, blips: flag },
       },
@@ -89,6 +92,7 @@ function read() {
       runs: numberOf(values.runs, 5),
       minutes: numberOf(values.minutes, 10),
       clusters: numberOf(values.clusters, 20),
+      gib: numberOf(values.gib, 2),
     };
   } catch (error) {
     // parseArgs reports wrong use by throwing.

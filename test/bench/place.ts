@@ -23,6 +23,8 @@ export interface BenchPlace {
   readonly runs: number;
   readonly minutes: number;
   readonly clusters: number;
+  /** Of data, GiB. */
+  readonly gib: number;
   readonly fault: string | undefined;
   readonly sensor: boolean;
   /** True = short disturbances that must lead to no failover. */

@@ -4,6 +4,9 @@
  * because the kubelet delays each further restart of a container by ten seconds more.
  */
 import { z } from "zod";
+import { decodeConditions } from "../../shared/annotations/conditions.ts";
+import { ANNOTATION } from "../../shared/annotations/keys.ts";
+import type { ProblemCode } from "../../shared/model/condition.ts";
 import type { Cluster } from "../support/cluster-access.ts";
 import { type HostProcess, startHostProcess } from "../support/host-process.ts";
 import { type Address, withServer } from "../support/servers.ts";
@@ -102,6 +105,12 @@ export async function decidedSince({ cluster, ref }: Managed, sinceMs: number): 
   const { annotations } = await readWorld(cluster, ref);
   const history = historySchema.parse(JSON.parse(annotations["ordinal.dev/history"] ?? "[]"));
   return history.filter(({ at }) => Date.parse(at) >= sinceMs).map(({ reason }) => reason);
+}
+
+/** The cluster says so of itself, now. */
+export async function isTold({ cluster, ref }: Managed, problem: ProblemCode): Promise<boolean> {
+  const { annotations } = await readWorld(cluster, ref);
+  return decodeConditions(annotations[ANNOTATION.conditions]).some(({ type }) => type === problem);
 }
 
 export async function waitWhole({ cluster, ref }: Managed): Promise<void> {

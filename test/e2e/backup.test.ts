@@ -10,6 +10,7 @@ import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf
 import { type Bucket, openBucket } from "../support/e2e-backups.ts";
 import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { rightsSeen } from "../support/e2e-rights.ts";
+import { storeSecret } from "../support/store-secret.ts";
 import { noClusterReason, noImageReason, s3Variable, testCluster } from "../support/test-cluster.ts";
 
 const access = testCluster();
@@ -42,14 +43,8 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
     await scene.kubectl("apply", `--filename=${JOBS}`);
     // A folder that nobody has used: what an earlier run has left is of another cluster.
     bucket = await openBucket(scene, "e2e");
-    const secret = {
-      apiVersion: "v1",
-      kind: "Secret",
-      metadata: { name: "backups" },
-      stringData: bucket.fields,
-    };
     const create = ["--namespace", scene.ref.namespace, "create", "--filename=-"];
-    await scene.cluster.kubectl(create, JSON.stringify(secret));
+    await scene.cluster.kubectl(create, storeSecret("backups", bucket.fields));
     await scene.until("three plain servers", allReady);
     // The servers run already; whatever is made from here on has to keep to it.
     const strict = "pod-security.kubernetes.io/enforce=restricted";
@@ -120,42 +115,60 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
     },
   );
 
-  test("a damaged one fails its proof, and is never told as proven", async () => {
-    const proven = await annotation("last-proven");
-    const backup = await made("logical");
-    const slot = slotText(backup.slotMs);
-    await bucket.corrupt(backup);
-    const refused = await plugin("prove", "mysql", "--wait");
-    expect([refused.code, refused.stdout]).toEqual([1, ""]);
-    expect(refused.stderr).toMatch(/dump-\S+ is not what was written|changed/);
-    const found = conditionsOf(await scene.world()).find(({ type }) => type === "ProofFailed");
-    expect(found?.message).toContain(`Restoring the backup of ${slot} failed: `);
-    expect(await annotation("last-proven")).toBe(proven);
-    expect((await told("BackupProven")).filter((note) => note.includes(slot))).toEqual([]);
-    expect((await bucket.backup(slot)).proof?.fault).toBeTruthy();
-  });
-
-  test("one comes by the clock, also when its Job is killed, and lets go what the retention does not keep", async () => {
-    const before = await slots();
+  /** Of a backup that is there, as if it had been made so many days before it. */
+  async function planted(days: number) {
     const good = await bucket.backup((await annotation("last-proven")) ?? "none");
-    for (const days of [2, 1]) await bucket.copy(good, slotText(good.slotMs - days * DAY_MS));
+    const slot = slotText(good.slotMs - days * DAY_MS);
+    await bucket.copy(good, slot);
+    return { slot, backup: await bucket.backup(slot) };
+  }
+
+  let slot = "none";
+  let damagedSlot = "none";
+
+  test("one comes by the clock, and a kill of its Job is told", async () => {
+    for (const days of [2, 1]) await planted(days);
     // Time enough to be seen before it comes.
     const dueMs = Math.ceil((Date.now() + 5_000) / MINUTE_MS) * MINUTE_MS;
-    const [due, slot] = [new Date(dueMs), slotText(dueMs)];
+    const due = new Date(dueMs);
+    slot = slotText(dueMs);
     const cron = `${due.getUTCMinutes()} ${due.getUTCHours()} * * *`;
     await scene.annotate(`ordinal.dev/backup-schedule=${cron}`, "ordinal.dev/backup-retention=1");
     await killPodOf(`mysql-backup-${slot.replaceAll(/\D/g, "")}-1`);
+    const why = String.raw`(?:its pod was taken away before it had ended|its program was killed \(\w[\w ]*\))`;
+    const failed = new RegExp(
+      `^Attempt 1 of the backup of ${slot} failed: ${why}; it is tried again in 1 min\\.$`,
+    );
     await scene.until("the failure to be told", async () =>
-      (await told("BackupAttemptFailed")).some((note) =>
-        note.startsWith(`Attempt 1 of the backup of ${slot} failed: `),
-      ),
+      (await told("BackupAttemptFailed")).some((note) => failed.test(note)),
     );
     expect(await slots()).not.toContain(slot);
+  });
+
+  test("meanwhile a damaged one fails its proof, and is never told as proven", async () => {
+    const proven = await annotation("last-proven");
+    const damaged = await planted(3);
+    damagedSlot = damaged.slot;
+    await bucket.corrupt(damaged.backup);
+    const refused = await plugin("prove", "mysql", damaged.slot, "--wait");
+    expect([refused.code, refused.stdout]).toEqual([1, ""]);
+    const failed = `Restoring the backup of ${damaged.slot} failed: An object of the backup cannot be used: `;
+    expect(refused.stderr).toContain(failed);
+    const found = conditionsOf(await scene.world()).find(({ type }) => type === "ProofFailed");
+    expect(found?.message).toContain(failed);
+    expect(await annotation("last-proven")).toBe(proven);
+    expect((await told("BackupProven")).filter((note) => note.includes(damaged.slot))).toEqual([]);
+    expect((await bucket.backup(damaged.slot)).proof?.fault).toBeTruthy();
+  });
+
+  test("the second attempt is made, and lets go what the retention does not keep, and nothing else", async () => {
+    const proven = await annotation("last-proven");
     await scene.until("a second attempt", async () => (await annotation("last-backup")) === slot);
     const { manifest } = await bucket.backup(slot);
     expect([manifest?.attempt, manifest?.asked.how]).toEqual([2, "schedule"]);
-    // The newest, the newest proven one and the one that is no good stay; of the others none is left.
-    expect(await slots()).toEqual([...before.slice(1), slot]);
+    // One that is no good is left to people; the newest and the newest proven one stay.
+    expect(await slots()).toEqual([damagedSlot, proven, slot]);
+    expect(await annotation("last-proven")).toBe(proven);
   });
 
   test("a wrong key is told in one sentence, and nothing else changes", async () => {
@@ -169,12 +182,14 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
       async () => (await told("BackupAttemptFailed")).length > earlier.length,
     );
     const [note = ""] = (await told("BackupAttemptFailed")).filter((one) => !earlier.includes(one));
+    const cause =
+      "Store backups: it does not know this access key; correct accessKeyId and secretAccessKey in the Secret";
     expect(note).toMatch(
-      /^Attempt 1 of the backup of \S+ failed: [^.;]*it does not know this access key[^.;]*; it is tried again in 1 min\.$/,
+      new RegExp(`^Attempt 1 of the backup of \\S+ failed: ${cause} \\(.*; it is tried again in 1 min\\.$`),
     );
     const listed = await plugin("backups", "mysql");
-    expect([listed.code, listed.stdout]).toEqual([1, ""]);
-    expect(listed.stderr).toMatch(/^[^\n]*it does not know this access key[^\n]*\n$/);
+    expect([listed.code, listed.stdout]).toEqual([2, ""]);
+    expect(listed.stderr).toMatch(new RegExp(`^${cause} .*\\n$`));
     const after = await scene.world();
     expect([after.phase, stateOf(after).epoch]).toEqual([before.phase, stateOf(before).epoch]);
     for (const name of ["last-backup", "last-proven"]) {

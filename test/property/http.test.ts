@@ -1,6 +1,7 @@
 /** No request whatever makes the front throw or blames us: 5xx is for what is not there yet or does not answer. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ANNOTATION } from "../../shared/annotations/keys.ts";
 import { parseWish } from "../../shared/annotations/wish.ts";
 import { modelOf } from "../sim/kube/watching.ts";
 import { MALFORMED } from "../support/hostile.ts";
@@ -45,7 +46,9 @@ const event = fc.record({
   type: fc.constantFrom(
     "dev.ordinal.request.scale",
     "dev.ordinal.request.switchover",
+    "dev.ordinal.request.backup",
     "dev.ordinal.sweep",
+    "dev.ordinal.backup-cron",
     "x",
   ),
   data: fc.dictionary(key, value, { maxKeys: 4 }),
@@ -96,6 +99,8 @@ test("requests: none throws, none is a 5xx but 501 and 503, and what stands afte
       fc.array(fc.tuple(method, target, sending), { minLength: 1, maxLength: 8 }),
       async (all) => {
         const place = openPlace();
+        // Without a store the preview refuses a backup, and here it refuses nothing.
+        place.annotate({ [ANNOTATION.backupStore]: "backups" });
         for (const [verb, where, what] of all) {
           const { status, headers: sent } = await place.send(verb, where, what);
           expect(status < 500 || status === 501 || status === 503, `${verb} ${where} ${status}`).toBe(true);

@@ -2,7 +2,7 @@
  * What end-to-end tests of backups share: the bucket of the test cluster as an object store of ours, the Secret that names it,
  * and what a test does to backups that lie in it.
  */
-import { z } from "zod";
+import { s3Schema } from "../../infra/local/s3.ts";
 import { createS3Store } from "../../shared/adapters/s3/store.ts";
 import type { Backup, Catalogue } from "../../shared/backup/catalogue.ts";
 import { readCatalogue } from "../../shared/backup/holdings.ts";
@@ -12,22 +12,15 @@ import { parseStore } from "../../shared/backup/store.ts";
 import type { Outcome } from "../../shared/model/outcome.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
 import type { Scene } from "./e2e.ts";
+import { type StoreFields, storeFields } from "./store-secret.ts";
 import { s3Variable } from "./test-cluster.ts";
 import { Unmet } from "./wait.ts";
-
-const accessSchema = z.object({
-  endpoint: z.string(),
-  region: z.string(),
-  bucket: z.string(),
-  accessKeyId: z.string(),
-  secretAccessKey: z.string(),
-});
 
 const PART_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface Bucket {
   /** Fields of the Secret of a store. */
-  readonly fields: Readonly<Record<string, string>>;
+  readonly fields: StoreFields;
   readonly store: ObjectStore;
   readonly place: Place;
   catalogue(): Promise<Catalogue>;
@@ -46,8 +39,8 @@ function value<T>(outcome: Outcome<T>): T {
 
 /** `prefix`: a folder of its own, so that tests never see what another one has left. */
 export async function openBucket(scene: Scene, prefix: string): Promise<Bucket> {
-  const access = accessSchema.parse(JSON.parse(process.env[s3Variable] ?? "null"));
-  const fields = { ...access, prefix, allowInternal: "true" };
+  const access = s3Schema.parse(JSON.parse(process.env[s3Variable] ?? "null"));
+  const fields = storeFields(access, prefix);
   const settings = value(parseStore("backups", fields));
   const store = createS3Store(settings);
   const clusterUid = await scene.kubectl("get", "statefulset", "mysql", "--output=jsonpath={.metadata.uid}");

@@ -94,7 +94,13 @@ async function secretsTold(
   const { kubectl, lines, ref } = scene;
   const auditLog = testCluster()?.auditLog ?? null;
   const secrets = secretsIn(await kubectl("get", "secrets", "--output=json"));
-  const objects = "statefulsets,pods,services,persistentvolumeclaims,events";
+  const objects = "statefulsets,pods,services,persistentvolumeclaims,events,jobs";
+  const ofJobs = [
+    "--selector=batch.kubernetes.io/job-name",
+    "--all-containers",
+    "--tail=-1",
+    "--max-log-requests=50",
+  ];
   return findSecrets(
     [...secrets, ...also],
     [
@@ -102,6 +108,8 @@ async function secretsTold(
       ...(auditLog === null ? [] : await auditedRequests(auditLog, ref.namespace)),
       { where: "the log of a host", text: lines.join("\n") },
       { where: "an object", text: await kubectl("get", objects, "--output=json") },
+      // A pod that is being taken away has no log any more.
+      { where: "the log of a Job", text: await kubectl("logs", ...ofJobs, "--ignore-errors") },
     ],
   );
 }

@@ -26,6 +26,8 @@ export interface HostOptions {
   readonly namespace: string;
   readonly kubeconfig: string;
   readonly sensor?: boolean;
+  /** Ordinal's image, for Jobs; absent = it makes none. */
+  readonly jobImage?: string;
   readonly onLine?: (line: HostLine) => void;
 }
 
@@ -44,9 +46,16 @@ function endWithUs(child: ChildProcess): void {
   child.once("exit", () => process.off("exit", kill));
 }
 
-export function startHostProcess({ namespace, kubeconfig, sensor, onLine }: HostOptions): HostProcess {
+export function startHostProcess({
+  namespace,
+  kubeconfig,
+  sensor,
+  jobImage,
+  onLine,
+}: HostOptions): HostProcess {
   const args = [HOST, "--namespace", namespace, "--kubeconfig", kubeconfig, "--log", "json"];
   if (sensor !== undefined) args.push("--sensor", sensor ? "on" : "off");
+  if (jobImage !== undefined) args.push("--job-image", jobImage);
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
   endWithUs(child);
   const lines: HostLine[] = [];

@@ -79,6 +79,7 @@ export function facts(ordinal: number, more: Partial<ServerFacts> = {}): ServerF
     channel: null,
     applyingSinceMs: null,
     followers: 0,
+    fullDiskMs: 0,
     acks: { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false },
     seeding: { kind: "none", percent: 0, error: null },
     terms: [],
@@ -332,14 +333,14 @@ export function silent(ordinal: number, reason = "timeout"): Change {
 }
 
 /** A problem that has been known for this long, milliseconds. */
-export function known(type: ProblemCode, forMs: number): Change {
+export function known(type: ProblemCode | "Ready", forMs: number): Change {
   return (before) => {
     const others = before.conditions.filter((condition) => condition.type !== type);
     const lastTransitionAt = new Date(NOW_MS - forMs).toISOString();
     const condition = {
       type,
       status: "True",
-      reason: type,
+      reason: type === "Ready" ? "Healthy" : type,
       message: "known",
       observedGeneration: 1,
     } as const;

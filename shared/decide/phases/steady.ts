@@ -11,7 +11,7 @@ import { compose, patience } from "../compose.ts";
 import { claimState, revokeTracks, type Suspicion, suspect } from "../plan/failover.ts";
 import { isCatchingUp } from "../plan/routing.ts";
 import { grow, isShrinking, NO_SCALING, type Scaling, shrink } from "../plan/scale.ts";
-import { maintenance, needsReopening, nextChange, reopeningState } from "../plan/steady.ts";
+import { hasNoRoom, maintenance, needsReopening, nextChange, reopeningState } from "../plan/steady.ts";
 import { demoteTracks, type Request, requested, switchoverState } from "../plan/switchover.ts";
 import { type Situation, summary } from "../situation.ts";
 
@@ -39,7 +39,7 @@ function healthyOnceSettled({ set }: Observed, settled: boolean): Phase {
 
 function readiness(situation: Situation, first: Problem | undefined): Ready {
   const { primary } = situation;
-  if (primary.standing.kind === "primary" && primary.facts?.readOnly === false)
+  if (primary.standing.kind === "primary" && primary.facts?.readOnly === false && !hasNoRoom(primary))
     return { status: "True", reason: first?.code ?? "Healthy", message: summary(situation) };
   return {
     status: "False",
@@ -187,12 +187,17 @@ function keeping(situation: Situation, known: readonly Problem[], backup: Backup
   }
   const { memory, happenings, answered } = backup;
   const awaited = problems.some((problem) => problem.code === "WaitingForMembers");
+  const looks = [
+    ...(scale.kind === "later" ? [scale.lookAgainMs] : []),
+    ...(awaited ? [patience(observed, nowMs, "WaitingForMembers")] : []),
+    ...(catchingUp ? [CATCH_UP_MS] : []),
+  ];
   return compose(observed, nowMs, {
     ...base,
     why: summary(situation),
     ...{ backups: memory, happenings, answered },
     tracks: [...tracks, ...backup.tracks],
-    lookAgainMs: awaited ? patience(observed, nowMs, "WaitingForMembers") : catchingUp ? CATCH_UP_MS : null,
+    lookAgainMs: looks.length === 0 ? null : Math.min(...looks),
   });
 }
 

@@ -10,13 +10,15 @@ import type { Problem } from "../../model/condition.ts";
 import type { StatefulSet } from "../../model/kube.ts";
 import type { State } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
-import { isAcker, isLeaving, type MemberView, type Situation } from "../situation.ts";
+import { isAcker, isLeaving, type MemberView, type Situation, sinceMs } from "../situation.ts";
 import { seenOf } from "./routing.ts";
 import { realAckCount } from "./steady.ts";
 
 export type Scaling =
   | { readonly kind: "none" }
   | { readonly kind: "refused"; readonly problem: Problem }
+  /** Nothing but a little time is lacking. */
+  | { readonly kind: "later"; readonly lookAgainMs: number }
   /** Nothing speaks against it: `spec.replicas` is written with the record. */
   | {
       readonly kind: "resize";
@@ -91,6 +93,20 @@ function obstacle(situation: Situation): string | null {
   return `${observed.set.name}-${counted.ordinal} is counted on until enough of those that stay have caught up`;
 }
 
+/**
+ * A primary that has just handed over still refuses those who do not know yet, at once and in its own words. Taken away
+ * too soon, it would leave them with nobody: kube-proxy writes its rules at most once a second, and clients look up
+ * names less often than that (measured, docs/benchmarks.md).
+ */
+const LINGER_MS = 5_000;
+
+/** How long it still has to stay, milliseconds. `Ready` is false from the hand-over until the next primary is open. */
+function lingers({ observed, nowMs }: Situation): number {
+  const readyForMs = nowMs - (sinceMs(observed, "Ready") ?? 0);
+  // A time to come was written by another clock and says nothing.
+  return readyForMs < 0 ? 0 : Math.max(0, LINGER_MS - readyForMs);
+}
+
 const KEPT_DAYS = 30;
 
 /** Their volumes are kept: nothing of ours deletes one, and for some time nobody else should. */
@@ -115,6 +131,8 @@ export function shrink(situation: Situation): Scaling {
   if (disputed !== null) return disputed;
   const stands = obstacle(situation);
   if (stands !== null) return refused("ScaleRefused", `${name} keeps ${present} members: ${stands}.`);
+  const lookAgainMs = lingers(situation);
+  if (lookAgainMs > 0) return { kind: "later", lookAgainMs };
   const { before, until } = keepVolumes(situation);
   const message = `${name} is scaled from ${present} to ${replicas} members, as ordinal.dev/replicas says; the volumes of those that leave are kept until ${until.slice(0, 10)}.`;
   return { kind: "resize", replicas, reason: "ScaledDown", message, before };

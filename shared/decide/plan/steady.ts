@@ -239,7 +239,14 @@ const STALL_MS = 10_000;
 /** Commits wait although enough ackers are there: an acknowledgement was lost on its way. */
 export function isStalled({ primary, config }: Situation): boolean {
   const acks = primary.facts?.acks;
+  // What would free them is itself a commit.
+  if (hasNoRoom(primary)) return false;
   return acks !== undefined && acks.waitingMs >= STALL_MS && acks.clients >= config.ackCount;
+}
+
+/** The server waits for a person to make room. */
+export function hasNoRoom({ facts }: MemberView): boolean {
+  return (facts?.fullDiskMs ?? 0) > 0;
 }
 
 export function maintenance(situation: Situation): readonly Track[] {

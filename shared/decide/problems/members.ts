@@ -5,7 +5,7 @@
 import type { Problem } from "../../model/condition.ts";
 import { evidence, isServed, wasCutOffForLong } from "../plan/evidence.ts";
 import { whyNotRenewed } from "../plan/rejoin.ts";
-import { isStalled } from "../plan/steady.ts";
+import { hasNoRoom, isStalled } from "../plan/steady.ts";
 import { isAcker, type MemberView, type Situation, type Standing } from "../situation.ts";
 
 /** `PrimaryUnreachable` is also the clock by which a failover waits, so it is told as long as nobody answers. */
@@ -24,6 +24,7 @@ function primaryProblems(situation: Situation): readonly Problem[] {
     );
   switch (found.kind) {
     case "none":
+      if (hasNoRoom(primary)) return told("DiskFull", fullMessage(primary));
       return isStalled(situation) ? told("AcknowledgementsStalled", stallMessage(situation)) : [];
     case "cut-off":
       // Nobody loses one that serves nobody yet; how long it is away is what counts.
@@ -49,6 +50,12 @@ function primaryProblems(situation: Situation): readonly Problem[] {
       return told("PrimaryUnreachable", `The primary ${podName} does not answer: ${found.text}; ${effect}.`);
     }
   }
+}
+
+/** The same words as long as it lasts: each new sentence is an Event. */
+function fullMessage({ member, standing }: MemberView): string {
+  const effect = standing.kind === "primary" ? "writes wait" : "it does not replicate";
+  return `The disk of ${member.podName} is full and ${effect}; enlarge its volume or make room, the server looks again each minute.`;
 }
 
 function stallMessage({ primary }: Situation): string {
@@ -113,6 +120,7 @@ function memberProblem(view: MemberView, situation: Situation): Problem | null {
         ...about,
       };
     case "following": {
+      if (hasNoRoom(view)) return { code: "DiskFull", message: fullMessage(view), ...about };
       if (standing.lagMs <= spec.maxLagMs) return null;
       const message = `${member.podName} is ${Math.round(standing.lagMs / 1000)} s behind (limit ${spec.maxLagMs / 1000} s) and serves no reads until it has caught up.`;
       return { code: "ReplicaLagging", message, ...about };

@@ -73,6 +73,25 @@ const TERM = `INSERT INTO ordinal.term (epoch, cluster_uid, server_uuid, op_id, 
  ON DUPLICATE KEY UPDATE cluster_uid = VALUES(cluster_uid), server_uuid = VALUES(server_uuid),
  op_id = VALUES(op_id), at = VALUES(at), opened = opened + 1`;
 
+export const REGISTERED = `SELECT SLEEP(0.01) AS waited, (SELECT VARIABLE_VALUE FROM performance_schema.global_status
+ WHERE VARIABLE_NAME = 'Rpl_semi_sync_source_clients') AS clients`;
+/** With the pauses between them, half a second and more: longer than followers need that come at all. */
+const LOOKS_MAX = 50;
+
+/**
+ * The thread that hears acknowledgements looks for new followers when one that it knows speaks, else once a second
+ * (`Ack_receiver::run`, `listen_on_sockets`). A commit that needs two would wait for that second where the second
+ * follower comes after the first one has answered. Whoever does not come is not waited for here.
+ */
+async function untilRegistered(server: Server, ackCount: number): Promise<Outcome<null>> {
+  for (let look = 0; look < LOOKS_MAX; look += 1) {
+    const read = await readRow(server, REGISTERED);
+    if (!read.ok) return read;
+    if (Number(read.value["clients"]) >= ackCount) break;
+  }
+  return succeed(null);
+}
+
 export async function open(
   server: Server,
   term: {
@@ -84,6 +103,8 @@ export async function open(
   },
   timeoutMs: number,
 ): Promise<Outcome<null>> {
+  const registered = term.ackCount > 1 ? await untilRegistered(server, term.ackCount) : succeed(null);
+  if (!registered.ok) return registered;
   const read = await readRow(server, ACKNOWLEDGEMENTS);
   if (!read.ok) return read;
   const row = read.value;

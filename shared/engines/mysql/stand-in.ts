@@ -14,7 +14,7 @@ import { sha256 } from "./digest.ts";
 import { gtidSets } from "./gtid.ts";
 import { PLUGINS } from "./plugins.ts";
 import { ANONYMOUS, CLOSED, INSTALLED, WATCH_SECONDS, WATCHED } from "./prepare.ts";
-import { ACKNOWLEDGEMENTS, SESSIONS } from "./primary.ts";
+import { ACKNOWLEDGEMENTS, REGISTERED, SESSIONS } from "./primary.ts";
 import { CHANNEL, EXECUTED, GIVEN } from "./replication.ts";
 import { rules } from "./rules.ts";
 import { EXECUTED_ALL } from "./run.ts";
@@ -105,6 +105,8 @@ const READINGS: ReadonlyMap<string, Reading> = new Map<string, Reading>([
   [CLOSED, ({ settings }) => [{ closed: flag(settings["super_read_only"] === "ON") }]],
   [EMPTINESS, () => []],
   [COVERED, () => [{ covered: "1", closed: "1", waiters: "0" }]],
+  // Those that it needs come, as far as anybody can say before.
+  [REGISTERED, () => [{ clients: "Infinity" }]],
   [ACKNOWLEDGEMENTS, (facts) => [acknowledgements(facts)]],
   // One at least, or there would be nobody to be put out.
   [SESSIONS, () => [{ id: LATER.thread }]],

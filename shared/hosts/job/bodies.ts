@@ -19,8 +19,8 @@ type Json = Readonly<Record<string, unknown>>;
 const DATABASE_USER = 999;
 /** Longer than this a backup may not take, so that what it leaves is told from what is under way. */
 const DEADLINE_SECONDS = 24 * 3_600;
-/** A failed Job is looked at within days, or never. */
-const KEPT_SECONDS = 3 * 24 * 3_600;
+/** Its volume, which is as large as the data, goes with it. Why it failed is remembered beyond that. */
+const KEPT_SECONDS = 3_600;
 /** To take back what was begun. */
 const GRACE_SECONDS = 60;
 /** For the StatefulSet that asks for no storage; a server that was just made needs a fifth of it. */

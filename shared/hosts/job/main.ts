@@ -19,6 +19,7 @@ import { fail, type Outcome } from "../../model/outcome.ts";
 import { createLog, systemClock, systemIds } from "../local/platform.ts";
 import { FOLDERS, ORDER_VARIABLE, RESULT_VARIABLE } from "./places.ts";
 import { stopOnSignals } from "./stopping.ts";
+import { usage } from "./usage.ts";
 
 /** Kubernetes keeps 4096 bytes. */
 const LAST_WORDS_MAX = 1_000;
@@ -68,8 +69,8 @@ async function main(): Promise<number> {
   const words = outcome.ok ? outcome.value : outcome.failure.message;
   const file = process.env[RESULT_VARIABLE] ?? "/dev/termination-log";
   writeFileSync(file, oneLine(words, LAST_WORDS_MAX));
-  if (outcome.ok) log.info("done", { said: words });
-  else log.warn("failed", { said: words, kind: outcome.failure.kind });
+  if (outcome.ok) log.info("done", { said: words, ...usage() });
+  else log.warn("failed", { said: words, kind: outcome.failure.kind, ...usage() });
   return outcome.ok ? 0 : 1;
 }
 

@@ -247,7 +247,7 @@ function createDump(ends: Ends): Dump {
       const place = source.data.firstPlace + source.data.binlog.indexOf(transaction);
       clock.after(NETWORK_MS, () =>
         routes.travel(source.name, replica.name, () =>
-          replica.whenAwake(() => replica.whenRoom(() => receive(transaction, place))),
+          replica.whenAwake(() => replica.disk.whenRoom(() => receive(transaction, place))),
         ),
       );
     },

@@ -5,6 +5,7 @@
  * it meanwhile is done when it goes on.
  */
 import type { SimClock } from "../clock.ts";
+import { Disk } from "./disk.ts";
 import { type Fault, type Receiver, startReceiver } from "./replication.ts";
 import type { Routes } from "./routes.ts";
 import { type Ack, acknowledgements, giveUpWaiting, semiSyncWait } from "./semisync.ts";
@@ -114,16 +115,16 @@ export class SimServer {
   volume: Volume;
   #process: Process | null = null;
   #stopped = false;
-  #diskFull = false;
-  /** What waits for the process to go on, and what for space on the disk. */
+  /** What waits for the process to go on. */
   #whenAwake: (() => void)[] = [];
-  #whenRoom: (() => void)[] = [];
+  readonly disk: Disk;
 
   constructor(name: string, volume: Volume, clock: SimClock, network: Network) {
     this.name = name;
     this.volume = volume;
     this.clock = clock;
     this.network = network;
+    this.disk = new Disk(clock);
   }
 
   get running(): boolean {
@@ -158,16 +159,6 @@ export class SimServer {
 
   whenAwake(act: () => void): void {
     if (this.#stopped) this.#whenAwake.push(act);
-    else act();
-  }
-
-  set diskFull(full: boolean) {
-    this.#diskFull = full;
-    if (!full) for (const act of this.#whenRoom.splice(0)) act();
-  }
-
-  whenRoom(act: () => void): void {
-    if (this.#diskFull) this.#whenRoom.push(act);
     else act();
   }
 
@@ -216,7 +207,7 @@ export class SimServer {
     this.#process = null;
     this.#stopped = false;
     this.#whenAwake = [];
-    this.#whenRoom = [];
+    this.disk.nobodyWaits();
     for (const session of [...sessions]) session.lose();
     for (const dump of [...dumps]) dump.end();
     receiver?.stop();
@@ -286,8 +277,8 @@ export class SimServer {
   async #room(): Promise<void> {
     const process = this.process;
     if (process.ending) throw new Lost(`${this.name} ends`);
-    while (this.#diskFull || process.rotation !== null) {
-      await (process.rotation ?? new Promise<void>((resolve) => this.whenRoom(resolve)));
+    while (this.disk.full || process.rotation !== null) {
+      await (process.rotation ?? new Promise<void>((resolve) => this.disk.whenRoom(resolve)));
       if (this.#process !== process) throw new Lost(`${this.name} ended`);
     }
   }

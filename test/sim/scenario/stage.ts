@@ -91,9 +91,9 @@ function serverFault(hands: Hands, fault: Extract<Fault, { target: Target }>, or
         void server.rotate().then(() => server.purgeLogs());
       return null;
     case "diskFull":
-      server.diskFull = true;
+      server.disk.full = true;
       return () => {
-        server.diskFull = false;
+        server.disk.full = false;
       };
     case "slowApplier":
       server.applyMs = fault.applyMs;

@@ -69,7 +69,7 @@ test("one byte of any object that is another one is found, and the object named"
       change(store, key, () => before.map((byte, index) => (index === at ? byte ^ 1 : byte)));
       const { said, proof } = await verdict(store, work);
       expect(said).toMatch(/^refused: /);
-      expect(said).toContain(`The object ${key} of the backup cannot be used`);
+      expect(said).toContain(`(${key}).`);
       expect(proof?.fault).toContain(key);
     }
     change(store, key, () => before);

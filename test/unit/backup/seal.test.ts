@@ -78,7 +78,7 @@ describe.each(kinds)("%s", (_name, wished) => {
       await store.put(key, bytes);
       const failure = await failureOf(open(objects));
       expect(failure.kind).toBe("refused");
-      expect(failure.message).toMatch(/^The object attempt\/slice-2 of the backup cannot be used: .*\.$/);
+      expect(failure.message).toMatch(/^An object of the backup cannot be used: .* \(attempt\/slice-2\)\.$/);
     }
     await store.put(key, original);
     expect(await collect(open(objects))).toHaveLength(250_000);
@@ -90,12 +90,10 @@ describe.each(kinds)("%s", (_name, wished) => {
     const [one, two] = objects.map(({ key }) => store.objects.get(key)?.bytes ?? new Uint8Array(0));
     await store.put("attempt/slice-1", two ?? new Uint8Array(0));
     await store.put("attempt/slice-2", one ?? new Uint8Array(0));
-    expect((await failureOf(open(objects))).message).toContain("The object attempt/slice-1 of the backup");
+    expect((await failureOf(open(objects))).message).toContain("(attempt/slice-1)");
     await store.put("attempt/slice-1", one ?? new Uint8Array(0));
     await store.remove("attempt/slice-2");
-    expect((await failureOf(open(objects))).message).toMatch(
-      /The object attempt\/slice-2 .* it does not exist\.$/,
-    );
+    expect((await failureOf(open(objects))).message).toMatch(/it does not exist \(attempt\/slice-2\)\.$/);
   });
 
   test("a record that speaks of other contents is refused, though the object is whole", async () => {

@@ -8,6 +8,7 @@ import {
   type Change,
   channelTo,
   config,
+  known,
   NOW_MS,
   placed,
   primaryFacts,
@@ -24,7 +25,7 @@ import {
 import { codes, configOf, deciding, lastRecorded, reasons, recordedBy, replica } from "./support.ts";
 
 const three = settled(placed(3));
-const five = settled(placed(5));
+const five = known("Ready", 60_000)(settled(placed(5)));
 
 const wished = (replicas: Spec["replicas"]): Change => spec({ replicas });
 /** Ackers and count as after a part of the way down. */
@@ -119,6 +120,16 @@ describe("fewer members", () => {
     );
     expect(resized(wished(3), recorded([1, 2, 3], 1), waitingFor(1))).toBeNull();
     expect(resized(wished(3), recorded([1, 2], 1), waitingFor(2))).toBeNull();
+  });
+
+  test("are kept for some seconds after a change of the primary, for clients that still go to the one before", () => {
+    const handedOver = (agoMs: number) =>
+      deciding(five, wished(3), recorded([1, 2], 1), waitingFor(1), known("Ready", agoMs));
+    const early = handedOver(4_900);
+    expect(stepsOfKind(early, "Record").every(({ replicas }) => replicas === null)).toBe(true);
+    expect([early.phase, early.lookAgainMs]).toEqual(["Scaling", 100]);
+    // A time to come was written by another clock.
+    for (const agoMs of [5_000, -60_000]) expect(reasons(handedOver(agoMs))).toEqual(["ScaledDown"]);
   });
 
   test("serve no reads any more, and are not let in again when they are no longer counted on", () => {

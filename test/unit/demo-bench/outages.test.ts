@@ -77,7 +77,16 @@ test("a lost write, a second primary or a refused write that is there fails the 
       ...{ detectionMs: 1, decisionMs: 2, promotionMs: 3, openedMs: 2, oursMs: 9 },
       firstMs: { direct: 10, service: 20 },
     },
-    ...{ recoveredByItself: true, rejoinMs: 30, acked: 5, lost: 0, ghosts: 0, unknownThere: 0, dual: 0 },
+    ...{
+      toldMs: null,
+      recoveredByItself: true,
+      rejoinMs: 30,
+      acked: 5,
+      lost: 0,
+      ghosts: 0,
+      unknownThere: 0,
+      dual: 0,
+    },
     failovers: 1,
   };
   const fine = summarize([run, { ...run, failovers: 2 }], { fault: "kill" });

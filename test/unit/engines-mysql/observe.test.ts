@@ -30,7 +30,13 @@ const CHANNEL = {
   ...{ sourceUuid: OTHER, receiver: "ON", receiverNumber: 0, receiverError: "", applier: "ON" },
   ...{ received: `${OTHER}:9`, silentMs: null, sourceLeft: null, applierError: null, applyingSince: null },
 };
-const SECOND: Row = { executed: `${OTHER}:1-8`, purged: `${OTHER}:1-2`, waiting: "5", followers: "1" };
+const SECOND: Row = {
+  executed: `${OTHER}:1-8`,
+  purged: `${OTHER}:1-2`,
+  waiting: "5",
+  fullDisk: "7",
+  followers: "1",
+};
 
 interface Saying {
   readonly flags?: Readonly<Record<string, string>>;
@@ -77,7 +83,7 @@ test("a replica in good order", async () => {
       },
       ...{ receiverError: null, applierError: null },
     },
-    ...{ applyingSinceMs: null, followers: 1 },
+    ...{ applyingSinceMs: null, followers: 1, fullDiskMs: 7_000 },
     acks: { required: false, count: 2, clients: 3, waiters: 4, waitingMs: 5_000, given: true, active: true },
     seeding: { kind: "none", percent: 0, error: null },
     ...{ terms: [], archived: [], survey: null },

@@ -25,7 +25,7 @@ function saying(more: Row): Scripted {
 
 /** What it was told after it was asked. */
 function changes({ told }: Scripted): readonly string[] {
-  return told.slice(1);
+  return told.filter((sql) => !sql.includes("SLEEP")).slice(1);
 }
 
 describe("acknowledgements are required", () => {
@@ -118,6 +118,32 @@ describe("it is opened", () => {
       return [{ ...STRICT, required: told === 1 ? "1" : "0" }];
     };
     expect(await opening(scripted([off]))).toMatchObject({ failure: { kind: "transient" } });
+  });
+
+  test.each([
+    [1, 0],
+    [2, 3],
+  ])("for %i acknowledgements after %i looks at who has registered", async (ackCount, looks) => {
+    let looked = 0;
+    const registering: Answer = (sql) => {
+      if (!sql.includes("SLEEP")) return null;
+      looked += 1;
+      return [{ clients: String(looked - 1) }];
+    };
+    const facts: Answer = (sql) =>
+      sql.includes("AS unattended") ? [{ ...STRICT, count: String(ackCount) }] : null;
+    const server = scripted([registering, facts]);
+    expect(await opening(server, ackCount)).toEqual({ ok: true, value: null });
+    expect(looked).toBe(looks);
+    expect(server.told.findIndex((sql) => sql.includes("AS unattended"))).toBe(looks);
+  });
+
+  test("also when those do not come that it needs: its term waits for them then", async () => {
+    const nobody: Answer = (sql) => (sql.includes("SLEEP") ? [{ clients: "1" }] : null);
+    const facts: Answer = (sql) => (sql.includes("AS unattended") ? [{ ...STRICT, count: "2" }] : null);
+    const server = scripted([nobody, facts]);
+    expect(await opening(server, 2)).toEqual({ ok: true, value: null });
+    expect(server.told.filter((sql) => sql.includes("SLEEP"))).toHaveLength(50);
   });
 
   test.each<readonly [string, Row, number, string]>([

@@ -9,11 +9,12 @@ import type { Engine } from "../../../shared/ports/engine.ts";
 import { type Asked, previewOf } from "../../../shared/reconcile/preview.ts";
 import { rehearse } from "../../../shared/reconcile/rehearse.ts";
 import { asking, memory, remembering } from "../../support/backups.ts";
-import { settled } from "../../support/carry-out.ts";
+import { settled, stepsOfKind } from "../../support/carry-out.ts";
 import {
   adopting,
   but,
   type Change,
+  known,
   NOW_MS,
   placed,
   primaryFacts,
@@ -29,7 +30,7 @@ const ENGINE: Engine = { ...mysql, rules: { ...RULES, preparations: () => [] } }
 const AT = { nowMs: NOW_MS, component: "test" } as const;
 
 const three = settled(placed(3));
-const five = settled(placed(5));
+const five = known("Ready", 60_000)(settled(placed(5)));
 
 const wished = (more: Partial<Spec>): Change => spec(more);
 
@@ -130,6 +131,12 @@ describe("scaling", () => {
       // The number itself, and that all is well.
       ...["Record", "Record"],
     ]);
+    // Also where it has to wait, as just after a change of the primary.
+    const waiting = await rehearsed(known("Ready", 0)(five), wished({ replicas: 3 }));
+    const numbers = waiting.flatMap((decision) =>
+      stepsOfKind(decision, "Record").map(({ replicas }) => replicas),
+    );
+    expect(numbers).toContain(3);
     const preview = await shown(five, scaled(3));
     expect(told(preview)).toContainEqual(expect.stringMatching(/^mysql is scaled from 5 to 3 members/));
     const fields = preview.plan.stages.flatMap(({ steps }) =>

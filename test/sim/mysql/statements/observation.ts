@@ -28,6 +28,8 @@ export function observed(session: Session, query: string): string | null | undef
     case "SELECT COUNT(*) FROM performance_schema.threads WHERE PROCESSLIST_COMMAND IN (…)":
       return String(process.dumps.size);
     default:
+      if (shape.startsWith("SELECT MAX(seconds) FROM ( SELECT t.PROCESSLIST_TIME AS seconds"))
+        return secondsSince(session, session.server.disk.waitedForSinceMs);
       if (shape.startsWith("SELECT JSON_OBJECTAGG(name, value) FROM ( SELECT VARIABLE_NAME")) {
         return JSON.stringify(flags(session, query));
       }
@@ -45,9 +47,13 @@ export function observed(session: Session, query: string): string | null | undef
 }
 
 /** Whole seconds, as the process list counts them. */
-function longestWait({ server, process }: Session): string | null {
-  const since = [...process.ackWaiters].map((ack) => ack.sinceMs);
-  return since.length === 0 ? null : String(Math.floor((server.clock.now() - Math.min(...since)) / 1000));
+function secondsSince({ server }: Session, sinceMs: number | null): string | null {
+  return sinceMs === null ? null : String(Math.floor((server.clock.now() - sinceMs) / 1000));
+}
+
+function longestWait(session: Session): string | null {
+  const since = [...session.process.ackWaiters].map((ack) => ack.sinceMs);
+  return since.length === 0 ? null : secondsSince(session, Math.min(...since));
 }
 
 function status({ server, process }: Session, name: string): string | undefined {

@@ -68,6 +68,11 @@ async function evaluate(
   if (variable === "gtid_executed") return server.data.executed.print();
   if (variable === "gtid_purged") return server.data.purged.print();
   if (variable !== undefined) return asNumber(server.variable(variable) ?? "");
+  const pause = /^SLEEP\(([\d.]+)\)$/.exec(expression)?.[1];
+  if (pause !== undefined) {
+    await server.clock.sleep(Number(pause) * 1_000);
+    return "0";
+  }
   if (expression === "RELEASE_ALL_LOCKS()") return releaseLocks(session);
   if (expression === "GTID_SUBSET(@@GLOBAL.gtid_executed, ?)")
     return Gtids.parse(String(values[0])).contains(server.data.executed) ? "1" : "0";
