@@ -43,3 +43,9 @@ export interface LogWish {
  * length) and when the server no longer has some of it, `transient` when the connection is lost.
  */
 export type StreamLog = (from: ConnectOptions, except: Position, wish: LogWish) => AsyncIterable<LogPiece>;
+
+/**
+ * The same pieces of a log that was stored: a file that begins with a head. Throws `BrokenStream`, `refused` when it is
+ * not a log to its end, and as the file itself does.
+ */
+export type ReadLogFile = (file: AsyncIterable<Uint8Array>) => AsyncIterable<LogPiece>;

@@ -53,14 +53,14 @@ async function pass(into: ObjectStore, follow: AbortSignal | null = null, more: 
   };
   const signal = follow ?? new AbortController().signal;
   const wish = { follow: follow !== null, silenceMsMax: 20_000, signal };
-  const source = value(await lookAtLog({ servers, streamLog }, to, wish));
+  const askSource = () => lookAtLog({ servers, streamLog }, to, wish);
   const clock = {
     now: Date.now,
     sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
   };
   const limits = { segmentBytesMax: 256 * 1024, segmentAgeMsMax: 500, ageRecipients: [identity.recipient] };
   const shape = { parallel: 1, partBytes: 5 * 1024 * 1024 };
-  return await archiveOnce(archiveWork(into, { ...limits, shape, clock, ...more }), source);
+  return await archiveOnce(archiveWork(into, { ...limits, shape, clock, ...more }), askSource);
 }
 
 /** Every segment as the file that a person would get of it. */

@@ -1,16 +1,18 @@
 /**
  * The window of recovery over random histories: writes, failovers that leave transactions behind, servers that lag, are made
- * anew and purge their logs, archivers that work side by side from what they once read, segments and backups that
- * are lost. Whatever is said to be recoverable is put together here from sets alone, one transaction at a time.
+ * anew and purge their logs, clocks that differ, archivers that work side by side from what they once read, segments and
+ * backups that are lost. Whatever is said to be recoverable is put together here from sets alone, one transaction
+ * at a time, and compared with what some server really held.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { archivedBy, type Segment } from "../../shared/backup/archive/inventory.ts";
-import { archiveOnce, startsOf } from "../../shared/backup/archive/pass.ts";
-import { type Start, stretchAt, windowOf } from "../../shared/backup/archive/window.ts";
-import { readCatalogue } from "../../shared/backup/holdings.ts";
+import { type Archive, readArchive } from "../../shared/backup/archive/recorded.ts";
+import { planRecovery, type Replay, type Target } from "../../shared/backup/archive/recovery.ts";
+import { stretchAt } from "../../shared/backup/archive/window.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
-import { archiveWork, type Committed, inventoryIn, putBackup, setOf, sourceOf } from "../support/archive.ts";
+import { succeed } from "../../shared/model/outcome.ts";
+import { archive, archiveWork, type Committed, putBackup, setOf, sourceOf } from "../support/archive.ts";
 import { PLACE } from "../support/job-work.ts";
 import { createMemoryStore, type MemoryStore } from "../support/memory-store.ts";
 import { propertyRuns } from "../support/property-runs.ts";
@@ -38,6 +40,7 @@ const event = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("both" as const), who: member, other: member }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("backup" as const), who: member }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("idle" as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("failover" as const), who: member }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("purge" as const), who: member }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("lose" as const), which: fc.nat(20) }) },
@@ -55,6 +58,8 @@ interface History {
   readonly servers: Server[];
   /** Every log that a server ever had, also those of servers that were made anew. */
   readonly past: (readonly Committed[])[];
+  /** How much the clock of each is ahead. */
+  readonly aheadUs: readonly number[];
   primary: number;
   nowUs: number;
   uuids: number;
@@ -66,9 +71,9 @@ function newUuid(history: History): string {
   return `${String(history.uuids).padStart(8, "0")}-0000-4000-8000-000000000000`;
 }
 
-function begin(): History {
+function begin(aheadUs: readonly number[]): History {
   const history: History = {
-    ...{ store: createMemoryStore({ partBytesMin: 1 }), servers: [], past: [] },
+    ...{ store: createMemoryStore({ partBytesMin: 1 }), servers: [], past: [], aheadUs },
     ...{ primary: 0, nowUs: START_MS * 1_000, uuids: 0, backups: 0 },
   };
   for (let index = 0; index < 3; index += 1)
@@ -102,15 +107,26 @@ function failover(history: History, who: number): void {
 async function happens(history: History, what: Event): Promise<void> {
   const { store, servers } = history;
   const server = "who" in what ? (servers[what.who] as Server) : (servers[history.primary] as Server);
+  const [primary, aheadUs] = [servers[history.primary] as Server, history.aheadUs[history.primary] ?? 0];
+  const askTip = () =>
+    Promise.resolve(
+      succeed({
+        serverUuid: primary.uuid,
+        position: setOf(primary.log),
+        atUs: history.nowUs + aheadUs,
+      }),
+    );
   const pass = (of: Server, segmentBytesMax: number) =>
-    archiveOnce(archiveWork(store, { segmentBytesMax }), sourceOf(of));
+    archive(archiveWork(store, { segmentBytesMax, askTip }), sourceOf(of));
   if (what.kind === "write") {
     for (let index = 0; index < what.count; index += 1) {
       history.nowUs += 10;
+      const atUs = history.nowUs + aheadUs;
       const own = server.log.filter(({ gtid }) => gtid.startsWith(server.uuid)).length;
-      server.log.push({ gtid: `${server.uuid}:${own + 1}`, atUs: history.nowUs });
+      server.log.push({ gtid: `${server.uuid}:${own + 1}`, atUs });
     }
-  } else if (what.kind === "receive") receive(history, server, what.count);
+  } else if (what.kind === "idle") history.nowUs += 50;
+  else if (what.kind === "receive") receive(history, server, what.count);
   else if (what.kind === "archive") await pass(server, what.bytes);
   else if (what.kind === "both")
     await Promise.all([pass(server, 100), pass(servers[what.other] as Server, 60)]);
@@ -130,86 +146,178 @@ async function happens(history: History, what: Event): Promise<void> {
   }
 }
 
-interface Found {
-  readonly starts: readonly Start[];
-  readonly segments: readonly Segment[];
-}
-
 const common = (a: string, b: string) => gtidSets.subtract(a, gtidSets.subtract(a, b));
 
-/** Puts `target` together from the backup and whatever segment goes on from what is there; what that comes to. */
-function replayed(from: string, target: string, segments: readonly Segment[]): string {
-  let have = from;
-  for (let before = ""; before !== have; ) {
-    before = have;
-    for (const { after, position } of segments) {
-      if (gtidSets.contains(have, common(after, target)))
-        have = gtidSets.union(have, common(position, target));
+/** Of the servers that were, without those that only lacked something of another one. */
+function wholeLogs({ servers, past }: History): readonly (readonly Committed[])[] {
+  const logs = [...past, ...servers.map(({ log }) => log)];
+  return logs.filter(
+    (log, index) =>
+      !logs.some((other, at) => isPartOf(log, other) && (other.length > log.length || at < index)),
+  );
+}
+
+/** All up to the first that was committed later. */
+function heldAt(log: readonly Committed[], atUs: number): string {
+  const later = log.findIndex((one) => one.atUs > atUs);
+  return setOf(later === -1 ? log : log.slice(0, later));
+}
+
+/** The transactions of a segment in the order of a log that has them. */
+function inOrder({ position }: Segment, logs: readonly (readonly Committed[])[]): readonly Committed[] {
+  const log = logs.find((one) => gtidSets.contains(setOf(one), position)) ?? [];
+  return log.filter(({ gtid }) => gtidSets.contains(position, gtid));
+}
+
+/** What of it is replayed, by the meaning of the words: up to the end that is named, and only what is to be taken. */
+function replayed({ segment, take, until }: Replay, logs: readonly (readonly Committed[])[]): string {
+  let isMet = false;
+  const done: Committed[] = [];
+  for (const one of inOrder(segment, logs)) {
+    if (until.kind === "time" && one.atUs > until.atUs) break;
+    if (until.kind === "position" && isMet) break;
+    done.push(one);
+    if (until.kind === "position") {
+      isMet = gtidSets.contains(
+        gtidSets.union(segment.after, setOf(done)),
+        common(until.position, segment.position),
+      );
     }
+  }
+  return common(take, setOf(done));
+}
+
+/** What a plan comes to; every step needs all that was before it in the log. */
+function carriedOut(found: Archive, target: Target, logs: readonly (readonly Committed[])[]): string | null {
+  const planned = planRecovery(found, target, gtidSets);
+  if (planned.kind === "refused") return null;
+  const { start, replays } = planned.plan;
+  const goal = replays.reduce((all, { take }) => gtidSets.union(all, take), start.position);
+  let have = start.position;
+  for (const replay of replays) {
+    expect(gtidSets.contains(have, common(replay.segment.after, goal))).toBe(true);
+    const next = replayed(replay, logs);
+    expect(common(next, have), "nothing comes twice").toBe("");
+    have = gtidSets.union(have, next);
   }
   return have;
 }
 
-/** What some server held at that instant, once for each that differs. */
-function statesAt(logs: readonly (readonly Committed[])[], atUs: number): ReadonlySet<string> {
-  return new Set(logs.map((log) => setOf(log.filter((one) => one.atUs <= atUs))));
+interface Seen {
+  inside: number;
+  outside: number;
+  gaps: number;
+  positions: number;
+  refusedPositions: number;
+  quiet: number;
 }
 
-function committedBy(logs: readonly (readonly Committed[])[], segment: Segment, atUs: number): string {
-  const known = new Map(logs.flat().map((one) => [one.gtid, one]));
-  const own = [...known.values()].filter(
-    (one) => one.atUs <= atUs && gtidSets.contains(segment.position, one.gtid),
-  );
-  return gtidSets.union(segment.after, setOf(own));
+function checkInstants(history: History, found: Archive, isSkewed: boolean, seen: Seen): void {
+  const logs = wholeLogs(history);
+  const { window } = found;
+  seen.gaps += Math.max(0, window.ranges.length - 1);
+  for (let atUs = START_MS * 1_000 - 50; atUs <= history.nowUs + 60; atUs += 5) {
+    const stretch = stretchAt(window, atUs);
+    const isIn = window.ranges.some(({ fromUs, toUs }) => fromUs <= atUs && atUs <= toUs);
+    expect(isIn).toBe(stretch !== null);
+    const end = carriedOut(found, { kind: "time", atUs }, logs);
+    if (stretch === null) {
+      seen.outside += 1;
+      expect(end).toBeNull();
+      // Where clocks differ, what is in question is out too.
+      if (!isSkewed) expect(reachable(found, atUs), `${atUs} is outside`).toBe(false);
+      checkRefusal(found, atUs);
+      continue;
+    }
+    seen.inside += 1;
+    if (stretch.segment === null) seen.quiet += 1;
+    expect(
+      logs.map((log) => heldAt(log, atUs)),
+      `${atUs}`,
+    ).toContain(end);
+  }
 }
 
-test("every instant in the window has a backup and a chain that make what a server held then; no other has", async () => {
-  let [inside, outside, gaps] = [0, 0, 0];
+function checkRefusal(found: Archive, atUs: number): void {
+  const planned = planRecovery(found, { kind: "time", atUs }, gtidSets);
+  if (planned.kind !== "refused") throw new Error("it was refused before");
+  const { why, beforeUs, afterUs } = planned;
+  for (const [nearest, side] of [
+    [beforeUs, -1],
+    [afterUs, 1],
+  ] as const) {
+    const first = found.window.ranges.some(({ fromUs, toUs }) => (side < 0 ? toUs < atUs : fromUs > atUs));
+    expect(nearest !== null).toBe(first);
+    if (nearest === null) continue;
+    expect((nearest - atUs) * side).toBeGreaterThan(0);
+    expect(stretchAt(found.window, nearest)).not.toBeNull();
+  }
+  expect(why).toBe(beforeUs === null ? "before" : afterUs === null ? "after" : "gap");
+}
+
+/** Each transaction, and each state, of each log as a target. */
+function checkPositions(history: History, found: Archive, seen: Seen): void {
+  const logs = wholeLogs(history);
+  for (const log of logs) {
+    for (const [index, { gtid }] of log.entries()) {
+      const states = logs.flatMap((other) => {
+        const at = other.findIndex((one) => one.gtid === gtid);
+        return at === -1 ? [] : [setOf(other.slice(0, at + 1))];
+      });
+      const state = setOf(log.slice(0, index + 1));
+      const ends = [gtid, state].map((position) =>
+        carriedOut(found, { kind: "position", position }, logs),
+      );
+      const [toOne, toState] = ends;
+      if (toState !== null) expect(toState).toBe(state);
+      if (toOne !== null) expect(states).toContain(toOne);
+      seen.positions += ends.filter((end) => end !== null).length;
+      seen.refusedPositions += ends.filter((end) => end === null).length;
+      const isHeld = found.segments.some(
+        (segment) => gtidSets.contains(segment.position, gtid) && isThroughout(found, segment),
+      );
+      if (isHeld) expect(toOne, gtid).not.toBeNull();
+    }
+  }
+}
+
+test.each([
+  ["clocks agree", [0, 0, 0]],
+  ["clocks differ", [0, 35, -35]],
+])("whatever the window promises is what a server held, and it leaves nothing out: %s", async (_, aheadUs) => {
+  const seen: Seen = { inside: 0, outside: 0, gaps: 0, positions: 0, refusedPositions: 0, quiet: 0 };
+  const isSkewed = aheadUs.some((ahead) => ahead !== 0);
   await fc.assert(
     fc.asyncProperty(fc.array(event, { minLength: 20, maxLength: 50, size: "max" }), async (events) => {
-      const history = begin();
+      const history = begin(aheadUs);
       for (const one of events) await happens(history, one);
-      const { segments, gap } = await inventoryIn(history.store);
-      expect(gap).toBeNull();
-      const starts = startsOf(await readCatalogue(history.store, PLACE));
-      const found: Found = { starts, segments };
-      const logs = [...history.servers.map(({ log }) => log), ...history.past];
-      const window = windowOf(starts, segments, gtidSets);
-      gaps += Math.max(0, window.ranges.length - 1);
-      for (let atUs = START_MS * 1_000; atUs <= history.nowUs + 10; atUs += 5) {
-        const stretch = stretchAt(window, atUs);
-        const isIn = window.ranges.some(({ fromUs, toUs }) => fromUs <= atUs && atUs <= toUs);
-        expect(isIn).toBe(stretch !== null);
-        if (stretch === null) {
-          outside += 1;
-          expect(reachable(found, atUs), `${atUs} is outside`).toBe(false);
-          continue;
-        }
-        inside += 1;
-        const target = committedBy(logs, stretch.segment, atUs);
-        expect(statesAt(logs, atUs), `${atUs}`).toContain(target);
-        expect(gtidSets.contains(target, stretch.start.position)).toBe(true);
-        expect(replayed(stretch.start.position, target, segments)).toBe(target);
-      }
+      const found = await readArchive(history.store, PLACE, gtidSets);
+      if (!found.ok) throw new Error(found.failure.message);
+      checkInstants(history, found.value, isSkewed, seen);
+      checkPositions(history, found.value, seen);
     }),
     RUNS,
   );
   // What was looked at was of all kinds.
-  expect(inside, "instants inside").toBeGreaterThan(100);
-    expect(outside, "instants outside").toBeGreaterThan(100);
-    expect(gaps, "gaps").toBeGreaterThan(5);
+  expect(seen.inside).toBeGreaterThan(100);
+  expect(seen.outside).toBeGreaterThan(100);
+  expect(seen.quiet).toBeGreaterThan(20);
+  expect(seen.positions).toBeGreaterThan(100);
+  expect(seen.refusedPositions).toBeGreaterThan(20);
+  expect(seen.gaps).toBeGreaterThan(5);
 }, 900_000);
 
-/** By the definition: a segment that has this instant, and a backup that is part of its beginning, with all that is missing archived. */
-function reachable({ starts, segments }: Found, atUs: number): boolean {
+/** By the definition: a backup is part of its beginning, with all that is missing archived. */
+function isThroughout({ starts, segments }: Archive, { after }: Segment): boolean {
   const archived = archivedBy(segments, gtidSets);
-  return segments.some(
-    ({ firstAtUs, lastAtUs, after }) =>
-      firstAtUs <= atUs &&
-      atUs <= lastAtUs &&
-      starts.some(
-        ({ position }) =>
-          gtidSets.contains(after, position) && gtidSets.contains(gtidSets.union(position, archived), after),
-      ),
+  return starts.some(
+    ({ position }) =>
+      gtidSets.contains(after, position) && gtidSets.contains(gtidSets.union(position, archived), after),
+  );
+}
+
+function reachable(found: Archive, atUs: number): boolean {
+  return found.segments.some(
+    (segment) => segment.firstAtUs <= atUs && atUs <= segment.lastAtUs && isThroughout(found, segment),
   );
 }

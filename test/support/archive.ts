@@ -2,15 +2,20 @@
  * Logs to be archived, of servers that are lists of transactions: each a few bytes that name it, so that what lies in a
  * bucket can be read back without any code of the archive's own.
  */
-
 import { type Inventory, readInventory } from "../../shared/backup/archive/inventory.ts";
 import { archiveFolder } from "../../shared/backup/archive/keys.ts";
-import type { ArchiveWork, LogSource } from "../../shared/backup/archive/pass.ts";
+import {
+  type Archived,
+  type ArchiveWork,
+  archiveOnce,
+  type LogSource,
+} from "../../shared/backup/archive/pass.ts";
 import { manifestKey, type Place, partKey } from "../../shared/backup/layout.ts";
 import { encodeManifest, type Manifest } from "../../shared/backup/manifest.ts";
 import { openSealed } from "../../shared/backup/seal.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
-import type { LogPiece } from "../../shared/ports/log-stream.ts";
+import { fail, type Outcome, succeed } from "../../shared/model/outcome.ts";
+import type { LogPiece, ReadLogFile } from "../../shared/ports/log-stream.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
 import { CLUSTER, PLACE } from "./job-work.ts";
 import { collect, patienceOf } from "./streams.ts";
@@ -39,7 +44,7 @@ export async function* piecesOf(
   for (const [index, { gtid, atUs }] of committed.entries()) {
     if (index % everyHead === 0) yield { kind: "head", bytes: HEAD };
     yield { kind: "transaction", gtid, committedAtUs: atUs, bytes: Buffer.from("<"), ends: false };
-    yield { kind: "more", bytes: Buffer.from(gtid), ends: false };
+    yield { kind: "more", bytes: Buffer.from(`${gtid}@${atUs}`), ends: false };
     yield { kind: "more", bytes: Buffer.from(">"), ends: true };
   }
 }
@@ -52,6 +57,19 @@ export function sourceOf({ uuid, log, purged }: Logged, more: Partial<LogSource>
     ...more,
   };
 }
+
+export function archive(work: ArchiveWork, source: LogSource): Promise<Outcome<Archived>> {
+  return archiveOnce(work, () => Promise.resolve(succeed(source)));
+}
+
+/** Of a file of these logs. */
+export function transactionsIn(text: string): readonly Committed[] {
+  return [...text.matchAll(/<([^<>@]*)@(\d+)>/g)].map(([, gtid = "", atUs]) => ({ gtid, atUs: Number(atUs) }));
+}
+
+export const readLogFile: ReadLogFile = async function* (file) {
+  yield* piecesOf(transactionsIn((await collect(file)).toString()));
+};
 
 let tokens = 0;
 
@@ -67,7 +85,8 @@ export function archiveWork(store: ObjectStore, more: Partial<ArchiveWork> = {})
   return {
     ...{ cluster: CLUSTER, place: PLACE, store, positions: gtidSets, ageRecipients: [], clock, ids },
     ...{ patience: { ...patienceOf(1), clock, ids }, signal: new AbortController().signal },
-    ...{ segmentBytesMax: 200, segmentAgeMsMax: 60_000 },
+    ...{ segmentBytesMax: 200, segmentAgeMsMax: 60_000, lookEveryMs: 0 },
+    askTip: () => Promise.resolve(fail("transient", "there is no primary")),
     shape: { sliceBytes: 1_000, partBytes: 100, parallel: 1 },
     ...more,
   };
@@ -110,7 +129,7 @@ export async function storedIn(store: ObjectStore): Promise<readonly (readonly s
       plain: { size: plainBytes, sha256: plainSha256 },
     }));
     const text = await collect(openSealed({ store, objects, identity: null, patience: patienceOf(1) }));
-    found.push([...text.toString().matchAll(/<([^<>]*)>/g)].map(([, gtid = ""]) => gtid));
+    found.push(transactionsIn(text.toString()).map(({ gtid }) => gtid));
   }
   return found;
 }

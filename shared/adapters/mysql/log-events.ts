@@ -5,9 +5,8 @@
  */
 import { crc32 } from "node:zlib";
 import type { LogPiece } from "../../ports/log-stream.ts";
-import { begunBy, begunByTagged, CHECKSUM_BYTES, HEADER_BYTES, lengthOf, typeOf } from "./log-fields.ts";
+import { begunBy, begunByTagged, CHECKSUM_BYTES, HEADER_BYTES, lengthOf, MAGIC, typeOf } from "./log-fields.ts";
 
-const MAGIC = Buffer.from([0xfe, 0x62, 0x69, 0x6e]);
 const CRC32 = 1;
 
 const STOP = 3;

@@ -2,6 +2,8 @@
  * What is read out of single events of a binary log. Pure. Every read is checked against the end of the event, and one
  * that is too short throws RangeError.
  */
+/** A file begins with it. */
+export const MAGIC: Buffer = Buffer.from([0xfe, 0x62, 0x69, 0x6e]);
 export const HEADER_BYTES = 19;
 export const CHECKSUM_BYTES = 4;
 

@@ -19,7 +19,7 @@ const segmentSchema = z.strictObject({
   /** The transactions in it, and nothing else. */
   position,
   transactions: z.number().int().min(1),
-  /** The earliest and the latest of their commits, by the clocks of the servers that committed them first. */
+  /** When the first of them in the log was committed, and the latest, by the clocks of the servers that did it first. */
   firstAtUs: instantUs,
   lastAtUs: instantUs,
   /** Together one log file, once opened. */

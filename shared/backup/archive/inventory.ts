@@ -10,7 +10,8 @@ import type { Document, Listed } from "../catalogue.ts";
 import { listAll, readDocument } from "../holdings.ts";
 import type { Place } from "../layout.ts";
 import { type Chain, decodeChain, type SegmentRecord } from "./chain.ts";
-import { type ArchiveKey, archiveFolder, chainFolder, parseArchiveKey } from "./keys.ts";
+import { type ArchiveKey, archiveFolder, chainFolder, lookKey, parseArchiveKey } from "./keys.ts";
+import { decodeLook, type Look } from "./look.ts";
 
 export interface Segment extends Omit<SegmentRecord, "parts"> {
   readonly serverUuid: string;
@@ -23,6 +24,8 @@ export interface Segment extends Omit<SegmentRecord, "parts"> {
 export interface Inventory {
   /** Those of which everything is there, in the order of their chains. */
   readonly segments: readonly Segment[];
+  /** Null = the archive was never seen to have all there was. */
+  readonly look: Look | null;
   /** One phrase each: what is named and cannot be used. */
   readonly damage: readonly string[];
   /** What could not be read; null = nothing is missing from the picture. */
@@ -43,12 +46,14 @@ export function newestDocuments(place: Place, listing: readonly Listed[]): reado
   return [...newest.values()];
 }
 
+/** Positions are written anew, so that the same ones are the same text. */
 function segmentsOf(chain: Chain, folder: string, positions: PositionAlgebra): readonly Segment[] {
-  let after = chain.after;
+  let after = positions.union(chain.after, "");
   return chain.segments.map((record) => {
     const parts = record.parts.map((part) => ({ ...part, key: `${folder}${part.name}` }));
-    const segment = { ...record, serverUuid: chain.serverUuid, after, parts };
-    after = positions.union(after, record.position);
+    const position = positions.union(record.position, "");
+    const segment = { ...record, position, serverUuid: chain.serverUuid, after, parts };
+    after = positions.union(after, position);
     return segment;
   });
 }
@@ -81,7 +86,10 @@ export function inventoryOf(
       else damage.push(`${wrong.key} is missing or of another size`);
     }
   }
-  return { segments, damage };
+  const told = documents.get(lookKey(place));
+  const look = told === undefined ? null : decodeLook(told.text, place.clusterUid, positions);
+  if (look?.kind === "unusable") damage.push(`${lookKey(place)}: ${look.why}`);
+  return { segments, damage, look: look?.kind === "valid" ? look.value : null };
 }
 
 /** The algebra throws for what is no position, and in a bucket anything may stand. */
@@ -93,7 +101,7 @@ function readable(chain: Chain, folder: string, positions: PositionAlgebra): rea
   }
 }
 
-const TRIES = 3;
+const TRIES = 5;
 /** Documents that are asked for side by side. */
 const PARALLEL = 16;
 
@@ -105,8 +113,11 @@ export async function readInventory(
 ): Promise<Inventory> {
   for (let tried = 1; ; tried += 1) {
     const listing = await listAll(store, archiveFolder(place));
-    if (!listing.ok) return { segments: [], damage: [], gap: listing.failure };
-    const documents = await fetchAll(store, newestDocuments(place, listing.value));
+    if (!listing.ok) return { segments: [], damage: [], look: null, gap: listing.failure };
+    const documents = await fetchAll(store, [
+      ...newestDocuments(place, listing.value).map(({ key }) => key),
+      ...listing.value.filter(({ key }) => key === lookKey(place)).map(({ key }) => key),
+    ]);
     if (documents.ok) {
       return {
         ...inventoryOf(place, { listing: listing.value, documents: documents.value }, positions),
@@ -114,22 +125,22 @@ export async function readInventory(
       };
     }
     if (documents.failure.kind !== "gone" || tried === TRIES) {
-      return { segments: [], damage: [], gap: documents.failure };
+      return { segments: [], damage: [], look: null, gap: documents.failure };
     }
   }
 }
 
 async function fetchAll(
   store: ObjectStore,
-  keys: readonly DocumentKey[],
+  keys: readonly string[],
 ): Promise<Outcome<ReadonlyMap<string, Document>>> {
   const documents = new Map<string, Document>();
   for (let at = 0; at < keys.length; at += PARALLEL) {
     const some = keys.slice(at, at + PARALLEL);
-    const read = await Promise.all(some.map(({ key }) => readDocument(store, key)));
+    const read = await Promise.all(some.map((key) => readDocument(store, key)));
     for (const [index, document] of read.entries()) {
       if (!document.ok) return document;
-      documents.set(some[index]?.key ?? "", document.value);
+      documents.set(some[index] ?? "", document.value);
     }
   }
   return succeed(documents);
@@ -139,3 +150,20 @@ async function fetchAll(
 export function archivedBy(segments: readonly Segment[], positions: PositionAlgebra): Position {
   return segments.reduce((all, { position }) => positions.union(all, position), "");
 }
+
+/**
+ * One that goes on from another comes after it; of those with the same beginning the longest comes first. Clocks have no part
+ * in it: they differ from server to server.
+ */
+export function inLogOrder(segments: readonly Segment[], positions: PositionAlgebra): readonly Segment[] {
+  return segments
+    .map((segment) => ({
+      segment,
+      before: positions.count(segment.after),
+      own: positions.count(segment.position),
+    }))
+    .sort((a, b) => compare(a.before, b.before) || compare(b.own, a.own))
+    .map(({ segment }) => segment);
+}
+
+const compare = (a: bigint, b: bigint) => (a < b ? -1 : Number(a > b));

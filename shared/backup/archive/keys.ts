@@ -4,6 +4,7 @@
  *
  *   <prefix>/<uid>/binlogs/<server>/<instant>-<token>/0001.1.zst      segment 1, its first object (`.zst.age`: encrypted)
  *   <prefix>/<uid>/binlogs/<server>/<instant>-<token>/chain-0001.json says all of the chain up to segment 1
+ *   <prefix>/<uid>/binlogs/look.json                                   when it was last seen that there is no more
  *
  * A segment is there if and only if the chain's document of the highest number names it. Documents are never
  * written again: a late one can take back nothing.
@@ -28,6 +29,10 @@ export interface ChainName {
 
 export function archiveFolder({ prefix, clusterUid }: Place): string {
   return `${clustersFolder(prefix)}${clusterUid}/binlogs/`;
+}
+
+export function lookKey(place: Place): string {
+  return `${archiveFolder(place)}look.json`;
 }
 
 export function chainName(serverUuid: string, nowMs: number, token: string): ChainName {

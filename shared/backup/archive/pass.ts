@@ -6,25 +6,33 @@
 import { BrokenStream, orBreak } from "../../model/broken-stream.ts";
 import type { PositionAlgebra } from "../../model/engine.ts";
 import type { JobOrder } from "../../model/job-order.ts";
-import { fail, type Outcome, succeed } from "../../model/outcome.ts";
+import { fail, type Outcome } from "../../model/outcome.ts";
 import type { Position } from "../../model/server.ts";
 import type { Clock, Ids } from "../../ports/host.ts";
 import type { LogPiece } from "../../ports/log-stream.ts";
 import type { ObjectStore } from "../../ports/object-store.ts";
 import { parseRecipient } from "../age-keys.ts";
-import { type Catalogue, isRestorable } from "../catalogue.ts";
 import { outcomeOf } from "../flow.ts";
-import { readCatalogue } from "../holdings.ts";
 import type { Place } from "../layout.ts";
 import { type Patience, patiently } from "../patience.ts";
 import { type SealShape, sealStream } from "../seal.ts";
 import { CHAIN_VERSION, encodeChain, type SegmentRecord } from "./chain.ts";
-import { archivedBy, readInventory, type Segment } from "./inventory.ts";
-import { CHAIN_SEGMENTS_MAX, type ChainName, chainFolder, chainKey, chainName, objectName } from "./keys.ts";
+import { archivedBy, inLogOrder } from "./inventory.ts";
+import {
+  CHAIN_SEGMENTS_MAX,
+  type ChainName,
+  chainFolder,
+  chainKey,
+  chainName,
+  lookKey,
+  objectName,
+} from "./keys.ts";
+import { type AskTip, encodeLook, type Look, lookOf, type Tip } from "./look.ts";
+import { readRecorded } from "./recorded.ts";
 import { type Cut, cutSegments } from "./segments.ts";
-import type { Start } from "./window.ts";
+import type { Recorded } from "./window.ts";
 
-/** A healthy server whose log is archived. */
+/** A healthy server whose log is archived, as it was just now. */
 export interface LogSource {
   readonly serverUuid: string;
   readonly version: string;
@@ -52,6 +60,9 @@ export interface ArchiveWork {
   /** A segment takes no further transaction when it is so large or so old. */
   readonly segmentBytesMax: number;
   readonly segmentAgeMsMax: number;
+  readonly askTip: AskTip;
+  /** How long after one look at the primary there is no other, milliseconds. */
+  readonly lookEveryMs: number;
   /** Absent = as a backup is. */
   readonly shape?: Partial<SealShape>;
 }
@@ -65,114 +76,131 @@ export interface Archived {
   readonly lost: Position;
 }
 
-/** Backups that a recovery can begin with: restorable, and of all databases. */
-export function startsOf({ backups }: Catalogue): readonly Start[] {
-  return backups.flatMap((backup) => {
-    const { slotMs, manifest } = backup;
-    if (manifest === null || manifest.databases !== null || !isRestorable(backup)) return [];
-    return [{ slotMs, position: manifest.position }];
-  });
-}
-
-interface Held {
-  /** Of the oldest backup. */
-  readonly start: Position;
-  readonly segments: readonly Segment[];
-}
-
-/** `conflict` while there is no backup to go on from: without one, logs recover nothing. */
-async function alreadyHeld({ store, place, positions }: ArchiveWork): Promise<Outcome<Held>> {
-  const catalogue = await readCatalogue(store, place);
-  if (catalogue.gap !== null) return { ok: false, failure: catalogue.gap };
-  const [oldest] = startsOf(catalogue);
-  if (oldest === undefined)
+/**
+ * `conflict` while there is no backup to go on from: without one, logs recover nothing. `refused` when nothing of this
+ * server's log may be stored; segments that were stored before a failure stay.
+ */
+export async function archiveOnce(
+  work: ArchiveWork,
+  askSource: () => Promise<Outcome<LogSource>>,
+): Promise<Outcome<Archived>> {
+  const held = await readRecorded(work.store, work.place, work.positions);
+  if (!held.ok) return held;
+  if (held.value.starts.length === 0)
     return fail("conflict", "There is no backup yet for which logs could be archived.");
-  const { segments, gap } = await readInventory(store, place, positions);
-  if (gap !== null) return { ok: false, failure: gap };
-  return succeed({ start: oldest.position, segments });
-}
-
-/** `refused` when nothing of this server's log may be stored; segments that were stored before a failure stay. */
-export async function archiveOnce(work: ArchiveWork, source: LogSource): Promise<Outcome<Archived>> {
-  const { ageRecipients } = work;
-  if (source.isEncrypted && ageRecipients.length === 0) {
+  // Asked afterwards, so that whatever others have archived meanwhile is known to the servers too.
+  const [source, tip] = await Promise.all([askSource(), work.askTip()]);
+  if (!source.ok) return source;
+  const { serverUuid, executed, isEncrypted } = source.value;
+  if (isEncrypted && work.ageRecipients.length === 0) {
     const why =
       "The server encrypts its binary log and the store encrypts nothing; set ageRecipient in its Secret.";
     return fail("refused", why);
   }
-  const held = await alreadyHeld(work);
-  if (!held.ok) return held;
-  return outcomeOf(() => goOn(work, source, held.value));
+  for (const server of [{ serverUuid, position: executed }, ...(tip.ok ? [tip.value] : [])]) {
+    const again = countedAgain(held.value, server, work.positions);
+    if (again !== null) return fail("refused", again);
+  }
+  return outcomeOf(() => goOn(work, source.value, held.value));
 }
 
 /**
- * What a segment goes on from must be all that was there before it and nothing later. Where something is missing in the
- * midst of what is held, because a segment was lost, all that is later is stored once more.
+ * A server whose log was reset, or that was put back to an earlier state without a new identity, gives the same
+ * numbers to other transactions. Nobody could tell them apart any more, so nothing of that is stored.
  */
-async function goOn(work: ArchiveWork, source: LogSource, { start, segments }: Held): Promise<Archived> {
-  const { positions } = work;
-  const unknown = (position: Position) => positions.subtract(position, source.executed);
-  const lost = positions.subtract(source.purged, positions.union(start, archivedBy(segments, positions)));
-  let used = segments.filter(({ position }) => unknown(position) !== position);
-  for (;;) {
-    const held = positions.union(start, archivedBy(used, positions));
-    // Only what this server has itself: it refuses whoever claims more, and what others have alone was never before its log.
-    const missing = positions.subtract(positions.subtract(source.executed, held), source.purged);
-    const after = positions.subtract(source.executed, missing);
-    const newestUs = used.reduce((newest, { lastAtUs }) => Math.max(newest, lastAtUs), 0);
-    const made = await store(work, source, { after, newestUs });
-    if (made.kind === "done") return { ...made.archived, lost };
-    used = used.filter(({ lastAtUs }) => lastAtUs <= made.earlierUs);
-  }
+function countedAgain(
+  { starts, segments }: Recorded,
+  { serverUuid, position }: Pick<Tip, "serverUuid" | "position">,
+  positions: PositionAlgebra,
+): string | null {
+  const held = starts.reduce((all, start) => positions.union(all, start.position), archivedBy(segments, positions));
+  const own = positions.subtract(held, positions.without(held, serverUuid));
+  const lacking = positions.subtract(own, position);
+  if (lacking === "") return null;
+  const which = positions.shorten(lacking, 80);
+  return `The server ${serverUuid} has lost transactions of its own that are archived (${which}) and gives their numbers to others; let the store's Secret name another prefix, and make a backup there.`;
 }
 
-type Made =
-  | { readonly kind: "done"; readonly archived: Omit<Archived, "lost"> }
-  /** The log began with something that was committed then, before what it was to go on from; nothing was stored. */
-  | { readonly kind: "hole"; readonly earlierUs: number };
+/**
+ * Of what is held, that which leaves no hole in this server's log: every segment counts of which all that came before it
+ * is held too, or can no longer be had from this server. Whatever lies behind a hole is stored once more with it.
+ */
+function withoutHoles(inLog: Position, { starts, segments }: Recorded, positions: PositionAlgebra): Position {
+  let held = starts[0]?.position ?? "";
+  let waiting = inLogOrder(segments, positions);
+  for (let before = -1; before !== waiting.length; ) {
+    before = waiting.length;
+    waiting = waiting.filter(({ after, position }) => {
+      const missing = positions.subtract(inLog, held);
+      if (positions.subtract(after, missing) !== after) return true;
+      held = positions.union(held, position);
+      return false;
+    });
+  }
+  return held;
+}
 
-async function store(
-  work: ArchiveWork,
-  source: LogSource,
-  { after, newestUs }: { readonly after: Position; readonly newestUs: number },
-): Promise<Made> {
-  const { clock, positions, segmentBytesMax, segmentAgeMsMax, signal } = work;
+async function goOn(work: ArchiveWork, source: LogSource, held: Recorded): Promise<Archived> {
+  const { positions, clock, signal, segmentBytesMax, segmentAgeMsMax } = work;
+  const { executed, purged } = source;
+  const inLog = positions.subtract(executed, purged);
+  const all = positions.union(held.starts[0]?.position ?? "", archivedBy(held.segments, positions));
+  // Only what this server has itself: it refuses whoever claims more, and what others have alone was never before its log.
+  const missing = positions.subtract(inLog, withoutHoles(inLog, held, positions));
+  const after = positions.subtract(executed, missing);
   const limits = { bytesMax: segmentBytesMax, ageMsMax: segmentAgeMsMax, clock, positions };
+  const watch = watchTip(work, held.look);
   let [segments, transactions] = [0, 0];
   let lastAtUs: number | null = null;
   let chain = beginChain(work, source, after);
   for await (const cut of cutSegments(source.stream(after), limits)) {
-    if (chain.isFull()) {
-      await chain.tidy();
-      chain = beginChain(work, source, chain.end());
+    if (cut.kind === "quiet") await watch.look(positions.union(all, chain.end()));
+    else {
+      if (chain.isFull()) {
+        await chain.tidy();
+        chain = beginChain(work, source, chain.end());
+      }
+      const record = await chain.add(cut);
+      segments += 1;
+      transactions += record.transactions;
+      lastAtUs = Math.max(lastAtUs ?? 0, record.lastAtUs);
     }
-    const record = await chain.store(cut);
-    if (segments === 0 && record.firstAtUs < newestUs) {
-      await chain.drop(record);
-      return { kind: "hole", earlierUs: record.firstAtUs };
-    }
-    await chain.add(record);
-    segments += 1;
-    transactions += record.transactions;
-    lastAtUs = Math.max(lastAtUs ?? 0, record.lastAtUs);
     if (signal.aborted) break;
   }
+  await watch.look(positions.union(all, chain.end()));
   await chain.tidy();
-  return { kind: "done", archived: { segments, transactions, lastAtUs } };
+  return { segments, transactions, lastAtUs, lost: positions.subtract(purged, all) };
+}
+
+/** Notes when all that the primary has is held; seldom, because while nothing is written it is all that is stored. */
+function watchTip(work: ArchiveWork, before: Look | null) {
+  const { askTip, clock, lookEveryMs, patience, place, positions, store } = work;
+  let noted = before;
+  let notBeforeMs = Number.NEGATIVE_INFINITY;
+  return {
+    async look(held: Position): Promise<void> {
+      if (clock.now() < notBeforeMs) return;
+      const tip = await askTip();
+      if (!tip.ok || !positions.contains(held, tip.value.position)) return;
+      noted = lookOf({ ...tip.value, position: positions.union(tip.value.position, "") }, noted);
+      const bytes = Buffer.from(encodeLook(noted, place.clusterUid));
+      await patiently(patience, () => store.put(lookKey(place), bytes));
+      notBeforeMs = clock.now() + lookEveryMs;
+    },
+  };
 }
 
 const TOKEN_CHARS = 8;
+
+/** Documents of a chain that are left beside its newest, for whoever has just listed one of them and reads it next. */
+const DOCUMENTS_KEPT = 10;
 
 interface OpenChain {
   isFull(): boolean;
   /** What the server had after its last segment. */
   end(): Position;
-  /** Stores what is to be the next segment. */
-  store(cut: Cut): Promise<SegmentRecord>;
-  /** It counts from now on: its document is written, which is the last act. */
-  add(record: SegmentRecord): Promise<void>;
-  /** It is not to count. */
-  drop(record: SegmentRecord): Promise<void>;
+  /** Stores the next segment, which counts once its document is written: that is the last act. */
+  add(cut: Cut): Promise<SegmentRecord>;
   /** Takes away documents that a later one has replaced; what stays does no harm. */
   tidy(): Promise<void>;
 }
@@ -181,31 +209,30 @@ function beginChain(work: ArchiveWork, { serverUuid, version }: LogSource, after
   const { place, clock, ids, store, patience, positions, cluster, ageRecipients } = work;
   const name: ChainName = chainName(serverUuid, clock.now(), ids.password().slice(0, TOKEN_CHARS));
   const records: SegmentRecord[] = [];
+  let [end, oldest] = [after, 1];
   const text = () =>
     encodeChain({
       ...{ v: CHAIN_VERSION, cluster, serverUuid, after, segments: records, compression: "zstd" },
       engine: { name: "mysql", version },
       recipients: ageRecipients.length === 0 ? null : [...ageRecipients],
     });
+  async function removeDocuments(kept: number): Promise<void> {
+    for (; oldest <= records.length - kept; oldest += 1) await store.remove(chainKey(place, name, oldest));
+  }
   return {
     isFull: () => records.length >= CHAIN_SEGMENTS_MAX,
-    end: () => records.reduce((all, { position }) => positions.union(all, position), after),
-    async store(cut) {
+    end: () => end,
+    async add(cut) {
       const parts = await sealSegment(work, name, records.length + 1, cut);
-      return { ...cut.facts(), parts: [...parts] };
-    },
-    async add(record) {
+      const record = { ...cut.facts(), parts: [...parts] };
       records.push(record);
       const [key, bytes] = [chainKey(place, name, records.length), Buffer.from(text())];
       await patiently(patience, () => store.put(key, bytes));
+      end = positions.union(end, record.position);
+      await removeDocuments(DOCUMENTS_KEPT);
+      return record;
     },
-    async drop({ parts }) {
-      for (const part of parts) await store.remove(`${chainFolder(place, name)}${part.name}`);
-    },
-    async tidy() {
-      for (let number = 1; number < records.length; number += 1)
-        await store.remove(chainKey(place, name, number));
-    },
+    tidy: () => removeDocuments(1),
   };
 }
 

@@ -21,12 +21,13 @@ export interface Cutting {
 export interface Facts {
   readonly position: Position;
   readonly transactions: number;
-  /** Microseconds since 1970: the earliest and the latest commit. */
+  /** Microseconds since 1970: the commit of the first in the log, and the latest; after a failover another clock counts. */
   readonly firstAtUs: number;
   readonly lastAtUs: number;
 }
 
 export interface Cut {
+  readonly kind: "segment";
   /** To be read to its end before the next segment is asked for. Throws `BrokenStream` as the log does. */
   readonly bytes: Bytes;
   /** To be asked when the bytes have ended. */
@@ -36,16 +37,16 @@ export interface Cut {
 /** So many single positions are put into a set at once: one by one would take longer than to read them. */
 const BATCH = 500;
 
-interface Gathering {
+export interface Gathering {
   add(gtid: string, committedAtUs: number): void;
   facts(): Facts;
 }
 
-function gathering(positions: PositionAlgebra): Gathering {
+export function gathering(positions: PositionAlgebra): Gathering {
   let position: Position = "";
   let waiting: string[] = [];
   let transactions = 0;
-  let [firstAtUs, lastAtUs] = [Number.POSITIVE_INFINITY, 0];
+  let [firstAtUs, lastAtUs] = [0, 0];
   const gather = () => {
     position = positions.union(position, waiting.join(","));
     waiting = [];
@@ -53,8 +54,8 @@ function gathering(positions: PositionAlgebra): Gathering {
   return {
     add(gtid, committedAtUs) {
       waiting.push(gtid);
+      if (transactions === 0) firstAtUs = committedAtUs;
       transactions += 1;
-      firstAtUs = Math.min(firstAtUs, committedAtUs);
       lastAtUs = Math.max(lastAtUs, committedAtUs);
       if (waiting.length === BATCH) gather();
     },
@@ -112,8 +113,16 @@ async function* segmentBytes(head: Uint8Array, from: Reader, cutting: Cutting, g
   }
 }
 
+/** The server has nothing more just now: the segments so far are all of its log. */
+export interface Quiet {
+  readonly kind: "quiet";
+}
+
 /** Ends with the log. */
-export async function* cutSegments(log: AsyncIterable<LogPiece>, cutting: Cutting): AsyncGenerator<Cut> {
+export async function* cutSegments(
+  log: AsyncIterable<LogPiece>,
+  cutting: Cutting,
+): AsyncGenerator<Cut | Quiet> {
   const from = reader(log);
   let head: Uint8Array = new Uint8Array(0);
   try {
@@ -124,10 +133,11 @@ export async function* cutSegments(log: AsyncIterable<LogPiece>, cutting: Cuttin
         // Copied, because it is needed for longer than until the next piece.
         if (piece.kind === "head") head = Uint8Array.from(piece.bytes);
         await from.next();
+        if (piece.kind === "quiet") yield piece;
         continue;
       }
       const gathered = gathering(cutting.positions);
-      yield { bytes: segmentBytes(head, from, cutting, gathered), facts: gathered.facts };
+      yield { kind: "segment", bytes: segmentBytes(head, from, cutting, gathered), facts: gathered.facts };
     }
   } finally {
     await from.close();

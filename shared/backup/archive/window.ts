@@ -1,19 +1,31 @@
 /**
  * To which points in time a cluster can be recovered, from its backups and the archive of its logs. Pure. An instant is in
- * the window when it is known what a server held then, and a backup and the archive hold exactly that between them; what
- * is in question is out.
+ * the window when it is known what the primary held then, and a backup and the archive hold exactly that between them;
+ * what is in question is out.
  *
- * What a server held is known from its log: before a segment it was `after`, within it what was committed up to
- * that instant, and between two segments the end of the first, if the second goes on with nothing else.
+ * What it held at an instant is its log up to the first transaction that was committed later: so nothing that was
+ * committed later is in it, whatever the clocks of those that were primary before and after a failover. Before a segment it
+ * was `after`; between two of them the end of the first, if the second goes on with nothing else.
  */
 import type { PositionAlgebra } from "../../model/engine.ts";
 import type { Position } from "../../model/server.ts";
-import { archivedBy, type Segment } from "./inventory.ts";
+import { type Catalogue, isRestorable } from "../catalogue.ts";
+import { archivedBy, inLogOrder, type Segment } from "./inventory.ts";
+import type { Look } from "./look.ts";
 
 export interface Start {
   readonly slotMs: number;
   /** All that the backup holds, of a whole cluster. */
   readonly position: Position;
+}
+
+/** Backups that a recovery can begin with: restorable, and of all databases. Oldest first. */
+export function startsOf({ backups }: Catalogue): readonly Start[] {
+  return backups.flatMap((backup) => {
+    const { slotMs, manifest } = backup;
+    if (manifest === null || manifest.databases !== null || !isRestorable(backup)) return [];
+    return [{ slotMs, position: manifest.position }];
+  });
 }
 
 /** Microseconds since 1970; both ends belong to it. */
@@ -22,92 +34,108 @@ export interface Range {
   readonly toUs: number;
 }
 
-/** How every instant of a range is reached: the backup, then the logs up to the segment, and of it what was committed by then. */
+/** How every instant of a range is reached: a state, and of a segment that goes on from it what was committed by then. */
 export interface Stretch extends Range {
+  /** The newest backup that the state can be made from. */
   readonly start: Start;
-  readonly segment: Segment;
+  readonly state: Position;
+  /** Null = the state is all. */
+  readonly segment: Segment | null;
 }
 
 export interface Window {
-  /** In the order of their beginnings; they may overlap. */
+  /** In the order of the log; they may overlap, and then the later one counts. */
   readonly stretches: readonly Stretch[];
-  /** The same as ranges without overlaps. Between two of them is a gap. */
+  /** The same in the order of time and without overlaps. Between two of them is a gap. */
   readonly ranges: readonly Range[];
 }
 
-interface Known extends Segment {
-  /** What the server had at its end. */
+/** What the bucket has of a cluster. */
+export interface Recorded {
+  readonly starts: readonly Start[];
+  readonly segments: readonly Segment[];
+  readonly look: Look | null;
+  /** One phrase each: what is named in the bucket and cannot be used. */
+  readonly damage: readonly string[];
+}
+
+/** A segment, or a look, which is one without transactions. */
+interface Known extends Range {
+  readonly before: Position;
   readonly end: Position;
-  /** For every instant of it, and for its end alone. */
-  readonly throughout: Start | null;
-  readonly atEnd: Start | null;
+  readonly segment: Segment | null;
+}
+
+export function newestFirst(starts: readonly Start[]): readonly Start[] {
+  return starts.toSorted((a, b) => b.slotMs - a.slotMs);
+}
+
+/** In the order of the log, a look after all that it had seen. */
+function knownOf({ segments, look }: Pick<Recorded, "segments" | "look">, positions: PositionAlgebra): readonly Known[] {
+  const known = inLogOrder(segments, positions).map((segment): Known => {
+    const { after, position, firstAtUs, lastAtUs } = segment;
+    const end = positions.union(after, position);
+    return { before: after, end, fromUs: firstAtUs, toUs: lastAtUs, segment };
+  });
+  if (look === null) return known;
+  const { position, fromUs, toUs } = look;
+  const seen = positions.count(position);
+  const at = known.findIndex(({ before }) => positions.count(before) >= seen);
+  return known.toSpliced(at === -1 ? known.length : at, 0, {
+    ...{ before: position, end: position, fromUs, toUs, segment: null },
+  });
 }
 
 /**
- * The newest backup that is part of `state` and with the archive makes all of it. `newestFirst`: of several that will do
- * the newest needs the least of the logs.
+ * With the latest commit of all that lies before it in the log: where the clock of a new primary was behind that of the
+ * one before it, its commits count from there on.
  */
-function startFor(
-  state: Position,
-  unarchived: Position,
-  newestFirst: readonly Start[],
-  { contains }: PositionAlgebra,
-): Start | null {
-  return (
-    newestFirst.find(({ position }) => contains(state, position) && contains(position, unarchived)) ?? null
-  );
-}
-
-function know(
-  segments: readonly Segment[],
-  newestFirst: readonly Start[],
-  positions: PositionAlgebra,
-): Known[] {
-  const archived = archivedBy(segments, positions);
-  return segments
-    .map((segment) => {
-      // The segment itself is archived, so what its beginning lacks its end lacks too, and nothing else.
-      const unarchived = positions.subtract(segment.after, archived);
-      const end = positions.union(segment.after, segment.position);
-      const throughout = startFor(segment.after, unarchived, newestFirst, positions);
-      return {
-        ...segment,
-        end,
-        throughout,
-        atEnd: throughout ?? startFor(end, unarchived, newestFirst, positions),
-      };
-    })
-    .toSorted((a, b) => a.firstAtUs - b.firstAtUs || a.lastAtUs - b.lastAtUs);
-}
-
-/** Instants at which nothing was committed: from the end of one segment to the beginning of the next. */
-function between(last: Known, next: Known, { contains }: PositionAlgebra): Stretch | null {
-  if (last.atEnd === null || next.firstAtUs <= last.lastAtUs + 1 || !contains(last.end, next.after))
-    return null;
-  return { fromUs: last.lastAtUs, toUs: next.firstAtUs - 1, start: last.atEnd, segment: last };
-}
-
-export function windowOf(
-  starts: readonly Start[],
-  segments: readonly Segment[],
-  positions: PositionAlgebra,
-): Window {
-  const newestFirst = starts.toSorted((a, b) => b.slotMs - a.slotMs);
-  const stretches: Stretch[] = [];
-  let last: Known | null = null;
-  for (const known of know(segments, newestFirst, positions)) {
-    const { firstAtUs, lastAtUs, throughout, atEnd } = known;
-    const quiet = last === null ? null : between(last, known, positions);
-    if (quiet !== null) stretches.push(quiet);
-    if (throughout !== null) {
-      stretches.push({ fromUs: firstAtUs, toUs: lastAtUs, start: throughout, segment: known });
-    } else if (atEnd !== null) {
-      stretches.push({ fromUs: lastAtUs, toUs: lastAtUs, start: atEnd, segment: known });
+function withCommitsBefore(
+  known: readonly Known[],
+  { count }: PositionAlgebra,
+): readonly (Known & { readonly latestUs: number })[] {
+  const ended = known
+    .filter(({ segment }) => segment !== null)
+    .map(({ end, toUs }) => ({ size: count(end), toUs }))
+    .sort((a, b) => Number(a.size - b.size));
+  let [at, latestUs] = [0, 0];
+  return known.map((one) => {
+    const size = count(one.before);
+    for (let next = ended[at]; next !== undefined && next.size <= size; next = ended[at]) {
+      latestUs = Math.max(latestUs, next.toUs);
+      at += 1;
     }
-    if (last === null || lastAtUs >= last.lastAtUs) last = known;
+    return { ...one, latestUs };
+  });
+}
+
+export function windowOf(recorded: Omit<Recorded, "damage">, positions: PositionAlgebra): Window {
+  const { contains, subtract } = positions;
+  const starts = newestFirst(recorded.starts);
+  const archived = archivedBy(recorded.segments, positions);
+  const stretches: Stretch[] = [];
+  function add({ fromUs, toUs }: Range, state: Position, segment: Segment | null): boolean {
+    if (fromUs > toUs) return false;
+    const unarchived = subtract(state, archived);
+    const start = starts.find(
+      ({ position }) => contains(state, position) && contains(position, unarchived),
+    );
+    if (start !== undefined) stretches.push({ fromUs, toUs, start, state, segment });
+    return start !== undefined;
   }
-  stretches.sort((a, b) => a.fromUs - b.fromUs || a.toUs - b.toUs);
-  return { stretches, ranges: joined(stretches) };
+  /** Since when each state was held. */
+  const held = new Map<Position, number>();
+  const known = withCommitsBefore(knownOf(recorded, positions), positions);
+  for (const { before, end, fromUs, toUs, segment, latestUs } of known) {
+    const sinceUs = held.get(before);
+    // Nothing was committed since the end of what it goes on from.
+    if (sinceUs !== undefined) add({ fromUs: Math.max(sinceUs, latestUs), toUs: fromUs - 1 }, before, null);
+    const isThroughout = add({ fromUs: Math.max(fromUs, latestUs), toUs }, before, segment);
+    // A backup that was made within it holds something of it: only its end is known to hold all of that.
+    if (!isThroughout) add({ fromUs: Math.max(toUs, latestUs), toUs }, end, null);
+    held.set(end, Math.max(held.get(end) ?? 0, toUs));
+  }
+  return { stretches, ranges: joined(stretches.toSorted((a, b) => a.fromUs - b.fromUs)) };
 }
 
 function joined(ordered: readonly Range[]): readonly Range[] {

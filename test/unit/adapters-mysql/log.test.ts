@@ -4,44 +4,15 @@ import { describe, expect, test } from "vitest";
 import { LogReading } from "../../../shared/adapters/mysql/log-events.ts";
 import { logRequest } from "../../../shared/adapters/mysql/log-request.ts";
 import { Packets } from "../../../shared/adapters/mysql/packets.ts";
+import { A_LOG } from "./a-log.ts";
 
 const A = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 const B = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
 const MAGIC_BYTES = 4;
 
-/** As MySQL 9.7.4 has written them: a table made, a row with a tagged GTID, a row logged without checksums. */
-const FILES = {
-  plain: [
-    "c1295862-e7d0-11f1-8705-6229d0a94ad1:7",
-    "/mJpbmYvBWsPAQAAAHsAAAB/AAAAAAAEADkuNy40LTIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
-      "Zi8FaxMADQAIAAAAAAQABAAAAGMABBoIAAAAAAAAAgAAAAoKCioqABI0AAooAAABqYmAI2cvBWshAQAAAE0AAADMAQAAAAABwSlY" +
-      "YufQEfGHBWIp0KlK0QcAAAAAAAAAAgEAAAAAAAAAAgAAAAAAAADnuI7e/2AG3VBiAQBMgqf8Zy8FawIBAAAAkAAAAFwCAAAAAAgA" +
-      "AAAAAAAAAAAALwAAAAAAAAEAAEAAAAAAAAYDc3RkBOAA4AD/AAwBc2hvcAARCAAAAAAAAAAS/wATAABDUkVBVEUgVEFCTEUgc2hv" +
-      "cC50IChpZCBWQVJDSEFSKDY0KSBQUklNQVJZIEtFWSwgYiBMT05HQkxPQin4lu27",
-  ],
-  tagged: [
-    "c1295862-e7d0-11f1-8705-6229d0a94ad1:my_tag:1",
-    "/mJpbmYvBWsPAQAAAHsAAAB/AAAAAAAEADkuNy40LTIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
-      "Zi8FaxMADQAIAAAAAAQABAAAAGMABBoIAAAAAAAAAgAAAAoKCioqABI0AAooAAABqYmAI2cvBWsqAQAAAFMAAADMAwAAAAACeAAA" +
-      "AAIFA1KwxJ0DQQMixQMdAgrEUkEDpQKURQMEBAYMbXlfdGFnCAgKEAx/EwOP3v9gBhBhBBKDEgtszUgRZy8FawIBAAAARwAAABME" +
-      "AAAIAAgAAAAAAAAAAAAAHQAAAAAAAAEAAEAAAAAAAAYDc3RkBOAA4AD/ABL/AABCRUdJTr6BMotnLwVrEwEAAAA2AAAASQQAAAAA" +
-      "VQAAAAAAAQAEc2hvcAABdAACD/wDAAEEAgME/P8AP8WkEVNnLwVrHgEAAAApAAAAcgQAAAAAVQAAAAAAEQACAAL/AgMAdHdvwlq5" +
-      "22cvBWsQAQAAAB8AAACRBAAAAAAMAAAAAAAAANATq/k=",
-  ],
-  unchecked: [
-    "c1295862-e7d0-11f1-8705-6229d0a94ad1:10",
-    "/mJpbmcvBWsPAQAAAHsAAAB/AAAAAAAEADkuNy40LTIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
-      "AAAAABMADQAIAAAAAAQABAAAAGMABBoIAAAAAAAAAgAAAAoKCioqABI0AAooAAAAhiC9kmcvBWshAQAAAEsAAAA9AQAAAAAAwSlY" +
-      "YufQEfGHBWIp0KlK0QoAAAAAAAAAAgAAAAAAAAAAAQAAAAAAAABOeI/e/2AG/AEBUGIBAGcvBWsCAQAAAEMAAACAAQAACAAIAAAA" +
-      "AAAAAAAAAB0AAAAAAAABAABAAAAAAAAGA3N0ZATgAOAA/wAS/wAAQkVHSU5nLwVrEwEAAAAyAAAAsgEAAAAAVQAAAAAAAQAEc2hv" +
-      "cAABdAACD/wDAAEEAgME/P8AP2cvBWseAQAAACYAAADYAQAAAABVAAAAAAARAAIAAv8CBABmb3VyZy8FaxABAAAAGwAAAPMBAAAA" +
-      "ABIAAAAAAAAA",
-  ],
-} as const;
-
 /** The format description, then the events of the transaction. */
-function eventsOf(name: keyof typeof FILES): readonly Buffer[] {
-  return eventsIn(Buffer.from(FILES[name][1], "base64"));
+function eventsOf(name: keyof typeof A_LOG): readonly Buffer[] {
+  return eventsIn(A_LOG[name].file);
 }
 
 function eventsIn(file: Uint8Array): readonly Buffer[] {
@@ -100,13 +71,13 @@ const QUERY = 2;
 
 describe("events", () => {
   test.each(["plain", "tagged", "unchecked"] as const)("a %s transaction is a file of its own", (name) => {
-    const [gtid, file] = FILES[name];
+    const { gtid, file } = A_LOG[name];
     const transactions = read([bare(ROTATE), ...eventsOf(name)]);
     expect(transactions).toHaveLength(1);
     const [only] = typeof transactions === "string" ? [] : transactions;
     expect(only?.gtid).toBe(gtid);
     const start = MAGIC_BYTES + (eventsOf(name)[0]?.length ?? 0);
-    const events = Buffer.from(file, "base64").subarray(start);
+    const events = file.subarray(start);
     expect(Buffer.from(only?.events ?? []).subarray(start)).toEqual(events);
   });
 
@@ -144,9 +115,9 @@ describe("events", () => {
     const log = [...eventsOf("plain"), ...eventsOf("unchecked"), bare(HEARTBEAT), ...eventsOf("tagged")];
     const all = read(log);
     expect(typeof all === "string" ? all : all.map(({ gtid }) => gtid)).toEqual([
-      FILES.plain[0],
-      FILES.unchecked[0],
-      FILES.tagged[0],
+      A_LOG.plain.gtid,
+      A_LOG.unchecked.gtid,
+      A_LOG.tagged.gtid,
     ]);
     for (const transaction of typeof all === "string" ? [] : all) {
       expect(read(eventsIn(transaction.events))).toEqual([transaction]);
