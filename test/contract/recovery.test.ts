@@ -59,7 +59,10 @@ async function executedBy(session: Server): Promise<string> {
 }
 
 async function checksumsOf(session: Server): Promise<string> {
-  const tables = await run(session, "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'shop' ORDER BY 1");
+  const tables = await run(
+    session,
+    "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'shop' ORDER BY 1",
+  );
   const sums: string[] = [];
   for (const { name } of tables) {
     const [row] = await run(session, `CHECKSUM TABLE shop.\`${name}\` EXTENDED`);
@@ -125,7 +128,11 @@ const env = () => ({ PATH: `${bin}:/usr/bin:/bin`, MYSQL_PWD: other.root.passwor
 /** As the tools do it: what one prints the other runs. */
 async function replay({ files }: Fetched): Promise<void> {
   const stdio = ["pipe", "pipe", "pipe"] as const;
-  const printing = spawn(join(bin, "mysqlbinlog"), ["--no-defaults", "--verify-binlog-checksum", ...files.map(({ path }) => path)], { env: env(), stdio: [...stdio] });
+  const printing = spawn(
+    join(bin, "mysqlbinlog"),
+    ["--no-defaults", "--verify-binlog-checksum", ...files.map(({ path }) => path)],
+    { env: env(), stdio: [...stdio] },
+  );
   const login = ["-h", "127.0.0.1", `-P${other.port}`, "-u", "root", "--binary-mode"];
   const running = spawn(join(bin, "mysql"), ["--no-defaults", ...login], { env: env(), stdio: [...stdio] });
   printing.stdout.pipe(running.stdin);
@@ -183,7 +190,11 @@ describe.skipIf(reason !== null)(`recovery with real servers${skipped}`, { timeo
       stdio: ["ignore", "pipe", "ignore"],
     });
     await run(other.session, "RESET BINARY LOGS AND GTIDS");
-    execFileSync(join(bin, "mysql"), ["--no-defaults", "-h", "127.0.0.1", `-P${other.port}`, "-u", "root"], { env: env(), input, stdio: ["pipe", "ignore", "pipe"] });
+    execFileSync(join(bin, "mysql"), ["--no-defaults", "-h", "127.0.0.1", `-P${other.port}`, "-u", "root"], {
+      env: env(),
+      input,
+      stdio: ["pipe", "ignore", "pipe"],
+    });
     expect(await executedBy(other.session)).toBe(before);
     await writeAndNote();
   }, 240_000);
@@ -213,7 +224,10 @@ describe.skipIf(reason !== null)(`recovery with real servers${skipped}`, { timeo
 
   test("where it is already, nothing is replayed", async () => {
     const { executed, atUs } = points.at(-1) as Point;
-    for (const target of [{ kind: "time", atUs }, { kind: "position", position: executed }] as const) {
+    for (const target of [
+      { kind: "time", atUs },
+      { kind: "position", position: executed },
+    ] as const) {
       expect(await recover(target)).toEqual({ files: [], position: "", lastAtUs: null });
     }
   });

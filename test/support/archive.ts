@@ -64,7 +64,10 @@ export function archive(work: ArchiveWork, source: LogSource): Promise<Outcome<A
 
 /** Of a file of these logs. */
 export function transactionsIn(text: string): readonly Committed[] {
-  return [...text.matchAll(/<([^<>@]*)@(\d+)>/g)].map(([, gtid = "", atUs]) => ({ gtid, atUs: Number(atUs) }));
+  return [...text.matchAll(/<([^<>@]*)@(\d+)>/g)].map(([, gtid = "", atUs]) => ({
+    gtid,
+    atUs: Number(atUs),
+  }));
 }
 
 export const readLogFile: ReadLogFile = async function* (file) {

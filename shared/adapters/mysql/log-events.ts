@@ -5,7 +5,15 @@
  */
 import { crc32 } from "node:zlib";
 import type { LogPiece } from "../../ports/log-stream.ts";
-import { begunBy, begunByTagged, CHECKSUM_BYTES, HEADER_BYTES, lengthOf, MAGIC, typeOf } from "./log-fields.ts";
+import {
+  begunBy,
+  begunByTagged,
+  CHECKSUM_BYTES,
+  HEADER_BYTES,
+  lengthOf,
+  MAGIC,
+  typeOf,
+} from "./log-fields.ts";
 
 const CRC32 = 1;
 

@@ -23,6 +23,7 @@ export async function* readLogFile(file: AsyncIterable<Uint8Array>): AsyncGenera
   let [start, wanted] = [Buffer.alloc(0), MAGIC.length];
   /** Of the event under way; 0 = none is. */
   let leftBytes = 0;
+  let isBegun = false;
   for await (const chunk of file) {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     for (let at = 0; at < bytes.length; ) {
@@ -39,6 +40,7 @@ export async function* readLogFile(file: AsyncIterable<Uint8Array>): AsyncGenera
         }
         leftBytes = lengthOf(start) - HEADER_BYTES;
         if (leftBytes <= 0) throw unusable("an event is not as long as it says");
+        isBegun = true;
         [part, start] = [Buffer.concat([EVENT, start]), Buffer.alloc(0)];
       }
       const sign = reading.take(part, leftBytes === 0);
@@ -46,7 +48,7 @@ export async function* readLogFile(file: AsyncIterable<Uint8Array>): AsyncGenera
       if (piece !== null) yield piece;
     }
   }
-  if (wanted === MAGIC.length || start.length > 0 || leftBytes > 0) throw unusable("it is cut off");
+  if (!isBegun || start.length > 0 || leftBytes > 0) throw unusable("it is cut off");
   const end = reading.take(END, true);
   if (end !== null) pieceOf(end);
 }

@@ -52,10 +52,7 @@ export interface Fetched {
 const PARALLEL = 4;
 
 /** `refused` when an object is missing, changed, cannot be opened, or does not hold what was planned. */
-export async function fetchReplays(
-  replays: readonly Replay[],
-  wish: FetchWish,
-): Promise<Outcome<Fetched>> {
+export async function fetchReplays(replays: readonly Replay[], wish: FetchWish): Promise<Outcome<Fetched>> {
   const files: (LogFile | null)[] = [];
   let next = 0;
   async function work(): Promise<void> {
@@ -100,7 +97,9 @@ async function fetchOne(replay: Replay, path: string, wish: FetchWish): Promise<
   const { position, transactions, lastAtUs } = gathered.facts();
   const isPlanned = until.kind === "end" ? position === take : positions.contains(take, position);
   if (!isPlanned || !wanted.isMet()) {
-    throw unusable(`A segment of the archive holds other transactions than it says (${segment.parts[0]?.key}).`);
+    throw unusable(
+      `A segment of the archive holds other transactions than it says (${segment.parts[0]?.key}).`,
+    );
   }
   if (transactions === 0) return null;
   await rename(`${path}.part`, path);
@@ -151,11 +150,7 @@ function wantedOf({ segment, take, until }: Replay, { contains, subtract }: Posi
 }
 
 /** The head, and of the transactions those that are wanted. Reads to the end, because only then it is known to be whole. */
-async function* chosen(
-  pieces: AsyncIterable<LogPiece>,
-  wanted: Wanted,
-  gathered: Gathering,
-): Bytes {
+async function* chosen(pieces: AsyncIterable<LogPiece>, wanted: Wanted, gathered: Gathering): Bytes {
   let [isOver, isTaken] = [false, false];
   for await (const piece of pieces) {
     if (piece.kind === "quiet") continue;

@@ -113,7 +113,10 @@ function countedAgain(
   { serverUuid, position }: Pick<Tip, "serverUuid" | "position">,
   positions: PositionAlgebra,
 ): string | null {
-  const held = starts.reduce((all, start) => positions.union(all, start.position), archivedBy(segments, positions));
+  const held = starts.reduce(
+    (all, start) => positions.union(all, start.position),
+    archivedBy(segments, positions),
+  );
   const own = positions.subtract(held, positions.without(held, serverUuid));
   const lacking = positions.subtract(own, position);
   if (lacking === "") return null;

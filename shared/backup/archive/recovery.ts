@@ -32,8 +32,7 @@ export interface Recovery {
 }
 
 export interface Refusal {
-  readonly why:
-    /** Earlier than all that can be recovered, or than the backup that was named. */
+  readonly why: /** Earlier than all that can be recovered, or than the backup that was named. */
     | "before"
     /** Within what the archive lost or never had. */
     | "gap"
@@ -100,9 +99,7 @@ function aimsOf(archive: Archive, target: Target, positions: PositionAlgebra): r
     const end = union(after, position);
     if (contains(after, wanted) || !contains(end, wanted)) continue;
     const isWhole = contains(wanted, position);
-    aims.push(
-      isWhole ? { state: end, last: null } : { state: after, last: { segment, until: target } },
-    );
+    aims.push(isWhole ? { state: end, last: null } : { state: after, last: { segment, until: target } });
   }
   return aims;
 }
@@ -128,7 +125,10 @@ function replaysTo(
   }
   if (missing !== "") return null;
   if (last === null) return replays;
-  return [...replays, { segment: last.segment, take: subtract(last.segment.position, union(base, state)), until: last.until }];
+  return [
+    ...replays,
+    { segment: last.segment, take: subtract(last.segment.position, union(base, state)), until: last.until },
+  ];
 }
 
 function refusal(
@@ -144,8 +144,13 @@ function refusal(
     const why = beforeUs === null ? "before" : afterUs === null ? "after" : "gap";
     return { kind: "refused", why, beforeUs, afterUs };
   }
-  const states = [...segments.map(({ after, position }) => positions.union(after, position)), ...starts.map(({ position }) => position)];
-  const isKnown = [...states, look?.position ?? ""].some((state) => positions.contains(state, target.position));
+  const states = [
+    ...segments.map(({ after, position }) => positions.union(after, position)),
+    ...starts.map(({ position }) => position),
+  ];
+  const isKnown = [...states, look?.position ?? ""].some((state) =>
+    positions.contains(state, target.position),
+  );
   if (!isKnown) return { kind: "refused", why: "after", ...ends };
   const isOld = starts.every(({ position }) => positions.contains(position, target.position));
   return isOld

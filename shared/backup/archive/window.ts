@@ -71,7 +71,10 @@ export function newestFirst(starts: readonly Start[]): readonly Start[] {
 }
 
 /** In the order of the log, a look after all that it had seen. */
-function knownOf({ segments, look }: Pick<Recorded, "segments" | "look">, positions: PositionAlgebra): readonly Known[] {
+function knownOf(
+  { segments, look }: Pick<Recorded, "segments" | "look">,
+  positions: PositionAlgebra,
+): readonly Known[] {
   const known = inLogOrder(segments, positions).map((segment): Known => {
     const { after, position, firstAtUs, lastAtUs } = segment;
     const end = positions.union(after, position);
@@ -86,24 +89,22 @@ function knownOf({ segments, look }: Pick<Recorded, "segments" | "look">, positi
   });
 }
 
+type Placed = Known & { readonly latestUs: number };
+
 /**
  * With the latest commit of all that lies before it in the log: where the clock of a new primary was behind that of the
- * one before it, its commits count from there on.
+ * one before it, its commits count from there on. Most go on from the end of another one, which knows it already.
  */
-function withCommitsBefore(
-  known: readonly Known[],
-  { count }: PositionAlgebra,
-): readonly (Known & { readonly latestUs: number })[] {
-  const ended = known
-    .filter(({ segment }) => segment !== null)
-    .map(({ end, toUs }) => ({ size: count(end), toUs }))
-    .sort((a, b) => Number(a.size - b.size));
-  let [at, latestUs] = [0, 0];
+function placed(known: readonly Known[], { contains }: PositionAlgebra): readonly Placed[] {
+  const latest = new Map<Position, number>();
   return known.map((one) => {
-    const size = count(one.before);
-    for (let next = ended[at]; next !== undefined && next.size <= size; next = ended[at]) {
-      latestUs = Math.max(latestUs, next.toUs);
-      at += 1;
+    const latestUs =
+      latest.get(one.before) ??
+      known
+        .filter(({ segment }) => segment !== null && contains(one.before, segment.position))
+        .reduce((last, { toUs }) => Math.max(last, toUs), 0);
+    if (one.segment !== null) {
+      latest.set(one.end, Math.max(latest.get(one.end) ?? 0, latestUs, one.toUs));
     }
     return { ...one, latestUs };
   });
@@ -117,15 +118,13 @@ export function windowOf(recorded: Omit<Recorded, "damage">, positions: Position
   function add({ fromUs, toUs }: Range, state: Position, segment: Segment | null): boolean {
     if (fromUs > toUs) return false;
     const unarchived = subtract(state, archived);
-    const start = starts.find(
-      ({ position }) => contains(state, position) && contains(position, unarchived),
-    );
+    const start = starts.find(({ position }) => contains(state, position) && contains(position, unarchived));
     if (start !== undefined) stretches.push({ fromUs, toUs, start, state, segment });
     return start !== undefined;
   }
   /** Since when each state was held. */
   const held = new Map<Position, number>();
-  const known = withCommitsBefore(knownOf(recorded, positions), positions);
+  const known = placed(knownOf(recorded, positions), positions);
   for (const { before, end, fromUs, toUs, segment, latestUs } of known) {
     const sinceUs = held.get(before);
     // Nothing was committed since the end of what it goes on from.

@@ -26,20 +26,23 @@ async function read(file: AsyncIterable<Uint8Array>) {
   return { found, bytes: Buffer.concat(parts) };
 }
 
-test.each(Object.entries(A_LOG))("%s: all of it, to the byte, in chunks of any size", async (_, { gtid, file }) => {
-  const whole = (await read(streamOf(file))).bytes;
-  await fc.assert(
-    fc.asyncProperty(sizes, async (cuts) => {
-      const { found, bytes } = await read(chunks(whole, cuts));
-      expect(found).toEqual([{ gtid, committedAtUs: expect.any(Number), ends: true }]);
-      expect(bytes.equals(whole)).toBe(true);
-    }),
-    { numRuns: 30 },
-  );
-  // Only when the server was started is left out, with the checksum over it.
-  expect(whole.length).toBe(file.length);
-  expect(whole.subarray(200).equals(file.subarray(200))).toBe(true);
-});
+test.each(Object.entries(A_LOG))(
+  "%s: all of it, to the byte, in chunks of any size",
+  async (_, { gtid, file }) => {
+    const whole = (await read(streamOf(file))).bytes;
+    await fc.assert(
+      fc.asyncProperty(sizes, async (cuts) => {
+        const { found, bytes } = await read(chunks(whole, cuts));
+        expect(found).toEqual([{ gtid, committedAtUs: expect.any(Number), ends: true }]);
+        expect(bytes.equals(whole)).toBe(true);
+      }),
+      { numRuns: 30 },
+    );
+    // Only when the server was started is left out, with the checksum over it.
+    expect(whole.length).toBe(file.length);
+    expect(whole.subarray(200).equals(file.subarray(200))).toBe(true);
+  },
+);
 
 test("one that is cut off anywhere is none", async () => {
   const { file } = A_LOG.plain;

@@ -75,7 +75,10 @@ function fetched(replays: readonly Replay[], more: Partial<FetchWish> = {}) {
 }
 
 /** The numbers of A's transactions in the files, in their order, and whether each file is a log file. */
-async function numbersIn(replays: readonly Replay[], more: Partial<FetchWish> = {}): Promise<readonly number[]> {
+async function numbersIn(
+  replays: readonly Replay[],
+  more: Partial<FetchWish> = {},
+): Promise<readonly number[]> {
   const outcome = await fetched(replays, more);
   if (!outcome.ok) throw new Error(outcome.failure.message);
   expect(readdirSync(folder)).toEqual(outcome.value.files.map(({ path }) => path.slice(folder.length + 1)));
@@ -110,16 +113,14 @@ describe("from a backup to a point", () => {
     expect(await numbersIn(replays)).toEqual(numbers(11, 20));
   });
 
-  test.each([
-    [`${A}:25`],
-    [`${A}:1-25`],
-    [`${A}:13:25`],
-    [`${A.toUpperCase()}:1-25`],
-  ])("to the last of %s", async (position) => {
-    const target: Target = { kind: "position", position };
-    const { replays } = planOf(planRecovery(await found(), target, gtidSets));
-    expect(await numbersIn(replays)).toEqual(numbers(11, 25));
-  });
+  test.each([[`${A}:25`], [`${A}:1-25`], [`${A}:13:25`], [`${A.toUpperCase()}:1-25`]])(
+    "to the last of %s",
+    async (position) => {
+      const target: Target = { kind: "position", position };
+      const { replays } = planOf(planRecovery(await found(), target, gtidSets));
+      expect(await numbersIn(replays)).toEqual(numbers(11, 25));
+    },
+  );
 
   test("to what a backup holds nothing is replayed", async () => {
     const target: Target = { kind: "position", position: `${A}:1-10` };
@@ -136,7 +137,8 @@ describe("from a backup to a point", () => {
   });
 
   test("from what a server has executed, also in the middle of a segment", async () => {
-    const plan = (base: string, number: number) => found().then((all) => planReplay(all, { base, target: to(number) }, gtidSets));
+    const plan = (base: string, number: number) =>
+      found().then((all) => planReplay(all, { base, target: to(number) }, gtidSets));
     expect(await numbersIn(planOf(await plan(`${A}:1-21`, 40)).replays)).toEqual(numbers(22, 40));
     expect(await plan(`${A}:1-30`, 20)).toMatchObject({ kind: "refused" });
     expect(await plan(`${A}:1-5`, 20)).toMatchObject({ kind: "refused" });
@@ -145,7 +147,11 @@ describe("from a backup to a point", () => {
   test.each([
     ["before the first backup", to(3), { why: "before", beforeUs: null, afterUs: second(11) }],
     ["in the future", to(100), { why: "after", beforeUs: second(40), afterUs: null }],
-    ["that nobody ever had", { kind: "position", position: `${B}:7` } as const, { why: "after", beforeUs: second(40) }],
+    [
+      "that nobody ever had",
+      { kind: "position", position: `${B}:7` } as const,
+      { why: "after", beforeUs: second(40) },
+    ],
     [
       "that only a backup has",
       { kind: "position", position: `${A}:7` } as const,
@@ -163,7 +169,9 @@ describe("from a backup to a point", () => {
     await putBackup(late, `${A}:1-10`);
     await archive(archiveWork(late, { segmentBytesMax: 330 }), sourceOf({ ...SERVER, log }));
     for (const [key, { bytes }] of late.objects) if (key.includes("/binlogs/")) await store.put(key, bytes);
-    expect(await numbersIn(planOf(planRecovery(await found(), to(37), gtidSets)).replays)).toEqual(numbers(11, 37));
+    expect(await numbersIn(planOf(planRecovery(await found(), to(37), gtidSets)).replays)).toEqual(
+      numbers(11, 37),
+    );
   });
 });
 
@@ -183,7 +191,9 @@ describe("gaps", () => {
     expect(planRecovery(archived, { kind: "position", position: `${A}:24` }, gtidSets)).toMatchObject({
       ...{ kind: "refused", why: "gap" },
     });
-    expect(await numbersIn(planOf(planRecovery(archived, to(40), gtidSets)).replays)).toEqual(numbers(29, 40));
+    expect(await numbersIn(planOf(planRecovery(archived, to(40), gtidSets)).replays)).toEqual(
+      numbers(29, 40),
+    );
   });
 });
 
@@ -267,7 +277,10 @@ describe("what is fetched", () => {
     const replays = await planTo(40);
     const key = replays[1]?.segment.parts[0]?.key ?? "";
     const { bytes } = store.objects.get(key) ?? { bytes: new Uint8Array() };
-    await store.put(key, Uint8Array.from(bytes, (byte, index) => (index === bytes.length - 1 ? byte ^ 1 : byte)));
+    await store.put(
+      key,
+      Uint8Array.from(bytes, (byte, index) => (index === bytes.length - 1 ? byte ^ 1 : byte)),
+    );
     expect(await fetched(replays)).toMatchObject({ ok: false, failure: { kind: "refused" } });
     await store.remove(key);
     expect(await fetched(replays)).toMatchObject({ ok: false, failure: { kind: "refused" } });
