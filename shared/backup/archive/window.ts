@@ -95,13 +95,15 @@ type Placed = Known & { readonly latestUs: number };
  * With the latest commit of all that lies before it in the log: where the clock of a new primary was behind that of the
  * one before it, its commits count from there on. Most go on from the end of another one, which knows it already.
  */
-function placed(known: readonly Known[], { contains }: PositionAlgebra): readonly Placed[] {
+function placed(known: readonly Known[], { subtract }: PositionAlgebra): readonly Placed[] {
   const latest = new Map<Position, number>();
   return known.map((one) => {
     const latestUs =
       latest.get(one.before) ??
       known
-        .filter(({ segment }) => segment !== null && contains(one.before, segment.position))
+        .filter(
+          ({ segment }) => segment !== null && subtract(segment.position, one.before) !== segment.position,
+        )
         .reduce((last, { toUs }) => Math.max(last, toUs), 0);
     if (one.segment !== null) {
       latest.set(one.end, Math.max(latest.get(one.end) ?? 0, latestUs, one.toUs));
