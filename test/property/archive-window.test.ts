@@ -223,15 +223,17 @@ function carriedOut(found: Archive, target: Target, logs: readonly (readonly Com
 }
 
 /**
- * When it was committed is not known of what only a backup has. What a primary had at that instant of its own clock is true
- * then, also if such a transaction was committed later by the clock of the one before it.
+ * When it was committed is not known of what only a backup has, so it may belong to the time before or after an instant that
+ * lies in between. What a primary had at that instant of its own clock is true too.
  */
 function undatedStates(history: History, { segments }: Archive, atUs: number): readonly string[] {
   const dated = archivedBy(segments, gtidSets);
-  const isLater = (one: Committed) => one.atUs > atUs && gtidSets.contains(dated, one.gtid);
-  const held = wholeLogs(history).map((log) => {
-    const later = log.findIndex(isLater);
-    return setOf(later === -1 ? log : log.slice(0, later));
+  const isDated = ({ gtid }: Committed) => gtidSets.contains(dated, gtid);
+  const held = wholeLogs(history).flatMap((log) => {
+    const later = log.findIndex((one) => one.atUs > atUs && isDated(one));
+    const before = later === -1 ? log : log.slice(0, later);
+    const last = before.findLastIndex(isDated) + 1;
+    return [...before, null].flatMap((_, end) => (end < last ? [] : [setOf(before.slice(0, end))]));
   });
   const own = history.own.filter((one) => Math.abs(one.atUs - atUs) <= 50).map(({ state }) => state);
   return [...held, ...own].filter((state) => !gtidSets.contains(dated, state));
