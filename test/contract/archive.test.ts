@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { streamLog } from "../../shared/adapters/mysql/log.ts";
 import { createServers } from "../../shared/adapters/mysql/servers.ts";
@@ -16,6 +17,7 @@ import { lookAtLog } from "../../shared/backup/mysql/log-source.ts";
 import { openSealed } from "../../shared/backup/seal.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
+import type { ConnectOptions } from "../../shared/ports/server.ts";
 import { archiveWork, inventoryIn, putBackup } from "../support/archive.ts";
 import { killedAfter } from "../support/killed.ts";
 import { transactionBytes } from "../support/log-files.ts";
@@ -46,14 +48,40 @@ async function executed(): Promise<string> {
   return row?.["executed"] ?? "";
 }
 
-async function pass(into: ObjectStore, follow: AbortSignal | null = null, more: Partial<ArchiveWork> = {}) {
-  const to = {
+function toServer(): ConnectOptions {
+  return {
     ...{ host: "127.0.0.1", port: server.port, authority: server.authority, attributes: {} },
     ...{ credentials: server.root, connectTimeoutMs: 5_000, queryTimeoutMs: 10_000 },
   };
+}
+
+const LOAD_MS = 20_000;
+const LOAD_PER_SECOND = 500;
+const WRITERS = 10;
+
+/** Each writer has a beat of its own, and leaves out none when it was late. */
+async function writeFor(ms: number): Promise<{ readonly writes: number; readonly seconds: number }> {
+  const begunAt = performance.now();
+  let writes = 0;
+  async function write(): Promise<void> {
+    const session = value(await servers.connect({ ...toServer(), fresh: true }));
+    const everyMs = (1_000 * WRITERS) / LOAD_PER_SECOND;
+    for (let dueAt = begunAt; dueAt < begunAt + ms; dueAt += everyMs) {
+      const waitMs = dueAt - performance.now();
+      if (waitMs > 0) await sleep(waitMs);
+      value(await session.query("INSERT INTO shop.t (b) VALUES (?)", [new Uint8Array(500).fill(writes)]));
+      writes += 1;
+    }
+    await session.close();
+  }
+  await Promise.all(Array.from({ length: WRITERS }, write));
+  return { writes, seconds: (performance.now() - begunAt) / 1_000 };
+}
+
+async function pass(into: ObjectStore, follow: AbortSignal | null = null, more: Partial<ArchiveWork> = {}) {
   const signal = follow ?? new AbortController().signal;
   const wish = { follow: follow !== null, silenceMsMax: 20_000, signal };
-  const askSource = () => lookAtLog({ servers, streamLog }, to, wish);
+  const askSource = () => lookAtLog({ servers, streamLog }, toServer(), wish);
   const clock = {
     now: Date.now,
     sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
@@ -140,7 +168,11 @@ describe.skipIf(reason !== null)(`the archive of a real server${skipped}`, { tim
     })();
     let kills = 0;
     for (let round = 0; kills < KILLS; round += 1) {
-      const died = await killedAfter(store, 2 + ((round * 13) % 37), (dying) => pass(dying));
+      // One in two was to follow the log for ever.
+      const stop = new AbortController();
+      const follow = round % 2 === 0 ? null : stop.signal;
+      const died = await killedAfter(store, 2 + ((round * 13) % 37), (dying) => pass(dying, follow));
+      stop.abort();
       if (died) kills += 1;
     }
     isOver = true;
@@ -189,6 +221,40 @@ describe.skipIf(reason !== null)(`the archive of a real server${skipped}`, { tim
     stop.abort();
     await following;
     expect(Math.max(...late)).toBeLessThan(2_000);
+  });
+
+  test("under 500 writes a second 99 of 100 are archived within two seconds", async () => {
+    const late: number[] = [];
+    /** When a segment counts, its first transaction has waited for the longest. */
+    const watched = new Proxy(store, {
+      get(target, name: keyof ObjectStore) {
+        if (name !== "put") return target[name].bind(target);
+        return async (key: string, bytes: Uint8Array) => {
+          const done = await target.put(key, bytes);
+          const { firstAtUs, transactions } =
+            JSON.parse(Buffer.from(bytes).toString()).segments?.at(-1) ?? {};
+          if (transactions) late.push(...new Array(transactions).fill(Date.now() - firstAtUs / 1_000));
+          return done;
+        };
+      },
+    });
+    const stop = new AbortController();
+    const following = pass(watched, stop.signal);
+    const { writes, seconds } = await writeFor(LOAD_MS);
+    await sleep(2_000);
+    stop.abort();
+    await following;
+    late.sort((a, b) => a - b);
+    const p99 = late[Math.floor(late.length * 0.99)] ?? Number.POSITIVE_INFINITY;
+    const p50 = late[Math.floor(late.length / 2)];
+    console.log(
+      `${Math.round(writes / seconds)} writes a second, archived after ${p50?.toFixed()} ms at the median, ${p99.toFixed()} ms p99`,
+    );
+    expect(writes / seconds).toBeGreaterThan(450);
+    expect(late.length).toBeGreaterThanOrEqual(writes);
+    expect(p99).toBeLessThan(2_000);
+    const { segments } = await inventoryIn(store);
+    expect(archivedBy(segments, gtidSets)).toBe(gtidSets.subtract(await executed(), before));
   });
 
   test("a log that was purged in between is a gap that is told", async () => {

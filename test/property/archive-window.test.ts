@@ -61,8 +61,6 @@ interface History {
   readonly past: (readonly Committed[])[];
   /** What each primary had when another one took its place. */
   readonly reigns: (readonly Committed[])[];
-  /** What the primary had at each instant of its own clock. */
-  readonly own: { readonly atUs: number; readonly state: string }[];
   /** How much the clock of each is ahead. */
   readonly aheadUs: readonly number[];
   primary: number;
@@ -78,7 +76,7 @@ function newUuid(history: History): string {
 
 function begin(aheadUs: readonly number[]): History {
   const history: History = {
-    ...{ store: createMemoryStore({ partBytesMin: 1 }), servers: [], past: [], reigns: [], own: [], aheadUs },
+    ...{ store: createMemoryStore({ partBytesMin: 1 }), servers: [], past: [], reigns: [], aheadUs },
     ...{ primary: 0, nowUs: START_MS * 1_000, uuids: 0, backups: 0 },
   };
   for (let index = 0; index < 3; index += 1)
@@ -108,10 +106,6 @@ function failover(history: History, who: number): void {
   }
   history.reigns.push([...(history.servers[history.primary]?.log ?? [])]);
   history.primary = who;
-}
-
-function noteOwn({ servers, primary, nowUs, aheadUs, own }: History): void {
-  own.push({ atUs: nowUs + (aheadUs[primary] ?? 0), state: setOf(servers[primary]?.log ?? []) });
 }
 
 async function happens(history: History, what: Event): Promise<void> {
@@ -224,7 +218,7 @@ function carriedOut(found: Archive, target: Target, logs: readonly (readonly Com
 
 /**
  * When it was committed is not known of what only a backup has, so it may belong to the time before or after an instant that
- * lies in between. What a primary had at that instant of its own clock is true too.
+ * lies in between.
  */
 function undatedStates(history: History, { segments }: Archive, atUs: number): readonly string[] {
   const dated = archivedBy(segments, gtidSets);
@@ -235,8 +229,7 @@ function undatedStates(history: History, { segments }: Archive, atUs: number): r
     const last = before.findLastIndex(isDated) + 1;
     return [...before, null].flatMap((_, end) => (end < last ? [] : [setOf(before.slice(0, end))]));
   });
-  const own = history.own.filter((one) => Math.abs(one.atUs - atUs) <= 50).map(({ state }) => state);
-  return [...held, ...own].filter((state) => !gtidSets.contains(dated, state));
+  return held.filter((state) => !gtidSets.contains(dated, state));
 }
 
 interface Seen {
