@@ -114,14 +114,17 @@ function replaysTo(
   const { contains, subtract, union } = positions;
   if (!contains(state, base)) return null;
   const replays: Replay[] = [];
+  const ordered = inLogOrder(segments, positions);
   let missing = subtract(state, base);
-  for (const segment of missing === "" ? [] : inLogOrder(segments, positions)) {
-    const take = subtract(missing, subtract(missing, segment.position));
-    // What comes before it has to be there by then; another segment may have the same without a hole before it.
-    if (take === "" || subtract(segment.after, missing) !== segment.after) continue;
-    replays.push({ segment, take, until: { kind: "end" } });
-    missing = subtract(missing, take);
-    if (missing === "") break;
+  for (let before = ""; missing !== "" && missing !== before; ) {
+    before = missing;
+    for (const segment of ordered) {
+      const take = subtract(missing, subtract(missing, segment.position));
+      // What comes before it has to be there by then. Another one may be first, which a server with transactions of its own had.
+      if (take === "" || subtract(segment.after, missing) !== segment.after) continue;
+      replays.push({ segment, take, until: { kind: "end" } });
+      missing = subtract(missing, take);
+    }
   }
   if (missing !== "") return null;
   if (last === null) return replays;

@@ -175,6 +175,16 @@ describe("from a backup to a point", () => {
   });
 });
 
+test("the order is that of the log, also where a server had transactions that no other has", async () => {
+  const errant = Array.from({ length: 50 }, (_, index) => ({ gtid: `${B}:${index + 1}`, atUs: second(1) }));
+  const odd = { uuid: B, log: [...errant, ...LOG.slice(0, 20)], purged: 50 };
+  await archive(archiveWork(store), sourceOf(odd));
+  await archive(archiveWork(store), sourceOf(SERVER));
+  // What the odd server had before is more than what came after it elsewhere.
+  const { replays } = planOf(planRecovery(await found(), to(40), gtidSets));
+  expect(await numbersIn(replays)).toEqual(numbers(11, 40));
+});
+
 describe("gaps", () => {
   test("a target in one is refused, and both its ends are told", async () => {
     await archive(archiveWork(store, { segmentBytesMax: 1 }), sourceOf({ ...SERVER, log: LOG.slice(0, 20) }));
