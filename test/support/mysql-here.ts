@@ -31,7 +31,14 @@ export function whyNoMysqlHere(): string | null {
   return findProgram("debootstrap") === undefined ? "debootstrap is missing" : null;
 }
 
-const WANTED = ["usr/sbin/mysqld", "usr/bin/mysql", "usr/bin/mysqldump", "usr/lib", "usr/share/mysql*"];
+const WANTED = [
+  "usr/sbin/mysqld",
+  "usr/bin/mysql",
+  "usr/bin/mysqlbinlog",
+  "usr/bin/mysqldump",
+  "usr/lib",
+  "usr/share/mysql*",
+];
 
 /** A program of the image, run by the image's own loader with the image's own libraries. */
 function script(root: string, program: string, options: readonly string[]): string {
@@ -52,7 +59,7 @@ function script(root: string, program: string, options: readonly string[]): stri
   ].join("\n");
 }
 
-/** A folder with mysqld, mysql and mysqldump. */
+/** A folder with mysqld, mysql, mysqlbinlog and mysqldump. */
 export async function mysqlPrograms(): Promise<string> {
   const base = await mysqlBase();
   const entry = `mysql-here-${hashOf([import.meta.filename], [readFileSync(join(base, "version"), "utf8")])}`;
@@ -78,6 +85,7 @@ export async function mysqlPrograms(): Promise<string> {
   const scripts = {
     mysqld: script(folder, "usr/sbin/mysqld", options),
     mysql: script(folder, "usr/bin/mysql", []),
+    mysqlbinlog: script(folder, "usr/bin/mysqlbinlog", []),
     mysqldump: script(folder, "usr/bin/mysqldump", []),
   };
   for (const [name, text] of Object.entries(scripts)) {
