@@ -2,24 +2,19 @@
  * The program of Jobs as a process of its own, against a real MySQL server and a real S3 server: backups by both methods are
  * made, proven, refused when they were changed, and never half there however the program ends.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createS3Store } from "../../shared/adapters/s3/store.ts";
-import { NODE_ENVIRONMENT, NODE_FLAGS } from "../../shared/backup/memory.ts";
 import type { JobTask } from "../../shared/model/backup.ts";
 import type { JobOrder } from "../../shared/model/job-order.ts";
-import type { Store } from "../../shared/model/store.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
+import { type JobsHere, jobsHere } from "../support/job-here.ts";
 import { BACKUP_TASK, bucketOf, CLUSTER, PLACE } from "../support/job-work.ts";
 import { type MysqlHere, mysqlPrograms, startMysqlHere, whyNoMysqlHere } from "../support/mysql-here.ts";
 import { type S3Server, startS3Server, whyNoS3Server } from "../support/s3-server.ts";
-import { newIdentity, newIdentityText } from "../support/streams.ts";
 
-const MAIN = join(import.meta.dirname, "../../shared/hosts/job/main.ts");
 const reason = whyNoMysqlHere() ?? whyNoS3Server();
 /** Ways to be killed; the nightly tier tries more of them. */
 const KILLS = Number(process.env["ORDINAL_KILLS"] ?? 4);
@@ -46,12 +41,6 @@ const SCHEMA: readonly string[] = [
   "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_USER = 'ordinal_repl_0', SOURCE_PASSWORD = 'x'",
 ];
 
-interface Ran {
-  readonly code: number | null;
-  readonly words: string;
-  readonly log: string;
-}
-
 describe.skipIf(reason !== null)(
   `the program of Jobs${reason === null ? "" : ` (skipped: ${reason})`}`,
   () => {
@@ -59,13 +48,13 @@ describe.skipIf(reason !== null)(
     let s3: S3Server;
     let bin: string;
     let store: ObjectStore;
-    const folder = mkdtempSync(join(tmpdir(), "ordinal-job-"));
-    const ageIdentity = newIdentityText();
+    let jobs: JobsHere;
 
     beforeAll(async () => {
       bin = await mysqlPrograms();
       [mysql, s3] = await Promise.all([startMysqlHere(bin), startS3Server()]);
       store = createS3Store(s3.store);
+      jobs = jobsHere(bin, s3.store);
       for (const sql of SCHEMA) {
         const done = await mysql.session.query(sql);
         if (!done.ok) throw new Error(done.failure.message);
@@ -74,71 +63,16 @@ describe.skipIf(reason !== null)(
     afterAll(async () => {
       store?.close();
       await Promise.all([mysql?.stop(), s3?.close()]);
-      rmSync(folder, { recursive: true });
+      jobs?.close();
     });
 
-    function secret(name: string, values: Readonly<Record<string, string>>): string {
-      const path = join(folder, name);
-      mkdirSync(path, { recursive: true });
-      for (const [key, value] of Object.entries(values)) writeFileSync(join(path, key), value);
-      return path;
-    }
-
-    function storeSecret({ endpoint, region, bucket, key, caBundle }: Store, encrypts: boolean): string {
-      const { accessKeyId, secretAccessKey } =
-        key.kind === "static" ? key : { accessKeyId: "", secretAccessKey: "" };
-      const plain = {
-        endpoint: endpoint.origin,
-        region,
-        bucket,
-        prefix: "team",
-        accessKeyId,
-        secretAccessKey,
-      };
-      const age = { ageIdentity, ageRecipient: newIdentity(ageIdentity).recipient };
-      const values = { ...plain, allowInternal: "true", caBundle: caBundle ?? "", ...(encrypts && age) };
-      return secret(encrypts ? "store-age" : "store", values);
-    }
-
-    let runs = 0;
-    /** In a group of its own, so that it can be ended with all that it has started, as a container is. */
-    function start(task: JobTask, { encrypts = false } = {}): { child: ChildProcess; done: Promise<Ran> } {
-      runs += 1;
+    function start(task: JobTask, { encrypts = false } = {}): ReturnType<JobsHere["start"]> {
       const physical = task.kind === "backup" && task.method === "physical";
       const username = physical ? "ordinal_repl_0" : null;
       const source = { host: "127.0.0.1", port: mysql.port, username };
       const order: JobOrder = { v: 1, cluster: CLUSTER, task, source: task.kind === "proof" ? null : source };
-      const scratch = join(folder, `s${runs}`);
-      const result = join(folder, `result-${runs}`);
-      mkdirSync(scratch);
       const account = physical ? { password: "Test-repl-1" } : { ...mysql.root };
-      const child = spawn(process.execPath, [...NODE_FLAGS, MAIN], {
-        detached: true,
-        stdio: ["ignore", "ignore", "pipe"],
-        env: {
-          ...NODE_ENVIRONMENT,
-          ...{ PATH: `${bin}:/usr/bin:/bin`, ORDINAL_JOB: JSON.stringify(order), ORDINAL_RESULT: result },
-          ...{ ORDINAL_STORE: storeSecret(s3.store, encrypts), ORDINAL_SCRATCH: scratch },
-          ORDINAL_ACCOUNT: secret(physical ? "replication" : "root", account),
-        },
-      });
-      let log = "";
-      child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-        log += text;
-      });
-      const done = new Promise<Ran>((resolve) => {
-        child.once("close", (code) => {
-          rmSync(scratch, { recursive: true, force: true, maxRetries: 10 });
-          let words = "";
-          try {
-            words = readFileSync(result, "utf8");
-          } catch {
-            // Killed before its last words.
-          }
-          resolve({ code, words, log });
-        });
-      });
-      return { child, done };
+      return jobs.start({ order, encrypts, account });
     }
 
     const at = (minute: number) => `2026-11-23T03:${String(minute).padStart(2, "0")}:00Z`;
@@ -174,7 +108,7 @@ describe.skipIf(reason !== null)(
       const rows = (await found(minute))?.proof?.checked.find(({ what }) => what === "rows")?.count;
       expect(rows).toBe("databases" in more ? 10_000 : 10_002);
       for (const { log } of [made, proven]) {
-        for (const password of ["Test-root-1", "Test-repl-1", ageIdentity])
+        for (const password of ["Test-root-1", "Test-repl-1", jobs.ageIdentity])
           expect(log).not.toContain(password);
       }
     });
