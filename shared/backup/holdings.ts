@@ -17,18 +17,18 @@ import type { Deletion } from "./retention.ts";
 /** More than ten years of hourly backups, each in many parts. */
 const OBJECTS_MAX = 1_000_000;
 
-async function listAll(store: ObjectStore, place: Place): Promise<Outcome<readonly Listed[]>> {
+/** Every page of it. */
+export async function listAll(store: ObjectStore, prefix: string): Promise<Outcome<readonly Listed[]>> {
   const listed: Listed[] = [];
   let after: string | null = null;
   do {
     const page: Outcome<ListPage> = await store.list({
-      prefix: backupsFolder(place),
+      prefix,
       ...(after !== null && { after }),
     });
     if (!page.ok) return page;
     listed.push(...page.value.objects);
-    if (listed.length > OBJECTS_MAX)
-      return fail("refused", "the folder of the backups holds too many objects");
+    if (listed.length > OBJECTS_MAX) return fail("refused", `${prefix} holds too many objects`);
     after = page.value.next;
   } while (after !== null);
   return succeed(listed);
@@ -42,7 +42,7 @@ export async function readDocument(store: ObjectStore, key: string): Promise<Out
 }
 
 export async function readCatalogue(store: ObjectStore, place: Place): Promise<Catalogue> {
-  const listing = await listAll(store, place);
+  const listing = await listAll(store, backupsFolder(place));
   const documents = new Map<string, Outcome<Document>>();
   for (const key of listing.ok ? documentKeys(place, listing.value) : []) {
     documents.set(key, await readDocument(store, key));

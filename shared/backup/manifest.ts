@@ -19,7 +19,8 @@ const bytes = z.number().int().min(0);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const line = z.string().max(256);
 
-const partSchema = z.strictObject({
+/** One object of a sealed stream. */
+export const partSchema = z.strictObject({
   /** Within the folder of the attempt. */
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._$-]{0,127}$/),
   /** As stored: compressed and encrypted. */

@@ -6,11 +6,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createS3Store } from "../../shared/adapters/s3/store.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
-import { backupOf, type JobRuns, openJobRuns, proofOf, slotAt } from "../support/job-process.ts";
+import { backupOf, type JobRuns, openJobRuns, proofOf, slotAt } from "../support/job-runs.ts";
 import { backupIn } from "../support/job-work.ts";
 import { type MysqlHere, mysqlPrograms, startMysqlHere, whyNoMysqlHere } from "../support/mysql-here.ts";
 import { type S3Server, startS3Server, whyNoS3Server } from "../support/s3-server.ts";
-import { newIdentityText } from "../support/streams.ts";
 import { value } from "./store-cases.ts";
 
 const reason = whyNoMysqlHere() ?? whyNoS3Server();
@@ -53,7 +52,7 @@ describe.skipIf(reason !== null)(`damage${reason === null ? "" : ` (skipped: ${r
     const bin = await mysqlPrograms();
     [mysql, s3] = await Promise.all([startMysqlHere(bin), startS3Server()]);
     store = createS3Store(s3.store);
-    runs = openJobRuns({ mysql, bin, settings: s3.store, ageIdentity: newIdentityText() });
+    runs = openJobRuns(mysql, bin, s3.store);
     for (const sql of SCHEMA) value(await mysql.session.query(sql));
     for (const [minute, method, encrypts] of MADE) {
       const made = await runs.start(backupOf(mysql, minute, { method }), { encrypts }).done;

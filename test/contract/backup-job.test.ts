@@ -8,11 +8,10 @@ import { createS3Store } from "../../shared/adapters/s3/store.ts";
 import type { BackupTask } from "../../shared/model/job-order.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
 import { createChance } from "../sim/clock.ts";
-import { backupOf, type JobRuns, openJobRuns, proofOf, slotAt } from "../support/job-process.ts";
+import { backupOf, type JobRuns, openJobRuns, proofOf, slotAt } from "../support/job-runs.ts";
 import { backupIn, bucketOf } from "../support/job-work.ts";
 import { type MysqlHere, mysqlPrograms, startMysqlHere, whyNoMysqlHere } from "../support/mysql-here.ts";
 import { type S3Server, startS3Server, whyNoS3Server } from "../support/s3-server.ts";
-import { newIdentityText } from "../support/streams.ts";
 
 const reason = whyNoMysqlHere() ?? whyNoS3Server();
 const KILLS = process.env["ORDINAL_NIGHTLY"] === "1" ? 30 : 4;
@@ -50,13 +49,12 @@ describe.skipIf(reason !== null)(
     let s3: S3Server;
     let runs: JobRuns;
     let store: ObjectStore;
-    const ageIdentity = newIdentityText();
 
     beforeAll(async () => {
       const bin = await mysqlPrograms();
       [mysql, s3] = await Promise.all([startMysqlHere(bin), startS3Server()]);
       store = createS3Store(s3.store);
-      runs = openJobRuns({ mysql, bin, settings: s3.store, ageIdentity });
+      runs = openJobRuns(mysql, bin, s3.store);
       for (const sql of SCHEMA) {
         const done = await mysql.session.query(sql);
         if (!done.ok) throw new Error(done.failure.message);
@@ -95,7 +93,7 @@ describe.skipIf(reason !== null)(
       const rows = (await found(minute))?.proof?.checked.find(({ what }) => what === "rows")?.count;
       expect(rows).toBe("databases" in more ? 10_000 : 10_002);
       for (const { log } of [made, proven]) {
-        for (const password of ["Test-root-1", "Test-repl-1", ageIdentity])
+        for (const password of ["Test-root-1", "Test-repl-1", runs.ageIdentity])
           expect(log).not.toContain(password);
       }
     });

@@ -6,7 +6,6 @@ import { spawn } from "node:child_process";
 import {
   chmodSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -31,7 +30,14 @@ export function whyNoMysqlHere(): string | null {
   return findProgram("debootstrap") === undefined ? "debootstrap is missing" : null;
 }
 
-const WANTED = ["usr/sbin/mysqld", "usr/bin/mysql", "usr/bin/mysqldump", "usr/lib", "usr/share/mysql*"];
+const WANTED = [
+  "usr/sbin/mysqld",
+  "usr/bin/mysql",
+  "usr/bin/mysqlbinlog",
+  "usr/bin/mysqldump",
+  "usr/lib",
+  "usr/share/mysql*",
+];
 
 /** A program of the image, run by the image's own loader with the image's own libraries. */
 function script(root: string, program: string, options: readonly string[]): string {
@@ -52,7 +58,7 @@ function script(root: string, program: string, options: readonly string[]): stri
   ].join("\n");
 }
 
-/** A folder with mysqld, mysql and mysqldump. */
+/** A folder with mysqld, mysql, mysqlbinlog and mysqldump. */
 export async function mysqlPrograms(): Promise<string> {
   const base = await mysqlBase();
   const entry = `mysql-here-${hashOf([import.meta.filename], [readFileSync(join(base, "version"), "utf8")])}`;
@@ -78,6 +84,7 @@ export async function mysqlPrograms(): Promise<string> {
   const scripts = {
     mysqld: script(folder, "usr/sbin/mysqld", options),
     mysql: script(folder, "usr/bin/mysql", []),
+    mysqlbinlog: script(folder, "usr/bin/mysqlbinlog", []),
     mysqldump: script(folder, "usr/bin/mysqldump", []),
   };
   for (const [name, text] of Object.entries(scripts)) {
@@ -94,30 +101,34 @@ export interface MysqlHere {
   readonly root: Credentials;
   /** A session of root. */
   readonly session: Server;
+  /** In an orderly way. */
+  end(): Promise<void>;
+  /** At once; what it held is of no use any more. */
   stop(): Promise<void>;
 }
 
-/** A server with TLS, GTIDs and a log, as the official image starts it, on loopback. */
-export async function startMysqlHere(bin: string): Promise<MysqlHere> {
+export interface ServeWish {
+  /** Made by a server before. */
+  readonly data: string;
+  readonly credentials: Credentials;
+  /** Login by TCP, as everybody does; else by the socket, as whoever is on the machine does. */
+  readonly overNetwork?: boolean;
+}
+
+/** A server with TLS, GTIDs and a log, as the official image starts it over its volume, on loopback. */
+export async function serveHere(bin: string, wish: ServeWish): Promise<MysqlHere> {
+  const { data, credentials } = wish;
   const folder = mkdtempSync(join(tmpdir(), "ordinal-db-"));
-  const data = join(folder, "data");
-  mkdirSync(data);
   const port = await freePort();
-  const env = { PATH: `${bin}:/usr/bin:/bin` };
   const socket = join(folder, "socket");
-  const places = [`--datadir=${data}`, `--socket=${socket}`, `--pid-file=${join(folder, "pid")}`];
-  // The folder that is compiled in for files is there only where Debian's own package is installed.
-  const quiet = ["--mysqlx=OFF", "--secure-file-priv=NULL", "--log-error-verbosity=1"];
-  const common = ["--no-defaults", ...places, ...quiet];
-  await run(join(bin, "mysqld"), [...common, "--initialize-insecure"], { env });
   const listening = [
     `--port=${port}`,
     "--bind-address=127.0.0.1",
     "--skip-name-resolve",
     "--plugin-load-add=clone=mysql_clone.so",
   ];
-  const child = spawn(join(bin, "mysqld"), [...common, ...listening], {
-    ...{ env, stdio: ["ignore", "ignore", "pipe"] },
+  const child = spawn(join(bin, "mysqld"), [...commonOptions(data, folder), ...listening], {
+    ...{ env: envOf(bin), stdio: ["ignore", "ignore", "pipe"] },
   });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -127,35 +138,70 @@ export async function startMysqlHere(bin: string): Promise<MysqlHere> {
   process.once("exit", kill);
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const servers = createServers({ pool: false });
-  const root: Credentials = { username: "root", password: "Test-root-1" };
   const limits = { connectTimeoutMs: 3_000, queryTimeoutMs: 60_000 };
   const session = await waitFor("the server to answer", { timeoutMs: 60_000, everyMs: 100 }, async () => {
-    const credentials = { username: "root", password: "" };
-    const options = { host: "here", port, socket, credentials, authority: null, attributes: {}, ...limits };
+    const where = wish.overNetwork === true ? { host: "127.0.0.1" } : { host: "here", socket };
+    const options = { ...where, port, credentials, authority: null, attributes: {}, ...limits };
     const server = await servers.connect({ ...options, fresh: true });
     if (!server.ok && child.exitCode !== null)
       throw new Error(`mysqld ended with ${child.exitCode}: ${said}`);
     return server.ok ? server : { ok: false, saw: server.failure.message };
   });
+  const close = async (signal: "SIGTERM" | "SIGKILL") => {
+    await session.close();
+    servers.close();
+    process.off("exit", kill);
+    child.kill(signal);
+    await ended;
+    if (existsSync(folder)) rmSync(folder, { recursive: true });
+  };
+  return {
+    ...{ port, session, root: credentials },
+    authority: readFileSync(join(data, "ca.pem"), "utf8"),
+    end: () => close("SIGTERM"),
+    stop: () => close("SIGKILL"),
+  };
+}
+
+function commonOptions(data: string, folder: string): readonly string[] {
+  const places = [
+    `--datadir=${data}`,
+    `--socket=${join(folder, "socket")}`,
+    `--pid-file=${join(folder, "pid")}`,
+  ];
+  // The folder that is compiled in for files is there only where Debian's own package is installed.
+  const quiet = ["--mysqlx=OFF", "--secure-file-priv=NULL", "--log-error-verbosity=1"];
+  return ["--no-defaults", ...places, ...quiet];
+}
+
+const envOf = (bin: string) => ({ PATH: `${bin}:/usr/bin:/bin` });
+
+/** An empty server in that folder, whose root has no password. */
+export async function initialiseHere(bin: string, data: string): Promise<void> {
+  const options = [...commonOptions(data, data), "--initialize-insecure"];
+  await run(join(bin, "mysqld"), options, { env: envOf(bin) });
+}
+
+/** One to be copied: with an administrator and an account that may copy it. */
+export async function startMysqlHere(bin: string): Promise<MysqlHere> {
+  const data = mkdtempSync(join(tmpdir(), "ordinal-data-"));
+  await initialiseHere(bin, data);
+  const server = await serveHere(bin, { data, credentials: { username: "root", password: "" } });
   for (const sql of [
     "CREATE USER 'root'@'%' IDENTIFIED BY 'Test-root-1'",
     "GRANT ALL ON *.* TO 'root'@'%' WITH GRANT OPTION",
     "CREATE USER 'ordinal_repl_0'@'%' IDENTIFIED BY 'Test-repl-1' REQUIRE SSL",
     "GRANT REPLICATION SLAVE, BACKUP_ADMIN ON *.* TO 'ordinal_repl_0'@'%'",
   ]) {
-    const done = await session.query(sql);
+    const done = await server.session.query(sql);
     if (!done.ok) throw new Error(`${sql}: ${done.failure.message}`);
   }
   return {
-    ...{ port, root, session },
-    authority: readFileSync(join(data, "ca.pem"), "utf8"),
+    ...server,
+    root: { username: "root", password: "Test-root-1" },
     async stop() {
-      await session.close();
-      servers.close();
-      process.off("exit", kill);
-      kill();
-      await ended;
-      if (existsSync(folder)) rmSync(folder, { recursive: true });
+      await server.stop();
+      if (existsSync(data)) rmSync(data, { recursive: true });
     },
   };
 }

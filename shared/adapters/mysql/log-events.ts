@@ -1,14 +1,20 @@
 /**
- * Puts the events of a binary log together to transactions, each as a log file of its own. Pure. The bytes
- * of a transaction's events are never changed, and none is passed on whose checksum does not fit; a
- * compressed transaction stays compressed.
+ * Makes pieces of a log of the packets in which a server sends it. Pure. The bytes of a transaction's events are never
+ * changed; each is compared with its checksum before the transaction is said to be whole, and the transaction with the
+ * length that it says it has. A compressed transaction stays compressed.
  */
 import { crc32 } from "node:zlib";
-import type { LoggedTransaction } from "../../ports/server.ts";
+import type { LogPiece } from "../../ports/log-stream.ts";
+import {
+  begunBy,
+  begunByTagged,
+  CHECKSUM_BYTES,
+  HEADER_BYTES,
+  lengthOf,
+  MAGIC,
+  typeOf,
+} from "./log-fields.ts";
 
-const MAGIC = Buffer.from([0xfe, 0x62, 0x69, 0x6e]);
-const HEADER_BYTES = 19;
-const CHECKSUM_BYTES = 4;
 const CRC32 = 1;
 
 const STOP = 3;
@@ -23,73 +29,138 @@ const TAGGED_GTID = 42;
 
 /** Events of the file and of the connection, which belong to no transaction. */
 const BETWEEN: ReadonlySet<number> = new Set([STOP, ROTATE, HEARTBEAT, PREVIOUS_GTIDS, HEARTBEAT_V2]);
+/** Events that are read, and not only passed on; they are short. */
+const READ: ReadonlySet<number> = new Set([FORMAT, GTID, TAGGED_GTID]);
+const READ_BYTES_MAX = 65_536;
 
-interface Open {
-  readonly gtid: string;
-  readonly events: Buffer[];
+/** First bytes of a packet. */
+const EVENT = 0x00;
+const END = 0xfe;
+const FAILURE = 0xff;
+
+export type LogSign =
+  | LogPiece
+  /** The server has sent all. */
+  | { readonly kind: "end" }
+  /** The server says why it sends nothing more, in this packet. */
+  | { readonly kind: "failure"; readonly packet: Buffer }
+  /** One sentence that says why this cannot be a log. */
+  | { readonly kind: "complaint"; readonly why: string };
+
+/** An event whose bytes are passed on as they come. */
+interface Passing {
+  readonly type: number;
+  readonly length: number;
+  seen: number;
+  crc: number;
+  /** The last bytes so far, at most as many as a checksum has. */
+  last: Buffer;
 }
 
-export class LogReading {
-  readonly #done: LoggedTransaction[] = [];
-  #format: Buffer | null = null;
-  #checksums = false;
-  #open: Open | null = null;
-  /** Of all events that were kept. */
-  bytes = 0;
+class NoLog extends Error {}
 
-  /** Null, or one sentence that says why this cannot be an event of such a log. Never throws. */
-  take(event: Buffer): string | null {
+export class LogReading {
+  /** Of a packet of which it is not known yet what it is, or that is read when it is there. */
+  #held: Buffer = Buffer.alloc(0);
+  #passing: Passing | null = null;
+  #format: "none" | "checked" | "unchecked" = "none";
+  /** Of the transaction under way; 0 = none is. */
+  #leftBytes = 0;
+
+  /** A part of a packet, the last one if it `ends`; null = nothing comes of it yet. Never throws for any bytes. */
+  take(bytes: Buffer, ends: boolean): LogSign | null {
     try {
-      return this.#take(event);
+      return this.#passing === null ? this.#hold(bytes, ends) : this.#pass(this.#passing, bytes, ends);
     } catch (error) {
-      // Every read is checked against the end of the event, which is where one that is too short is noticed.
-      if (error instanceof RangeError) return "an event ends before its fields do";
+      if (error instanceof NoLog) return { kind: "complaint", why: error.message };
+      if (error instanceof RangeError)
+        return { kind: "complaint", why: "an event ends before its fields do" };
       throw error;
     }
   }
 
-  #take(event: Buffer): string | null {
-    if (event.length < HEADER_BYTES + CHECKSUM_BYTES || event.readUInt32LE(9) !== event.length) {
-      return "an event is not as long as it says";
+  #hold(bytes: Buffer, ends: boolean): LogSign | null {
+    const packet = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
+    const isEvent = packet[0] === EVENT;
+    const isKnown = isEvent && packet.length > HEADER_BYTES;
+    if (isKnown && !READ.has(typeOf(packet.subarray(1)))) {
+      this.#held = Buffer.alloc(0);
+      return this.#pass(this.#begin(packet.subarray(1)), packet.subarray(1), ends);
     }
-    const type = event.readUInt8(4);
-    if (type === FORMAT) return this.#begin(event);
-    // The first event of a stream only names the file.
-    if (type === ROTATE && this.#format === null) return null;
-    if (this.#checksums && !intact(event)) return "an event does not fit its checksum";
-    if (BETWEEN.has(type)) return null;
-    if (type === ANONYMOUS_GTID) return "a transaction has no GTID";
-    if (type === GTID || type === TAGGED_GTID) {
-      this.#close();
-      this.#open = { gtid: type === GTID ? gtidOf(event) : taggedGtidOf(event), events: [] };
+    check(packet.length <= READ_BYTES_MAX, "an event is longer than such events are");
+    // A copy: the bytes of a socket are gone with the next ones.
+    this.#held = ends ? Buffer.alloc(0) : Buffer.from(packet);
+    if (!ends) return null;
+    if (packet[0] === FAILURE) return { kind: "failure", packet };
+    if (packet[0] === END && packet.length < 9) {
+      check(this.#leftBytes === 0, "a transaction ends before it is whole");
+      return { kind: "end" };
     }
-    if (this.#open === null) return `an event of type ${type} belongs to no transaction`;
-    this.#open.events.push(event);
-    this.bytes += event.length;
-    return null;
+    check(isEvent, "not an event");
+    return this.#read(packet.subarray(1));
   }
 
-  /** To be called at the end of the log. */
-  finish(): readonly LoggedTransaction[] {
-    this.#close();
-    return this.#done;
+  #read(event: Buffer): LogPiece {
+    check(event.length >= HEADER_BYTES + CHECKSUM_BYTES, "an event is not as long as it says");
+    check(lengthOf(event) === event.length, "an event is not as long as it says");
+    check(this.#leftBytes === 0, "a transaction ends before it is whole");
+    if (typeOf(event) === FORMAT) {
+      // It has a checksum itself, also where it says before it that the events after it have none.
+      check(intact(event), "the format description does not fit its checksum");
+      const method = event.readUInt8(event.length - CHECKSUM_BYTES - 1);
+      this.#format = method === CRC32 ? "checked" : "unchecked";
+      return { kind: "head", bytes: Buffer.concat([MAGIC, withoutStart(event)]) };
+    }
+    check(this.#format !== "none", "a transaction comes before the format description");
+    check(this.#format === "unchecked" || intact(event), "an event does not fit its checksum");
+    const { gtid, committedAtUs, bytes } = typeOf(event) === GTID ? begunBy(event) : begunByTagged(event);
+    this.#leftBytes = bytes - event.length;
+    check(Number.isSafeInteger(bytes) && this.#leftBytes >= 0, "a transaction is longer than it says");
+    return { kind: "transaction", gtid, committedAtUs, bytes: event, ends: this.#leftBytes === 0 };
   }
 
-  #begin(event: Buffer): string | null {
-    // It has a checksum itself, also where it says before it that the events after it have none.
-    if (!intact(event)) return "the format description does not fit its checksum";
-    this.#close();
-    this.#checksums = event.readUInt8(event.length - CHECKSUM_BYTES - 1) === CRC32;
-    this.#format = withoutStart(event);
-    return null;
+  #begin(start: Buffer): Passing {
+    const [type, length] = [typeOf(start), lengthOf(start)];
+    check(length >= HEADER_BYTES + CHECKSUM_BYTES, "an event is not as long as it says");
+    check(type !== ANONYMOUS_GTID, "a transaction has no GTID");
+    if (BETWEEN.has(type)) check(this.#leftBytes === 0, "a transaction ends before it is whole");
+    else {
+      check(this.#leftBytes > 0, `an event of type ${type} belongs to no transaction`);
+      check(this.#leftBytes >= length, "a transaction is longer than it says");
+      this.#leftBytes -= length;
+    }
+    this.#passing = { type, length, seen: 0, crc: 0, last: Buffer.alloc(0) };
+    return this.#passing;
   }
 
-  #close(): void {
-    if (this.#open === null || this.#format === null) return;
-    const { gtid, events } = this.#open;
-    this.#done.push({ gtid, events: Buffer.concat([MAGIC, this.#format, ...events]) });
-    this.#open = null;
+  #pass(event: Passing, bytes: Buffer, ends: boolean): LogPiece | null {
+    event.seen += bytes.length;
+    check(
+      event.seen <= event.length && ends === (event.seen === event.length),
+      "an event is not as long as it says",
+    );
+    const tail = Buffer.concat([event.last, bytes.subarray(-CHECKSUM_BYTES)]).subarray(-CHECKSUM_BYTES);
+    this.#count(event, bytes);
+    event.last = tail;
+    if (ends) {
+      this.#passing = null;
+      // The first event of a stream only names the file.
+      const isChecked = this.#format === "checked";
+      check(!isChecked || event.crc === event.last.readUInt32LE(0), "an event does not fit its checksum");
+    }
+    if (!BETWEEN.has(event.type)) return { kind: "more", bytes, ends: ends && this.#leftBytes === 0 };
+    return ends && (event.type === HEARTBEAT || event.type === HEARTBEAT_V2) ? { kind: "quiet" } : null;
   }
+
+  /** Everything before the last bytes, where the checksum itself is. */
+  #count(event: Passing, bytes: Buffer): void {
+    const before = event.length - CHECKSUM_BYTES - (event.seen - bytes.length);
+    if (before > 0) event.crc = crc32(bytes.subarray(0, before), event.crc);
+  }
+}
+
+function check(condition: boolean, why: string): asserts condition {
+  if (!condition) throw new NoLog(why);
 }
 
 /** In a format description, after the header: the version of the log and the server's, of 2 and 50 bytes. */
@@ -111,46 +182,4 @@ function withoutStart(format: Buffer): Buffer {
 function intact(event: Buffer): boolean {
   const end = event.length - CHECKSUM_BYTES;
   return crc32(event.subarray(0, end)) === event.readUInt32LE(end);
-}
-
-function uuidOf(bytes: Buffer): string {
-  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
-
-/** After the header: one byte of flags, the uuid, the number. */
-function gtidOf(event: Buffer): string {
-  const at = HEADER_BYTES + 1;
-  return `${uuidOf(event.subarray(at, at + 16))}:${event.readBigInt64LE(at + 16)}`;
-}
-
-/**
- * Written in a form of its own: fields by number, every number in a length that its first byte tells. The
- * first fields are flags (0), the uuid byte by byte (1), the number (2) and the tag (3).
- */
-function taggedGtidOf(event: Buffer): string {
-  let at = HEADER_BYTES;
-  const next = (): bigint => {
-    const { value, bytes } = packedNumber(event, at);
-    at += bytes;
-    return value;
-  };
-  // Version, size, the last field that a reader must know, and the number and value of the flags.
-  for (let skipped = 0; skipped < 5; skipped += 1) next();
-  next();
-  const uuid = Buffer.from(Array.from({ length: 16 }, () => Number(next())));
-  next();
-  // A signed number has its sign in the lowest bit.
-  const number = next() >> 1n;
-  next();
-  const length = Number(next());
-  return `${uuidOf(uuid)}:${event.toString("latin1", at, at + length)}:${number}`;
-}
-
-/** So many ones at the low end of the first byte, so many bytes follow; the rest is the number. */
-function packedNumber(from: Buffer, at: number): { readonly value: bigint; readonly bytes: number } {
-  let ones = 0;
-  while (ones < 8 && ((from.readUInt8(at) >> ones) & 1) === 1) ones += 1;
-  let value = 0n;
-  for (let index = ones; index >= 0; index -= 1) value = (value << 8n) | BigInt(from.readUInt8(at + index));
-  return { value: value >> BigInt(ones + 1), bytes: ones + 1 };
 }

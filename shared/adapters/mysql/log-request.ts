@@ -67,15 +67,18 @@ function encodeSet(set: Position): Buffer {
   return Buffer.concat(parts);
 }
 
-/**
- * One packet, the first of its exchange. The server number is 0, as that of the server's own tool: under it
- * nobody else's stream is taken for an older one of ours and ended.
- */
-export function logRequest(except: Position): Buffer {
+/** To whoever says 0, as the server's own tool does, a server never waits for more. */
+const ENDING_SERVER = 0;
+/** The highest number there is. The server tells receivers apart by the uuid that they announce, and not by this. */
+const FOLLOWING_SERVER = 0xff_ff_ff_ff;
+
+/** One packet, the first of its exchange. `follow`: the server is to wait for more at the end of the log. */
+export function logRequest(except: Position, follow: boolean): Buffer {
   const set = encodeSet(except);
   const head = Buffer.alloc(11);
   head.writeUInt8(COMMAND, 0);
-  head.writeUInt16LE(NON_BLOCKING | THROUGH_GTID, 1);
+  head.writeUInt16LE(follow ? THROUGH_GTID : NON_BLOCKING | THROUGH_GTID, 1);
+  head.writeUInt32LE(follow ? FOLLOWING_SERVER : ENDING_SERVER, 3);
   const size = Buffer.alloc(4);
   size.writeUInt32LE(set.length);
   const payload = Buffer.concat([head, int64(LOG_START), size, set]);

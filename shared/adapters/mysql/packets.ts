@@ -1,46 +1,44 @@
 /**
- * Cuts what a server sends into packets, whatever the pieces in which it arrives. Bytes are joined once and
- * not with every piece, because a packet may be long. How long it may get is watched by whoever feeds it.
+ * Cuts what a server sends into packets, whatever the pieces in which it arrives. Nothing is kept or copied but the
+ * few bytes of a length that was cut off: a packet may be longer than there is memory for.
  */
 const FRAME_BYTES = 4;
 /** A packet of this length is continued by the next one. */
 const PACKET_BYTES_MAX = 0xff_ff_ff;
 
 export class Packets {
-  readonly #take: (packet: Buffer) => void;
-  #chunks: Buffer[] = [];
-  #chunkBytes = 0;
-  #wantedBytes = FRAME_BYTES;
-  #parts: Buffer[] = [];
+  /** `ends`: the packet is complete with these bytes, of which there may be none. */
+  readonly #take: (bytes: Buffer, ends: boolean) => void;
+  #frame: Buffer = Buffer.alloc(0);
+  /** Of the frame under way; 0 = the next frame begins. */
+  #leftBytes = 0;
+  #isContinued = false;
 
-  constructor(take: (packet: Buffer) => void) {
+  constructor(take: (bytes: Buffer, ends: boolean) => void) {
     this.#take = take;
   }
 
-  /** Of a packet that is not complete yet. */
-  get waitingBytes(): number {
-    return this.#parts.reduce((sum, { length }) => sum + length, this.#chunkBytes);
+  push(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#leftBytes === 0) {
+        const missing = FRAME_BYTES - this.#frame.length;
+        const begun = chunk.subarray(at, at + missing);
+        this.#frame = this.#frame.length === 0 ? begun : Buffer.concat([this.#frame, begun]);
+        at += begun.length;
+        if (begun.length === missing) this.#begin();
+        continue;
+      }
+      const bytes = chunk.subarray(at, at + this.#leftBytes);
+      at += bytes.length;
+      this.#leftBytes -= bytes.length;
+      this.#take(bytes, this.#leftBytes === 0 && !this.#isContinued);
+    }
   }
 
-  push(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#chunkBytes += chunk.length;
-    if (this.#chunkBytes < this.#wantedBytes) return;
-    const bytes = Buffer.concat(this.#chunks);
-    let at = 0;
-    for (;;) {
-      const left = bytes.length - at;
-      const length = left < FRAME_BYTES ? 0 : bytes.readUIntLE(at, 3);
-      this.#wantedBytes = FRAME_BYTES + length;
-      if (left < this.#wantedBytes) break;
-      this.#parts.push(bytes.subarray(at + FRAME_BYTES, at + FRAME_BYTES + length));
-      at += FRAME_BYTES + length;
-      if (length === PACKET_BYTES_MAX) continue;
-      const packet = this.#parts.length === 1 ? this.#parts[0] : Buffer.concat(this.#parts);
-      this.#parts = [];
-      if (packet !== undefined) this.#take(packet);
-    }
-    this.#chunks = [bytes.subarray(at)];
-    this.#chunkBytes = bytes.length - at;
+  #begin(): void {
+    this.#leftBytes = this.#frame.readUIntLE(0, 3);
+    this.#isContinued = this.#leftBytes === PACKET_BYTES_MAX;
+    this.#frame = Buffer.alloc(0);
+    if (this.#leftBytes === 0) this.#take(this.#frame, true);
   }
 }

@@ -87,7 +87,8 @@ export async function openSession(options: ConnectOptions): Promise<Outcome<Sess
     query: (sql, values, timeoutMs) => query(state, sql, values, timeoutMs),
     takeStream() {
       const { stream } = connection as unknown as Internals;
-      return stream.removeAllListeners("data");
+      // Paused, so that nothing arrives before somebody reads it.
+      return stream.removeAllListeners("data").pause();
     },
     close: () => discard(state),
   });

@@ -4,44 +4,15 @@ import { describe, expect, test } from "vitest";
 import { LogReading } from "../../../shared/adapters/mysql/log-events.ts";
 import { logRequest } from "../../../shared/adapters/mysql/log-request.ts";
 import { Packets } from "../../../shared/adapters/mysql/packets.ts";
+import { A_LOG } from "./a-log.ts";
 
 const A = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 const B = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
 const MAGIC_BYTES = 4;
 
-/** As MySQL 9.7.4 has written them: a table made, a row with a tagged GTID, a row logged without checksums. */
-const FILES = {
-  plain: [
-    "c1295862-e7d0-11f1-8705-6229d0a94ad1:7",
-    "/mJpbmYvBWsPAQAAAHsAAAB/AAAAAAAEADkuNy40LTIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
-      "Zi8FaxMADQAIAAAAAAQABAAAAGMABBoIAAAAAAAAAgAAAAoKCioqABI0AAooAAABqYmAI2cvBWshAQAAAE0AAADMAQAAAAABwSlY" +
-      "YufQEfGHBWIp0KlK0QcAAAAAAAAAAgEAAAAAAAAAAgAAAAAAAADnuI7e/2AG3VBiAQBMgqf8Zy8FawIBAAAAkAAAAFwCAAAAAAgA" +
-      "AAAAAAAAAAAALwAAAAAAAAEAAEAAAAAAAAYDc3RkBOAA4AD/AAwBc2hvcAARCAAAAAAAAAAS/wATAABDUkVBVEUgVEFCTEUgc2hv" +
-      "cC50IChpZCBWQVJDSEFSKDY0KSBQUklNQVJZIEtFWSwgYiBMT05HQkxPQin4lu27",
-  ],
-  tagged: [
-    "c1295862-e7d0-11f1-8705-6229d0a94ad1:my_tag:1",
-    "/mJpbmYvBWsPAQAAAHsAAAB/AAAAAAAEADkuNy40LTIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
-      "Zi8FaxMADQAIAAAAAAQABAAAAGMABBoIAAAAAAAAAgAAAAoKCioqABI0AAooAAABqYmAI2cvBWsqAQAAAFMAAADMAwAAAAACeAAA" +
-      "AAIFA1KwxJ0DQQMixQMdAgrEUkEDpQKURQMEBAYMbXlfdGFnCAgKEAx/EwOP3v9gBhBhBBKDEgtszUgRZy8FawIBAAAARwAAABME" +
-      "AAAIAAgAAAAAAAAAAAAAHQAAAAAAAAEAAEAAAAAAAAYDc3RkBOAA4AD/ABL/AABCRUdJTr6BMotnLwVrEwEAAAA2AAAASQQAAAAA" +
-      "VQAAAAAAAQAEc2hvcAABdAACD/wDAAEEAgME/P8AP8WkEVNnLwVrHgEAAAApAAAAcgQAAAAAVQAAAAAAEQACAAL/AgMAdHdvwlq5" +
-      "22cvBWsQAQAAAB8AAACRBAAAAAAMAAAAAAAAANATq/k=",
-  ],
-  unchecked: [
-    "c1295862-e7d0-11f1-8705-6229d0a94ad1:10",
-    "/mJpbmcvBWsPAQAAAHsAAAB/AAAAAAAEADkuNy40LTIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
-      "AAAAABMADQAIAAAAAAQABAAAAGMABBoIAAAAAAAAAgAAAAoKCioqABI0AAooAAAAhiC9kmcvBWshAQAAAEsAAAA9AQAAAAAAwSlY" +
-      "YufQEfGHBWIp0KlK0QoAAAAAAAAAAgAAAAAAAAAAAQAAAAAAAABOeI/e/2AG/AEBUGIBAGcvBWsCAQAAAEMAAACAAQAACAAIAAAA" +
-      "AAAAAAAAAB0AAAAAAAABAABAAAAAAAAGA3N0ZATgAOAA/wAS/wAAQkVHSU5nLwVrEwEAAAAyAAAAsgEAAAAAVQAAAAAAAQAEc2hv" +
-      "cAABdAACD/wDAAEEAgME/P8AP2cvBWseAQAAACYAAADYAQAAAABVAAAAAAARAAIAAv8CBABmb3VyZy8FaxABAAAAGwAAAPMBAAAA" +
-      "ABIAAAAAAAAA",
-  ],
-} as const;
-
 /** The format description, then the events of the transaction. */
-function eventsOf(name: keyof typeof FILES): readonly Buffer[] {
-  return eventsIn(Buffer.from(FILES[name][1], "base64"));
+function eventsOf(name: keyof typeof A_LOG): readonly Buffer[] {
+  return eventsIn(A_LOG[name].file);
 }
 
 function eventsIn(file: Uint8Array): readonly Buffer[] {
@@ -53,14 +24,36 @@ function eventsIn(file: Uint8Array): readonly Buffer[] {
   return events;
 }
 
-/** The first complaint, else what was read. */
-function read(events: readonly Buffer[]): string | ReturnType<LogReading["finish"]> {
+/** As the server sends an event. */
+const sent = (event: Buffer): Buffer => Buffer.concat([Buffer.from([0]), event]);
+
+interface Transaction {
+  readonly gtid: string;
+  readonly committedAtUs: number;
+  readonly events: Buffer;
+}
+
+/** The first complaint, else the transactions that are whole. `pieceBytes`: in which the events arrive. */
+function read(events: readonly Buffer[], pieceBytes = Number.POSITIVE_INFINITY): string | Transaction[] {
   const reading = new LogReading();
-  for (const event of events) {
-    const complaint = reading.take(event);
-    if (complaint !== null) return complaint;
+  const done: Transaction[] = [];
+  let head = Buffer.alloc(0);
+  let open: Transaction = { gtid: "", committedAtUs: 0, events: head };
+  for (const packet of events.map(sent)) {
+    for (let at = 0; at < packet.length; at += pieceBytes) {
+      const sign = reading.take(packet.subarray(at, at + pieceBytes), at + pieceBytes >= packet.length);
+      if (sign?.kind === "complaint") return sign.why;
+      if (sign?.kind === "head") head = Buffer.from(sign.bytes);
+      if (sign?.kind === "transaction") {
+        const { gtid, committedAtUs } = sign;
+        open = { gtid, committedAtUs, events: Buffer.concat([head, sign.bytes]) };
+      } else if (sign?.kind === "more") {
+        open = { ...open, events: Buffer.concat([open.events, sign.bytes]) };
+      }
+      if ((sign?.kind === "transaction" || sign?.kind === "more") && sign.ends) done.push(open);
+    }
   }
-  return reading.finish();
+  return done;
 }
 
 /** An event without a checksum. */
@@ -78,23 +71,53 @@ const QUERY = 2;
 
 describe("events", () => {
   test.each(["plain", "tagged", "unchecked"] as const)("a %s transaction is a file of its own", (name) => {
-    const [gtid, file] = FILES[name];
+    const { gtid, file } = A_LOG[name];
     const transactions = read([bare(ROTATE), ...eventsOf(name)]);
     expect(transactions).toHaveLength(1);
     const [only] = typeof transactions === "string" ? [] : transactions;
     expect(only?.gtid).toBe(gtid);
     const start = MAGIC_BYTES + (eventsOf(name)[0]?.length ?? 0);
-    const events = Buffer.from(file, "base64").subarray(start);
+    const events = file.subarray(start);
     expect(Buffer.from(only?.events ?? []).subarray(start)).toEqual(events);
+  });
+
+  test("when each was committed is known from its first event, to the microsecond", () => {
+    for (const name of ["plain", "tagged", "unchecked"] as const) {
+      const [only] = read(eventsOf(name));
+      const { committedAtUs } = only as Transaction;
+      // The header has the second.
+      expect(Math.floor(committedAtUs / 1_000_000), name).toBe(eventsOf(name)[1]?.readUInt32LE(0));
+      expect(committedAtUs % 1_000, name).toBeGreaterThan(0);
+    }
+  });
+
+  test.each(["plain", "tagged", "unchecked"] as const)(
+    "a %s transaction in pieces of any size is the same",
+    (name) => {
+      const whole = read(eventsOf(name));
+      for (let pieceBytes = 1; pieceBytes < 200; pieceBytes += 1) {
+        expect(read(eventsOf(name), pieceBytes), `${pieceBytes} bytes`).toEqual(whole);
+      }
+    },
+  );
+
+  test("a transaction that lacks an event, or has one too many, is not taken", () => {
+    const [format = Buffer.alloc(0), gtid = Buffer.alloc(0), ...rest] = eventsOf("tagged");
+    expect(read([format, gtid, ...rest.slice(1)])).toEqual([]);
+    expect(read([format, gtid, ...rest.slice(1), format])).toMatch(/ends before it is whole/);
+    expect(read([format, gtid, ...rest.slice(1), gtid])).toMatch(/ends before it is whole/);
+    const [last = Buffer.alloc(0)] = rest.slice(-1);
+    expect(read([format, gtid, ...rest, last])).toMatch(/belongs to no transaction/);
+    expect(read([format, gtid, ...rest.slice(0, -1), ...rest.slice(0, 1)])).toMatch(/longer than it says/);
   });
 
   test("transactions of several files, with what the connection puts in between", () => {
     const log = [...eventsOf("plain"), ...eventsOf("unchecked"), bare(HEARTBEAT), ...eventsOf("tagged")];
     const all = read(log);
     expect(typeof all === "string" ? all : all.map(({ gtid }) => gtid)).toEqual([
-      FILES.plain[0],
-      FILES.unchecked[0],
-      FILES.tagged[0],
+      A_LOG.plain.gtid,
+      A_LOG.unchecked.gtid,
+      A_LOG.tagged.gtid,
     ]);
     for (const transaction of typeof all === "string" ? [] : all) {
       expect(read(eventsIn(transaction.events))).toEqual([transaction]);
@@ -128,7 +151,7 @@ describe("events", () => {
     const [format = Buffer.alloc(0), ...transaction] = eventsOf("unchecked");
     expect(read([format, bare(QUERY)])).toMatch(/belongs to no transaction/);
     expect(read([format, bare(ANONYMOUS_GTID)])).toMatch(/no GTID/);
-    expect(read([...transaction])).toEqual([]);
+    expect(read([...transaction])).toMatch(/before the format description/);
     expect(read([Buffer.alloc(3)])).toMatch(/not as long/);
   });
 });
@@ -163,13 +186,20 @@ describe("the request", () => {
       ["0102000000000001", hex(A), "00", int(1), int(1), int(4), hex(A), "047879", int(1), int(2), int(3)],
     ],
   ])("for %s", (_, set, bytes) => {
-    expect(logRequest(set).toString("hex")).toBe(whole(bytes.join("")));
+    expect(logRequest(set, false).toString("hex")).toBe(whole(bytes.join("")));
+  });
+
+  test("whoever follows says so, and has a number: to 0 the server never waits", () => {
+    const ends = logRequest("", false).toString("hex");
+    expect(logRequest("", true).toString("hex")).toBe(
+      ends.replace(HEAD, HEAD.replace("1e050000000000", "1e0400ffffffff")),
+    );
   });
 
   test.each(["x", `${A}:1;2`, `${A}:1-`, `${A}`.slice(1), `${A}:-1`, `${A}:${"t".repeat(33)}:1`])(
     "%j is no set, and nothing is asked",
     (set) => {
-      expect(() => logRequest(set)).toThrow(/not a GTID set/);
+      expect(() => logRequest(set, false)).toThrow(/not a GTID set/);
     },
   );
 });
@@ -181,31 +211,41 @@ describe("packets", () => {
     return Buffer.concat([frame, payload]);
   };
 
+  /** Puts the parts together again. */
+  function whole(): { readonly packets: Packets; readonly got: Buffer[]; open(): number } {
+    const got: Buffer[] = [];
+    let parts: Buffer[] = [];
+    const packets = new Packets((bytes, ends) => {
+      parts.push(Buffer.from(bytes));
+      if (!ends) return;
+      got.push(Buffer.concat(parts));
+      parts = [];
+    });
+    return { packets, got, open: () => parts.reduce((sum, { length }) => sum + length, 0) };
+  }
+
   test("whatever the pieces, they come whole and in order", () => {
     const payloads = fc.array(fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)));
     fc.assert(
-      fc.property(payloads, fc.integer({ min: 1, max: 50 }), (sent, piece) => {
-        const stream = Buffer.concat(sent.map(packet));
-        const got: Buffer[] = [];
-        const packets = new Packets((one) => got.push(Buffer.from(one)));
+      fc.property(payloads, fc.integer({ min: 1, max: 50 }), (given, piece) => {
+        const stream = Buffer.concat(given.map(packet));
+        const { packets, got, open } = whole();
         for (let at = 0; at < stream.length; at += piece) packets.push(stream.subarray(at, at + piece));
-        expect(got).toEqual(sent);
-        expect(packets.waitingBytes).toBe(0);
+        expect(got).toEqual(given);
+        expect(open()).toBe(0);
       }),
     );
   });
 
-  test("a long one is continued, and until then its bytes can be counted", () => {
+  test("a long one is continued, and its parts are passed on before it ends", () => {
     const full = Buffer.alloc(0xff_ff_ff, 1);
-    const got: number[] = [];
-    const packets = new Packets(({ length }) => got.push(length));
+    const { packets, got, open } = whole();
     packets.push(packet(full));
-    expect(got).toEqual([]);
-    expect(packets.waitingBytes).toBe(full.length);
+    expect([got.length, open()]).toEqual([0, full.length]);
     packets.push(packet(Buffer.alloc(5)));
-    expect(got).toEqual([full.length + 5]);
+    expect(got.map(({ length }) => length)).toEqual([full.length + 5]);
     packets.push(packet(full));
     packets.push(packet(Buffer.alloc(0)));
-    expect(got).toEqual([full.length + 5, full.length]);
+    expect(got.map(({ length }) => length)).toEqual([full.length + 5, full.length]);
   });
 });
