@@ -113,7 +113,7 @@ export const CLUSTER_ROUTES = {
 const EVENTS = {
   method: "POST",
   summary:
-    "A CloudEvent: a wake, or with a token a request (dev.ordinal.request.scale, …switchover, …backup).",
+    "A CloudEvent: a wake, or with a token a request (dev.ordinal.request.scale, …switchover, …backup, …restore).",
   right: null,
   body: null,
   answers: { 200: recordedSchema, 202: z.union([receptionSchema, recordedSchema]) },
