@@ -56,6 +56,9 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
   BackupOverdue: "find out why Ordinal or the replicas were away, and ask for a backup now.",
   ProofFailed:
     "look at the log of the Job that the message names, and keep the older backups until one is proven again.",
+  ArchiveFailed:
+    "look at what the message names: the store, its Secret and the right to read it, or a replica.",
+  ArchiveLagging: "find out why Ordinal or the replicas were away, or what makes the store slow.",
   RestoreRefused: "change the annotation as the message says, or remove it; nothing was touched.",
   RestoreFailed:
     "nothing was lost: the old data is in service. Change what the message names and ask for it anew.",

@@ -47,6 +47,8 @@ export const PROBLEM_CODES = {
   BackupFailed: "warning",
   BackupOverdue: "warning",
   ProofFailed: "warning",
+  ArchiveFailed: "warning",
+  ArchiveLagging: "warning",
   RestoreRefused: "warning",
   RestoreFailed: "warning",
   RestoreHeldBack: "warning",

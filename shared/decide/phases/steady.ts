@@ -25,6 +25,8 @@ const MILD: ReadonlySet<Problem["code"]> = new Set([
   "BackupHeldBack",
   "ProofFailed",
   "NeverProven",
+  "ArchiveFailed",
+  "ArchiveLagging",
   "RestoreRefused",
   "RestoreFailed",
 ]);
