@@ -1,6 +1,6 @@
 /**
  * The window of recovery over random histories: writes, failovers that leave transactions behind, servers that lag, are made
- * anew and purge their logs, clocks that differ, archivers that work side by side from what they once read, segments and
+ * anew and purge their logs, restores in place and their undoing, clocks that differ, archivers that work side by side from what they once read, segments and
  * backups that are lost. Whatever is said to be recoverable is put together here from sets alone, one transaction
  * at a time, and compared with what some server really held.
  */
@@ -44,6 +44,11 @@ const event = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("forget" as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("failover" as const), who: member }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("purge" as const), who: member }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("restore" as const), keep: fc.nat(100), replayed: fc.nat(3) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("undo" as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("lose" as const), which: fc.nat(20) }) },
 );
 type Event = typeof event extends fc.Arbitrary<infer T> ? T : never;
@@ -54,13 +59,24 @@ interface Server {
   purged: number;
 }
 
+/** Between two restores, or a restore and its undoing: what was abandoned with one is no part of the next. */
+interface Era {
+  readonly fromUs: number;
+  readonly untilUs: number;
+  readonly logs: readonly (readonly Committed[])[];
+}
+
 interface History {
   readonly store: MemoryStore;
-  readonly servers: Server[];
+  servers: Server[];
   /** Every log that a server ever had, also those of servers that were made anew. */
-  readonly past: (readonly Committed[])[];
+  past: (readonly Committed[])[];
   /** What each primary had when another one took its place. */
-  readonly reigns: (readonly Committed[])[];
+  reigns: (readonly Committed[])[];
+  readonly eras: Era[];
+  eraFromUs: number;
+  /** What the last restore has set aside. */
+  aside: { readonly servers: readonly Server[]; readonly primary: number } | null;
   /** How much the clock of each is ahead. */
   readonly aheadUs: readonly number[];
   primary: number;
@@ -77,6 +93,7 @@ function newUuid(history: History): string {
 function begin(aheadUs: readonly number[]): History {
   const history: History = {
     ...{ store: createMemoryStore({ partBytesMin: 1 }), servers: [], past: [], reigns: [], aheadUs },
+    ...{ eras: [], eraFromUs: 0, aside: null },
     ...{ primary: 0, nowUs: START_MS * 1_000, uuids: 0, backups: 0 },
   };
   for (let index = 0; index < 3; index += 1)
@@ -106,6 +123,51 @@ function failover(history: History, who: number): void {
   }
   history.reigns.push([...(history.servers[history.primary]?.log ?? [])]);
   history.primary = who;
+}
+
+/**
+ * What is put back comes out of the bucket, and an archive that goes on is a second behind. Of what was abandoned before it
+ * was archived nothing is known there, nor of when; nor of what only a later backup has.
+ */
+async function isAllHeld(history: History): Promise<boolean> {
+  await happens(history, { kind: "archive", who: history.primary, bytes: 200 });
+  const found = await readArchive(history.store, PLACE, gtidSets);
+  if (!found.ok) throw new Error(found.failure.message);
+  const { starts, segments } = found.value;
+  const held = gtidSets.union(starts[0]?.position ?? "", archivedBy(segments, gtidSets));
+  return starts.length > 0 && gtidSets.contains(held, setOf(history.servers[history.primary]?.log ?? []));
+}
+
+/** The servers are others from now on. */
+async function turnTo(history: History, servers: Server[], primary: number): Promise<void> {
+  if (!(await isAllHeld(history))) return;
+  history.eras.push({ fromUs: history.eraFromUs, untilUs: history.nowUs, logs: wholeLogs(history) });
+  history.nowUs += 30;
+  Object.assign(history, { servers, primary, past: [], reigns: [], eraFromUs: history.nowUs });
+  // Ordinal's own accounts and the row of the epoch are the first that is committed, and the archive goes on.
+  await happens(history, { kind: "write", count: 1 });
+  await happens(history, { kind: "archive", who: primary, bytes: 5_000 });
+}
+
+/** To an earlier state: new servers hold it, of which the last few transactions were replayed and are in their logs. */
+async function restore(history: History, keep: number, replayed: number): Promise<void> {
+  const { servers, primary } = history;
+  const log = servers[primary]?.log ?? [];
+  const kept = log.slice(0, Math.floor((log.length * keep) / 100));
+  const purged = Math.max(0, kept.length - replayed);
+  history.aside = { servers, primary };
+  await turnTo(
+    history,
+    servers.map(() => ({ uuid: newUuid(history), log: [...kept], purged })),
+    0,
+  );
+}
+
+async function undo(history: History): Promise<void> {
+  const { aside } = history;
+  if (aside === null) return;
+  history.aside = null;
+  await turnTo(history, [...aside.servers], aside.primary);
 }
 
 async function happens(history: History, what: Event): Promise<void> {
@@ -143,6 +205,8 @@ async function happens(history: History, what: Event): Promise<void> {
   else if (what.kind === "both")
     await Promise.all([pass(server, 100), pass(servers[what.other] as Server, 60)]);
   else if (what.kind === "failover") failover(history, what.who);
+  else if (what.kind === "restore") await restore(history, what.keep, what.replayed);
+  else if (what.kind === "undo") await undo(history);
   else if (what.kind === "purge") server.purged = server.log.length;
   else if (what.kind === "lose") {
     const objects = [...store.objects.keys()].filter((key) => key.endsWith(".zst"));
@@ -239,10 +303,30 @@ interface Seen {
   positions: number;
   refusedPositions: number;
   quiet: number;
+  /** Instants before a restore that can still be recovered to. */
+  beforeForks: number;
+}
+
+/** By how much clocks may differ. */
+const SKEW_US = 70;
+
+function erasOf(history: History): readonly Era[] {
+  const { eras, eraFromUs, nowUs } = history;
+  return [...eras, { fromUs: eraFromUs, untilUs: nowUs + 1_000, logs: wholeLogs(history) }];
+}
+
+/** What may have been held then: of what was abandoned before, or was not there yet, nothing. */
+function logsAt(eras: readonly Era[], atUs: number, slackUs: number): readonly (readonly Committed[])[] {
+  // While one was exchanged for the other, until the first commit on the other, either is right.
+  const near = slackUs + 40;
+  return eras
+    .filter(({ fromUs, untilUs }) => fromUs - near <= atUs && atUs <= untilUs + near)
+    .flatMap(({ logs }) => logs);
 }
 
 function checkInstants(history: History, found: Archive, isSkewed: boolean, seen: Seen): void {
-  const logs = wholeLogs(history);
+  const eras = erasOf(history);
+  const logs = eras.flatMap((era) => era.logs);
   const { window } = found;
   seen.gaps += Math.max(0, window.ranges.length - 1);
   for (let atUs = START_MS * 1_000 - 50; atUs <= history.nowUs + 60; atUs += 5) {
@@ -254,13 +338,14 @@ function checkInstants(history: History, found: Archive, isSkewed: boolean, seen
       seen.outside += 1;
       expect(end).toBeNull();
       // Where clocks differ, what is in question is out too.
-      if (!isSkewed) expect(reachable(found, atUs), `${atUs} is outside`).toBe(false);
+      if (!isSkewed) expect(reachable(found, atUs, eras), `${atUs} is outside`).toBe(false);
       checkRefusal(found, atUs);
       continue;
     }
     seen.inside += 1;
     if (stretch.segment === null) seen.quiet += 1;
-    const held = logs.map((log) => heldAt(log, atUs));
+    if (eras.length > 1 && atUs < history.eraFromUs) seen.beforeForks += 1;
+    const held = logsAt(eras, atUs, isSkewed ? SKEW_US : 0).map((log) => heldAt(log, atUs));
     expect([...held, ...(isSkewed ? undatedStates(history, found, atUs) : [])], `${atUs}`).toContain(end);
   }
 }
@@ -284,7 +369,7 @@ function checkRefusal(found: Archive, atUs: number): void {
 
 /** Each transaction, and each state, of each log as a target. */
 function checkPositions(history: History, found: Archive, seen: Seen): void {
-  const logs = wholeLogs(history);
+  const logs = erasOf(history).flatMap((era) => era.logs);
   for (const log of logs) {
     for (const [index, { gtid }] of log.entries()) {
       const states = logs.flatMap((other) => {
@@ -312,7 +397,9 @@ test.each([
 ])(
   "whatever the window promises is what a server held, and it leaves nothing out: %s",
   async (_, aheadUs) => {
-    const seen: Seen = { inside: 0, outside: 0, gaps: 0, positions: 0, refusedPositions: 0, quiet: 0 };
+    const seen: Seen = {
+      ...{ inside: 0, outside: 0, gaps: 0, positions: 0, refusedPositions: 0, quiet: 0, beforeForks: 0 },
+    };
     const isSkewed = aheadUs.some((ahead) => ahead !== 0);
     await fc.assert(
       fc.asyncProperty(fc.array(event, { minLength: 20, maxLength: 50, size: "max" }), async (events) => {
@@ -329,6 +416,7 @@ test.each([
     expect(seen.inside).toBeGreaterThan(100);
     expect(seen.outside).toBeGreaterThan(100);
     expect(seen.quiet).toBeGreaterThan(20);
+    expect(seen.beforeForks).toBeGreaterThan(100);
     expect(seen.positions).toBeGreaterThan(100);
     expect(seen.refusedPositions).toBeGreaterThan(20);
     expect(seen.gaps).toBeGreaterThan(5);
@@ -345,8 +433,13 @@ function isThroughout({ starts, segments }: Archive, { after }: Segment): boolea
   );
 }
 
-function reachable(found: Archive, atUs: number): boolean {
+function reachable(found: Archive, atUs: number, eras: readonly Era[]): boolean {
   return found.segments.some(
-    (segment) => segment.firstAtUs <= atUs && atUs <= segment.lastAtUs && isThroughout(found, segment),
+    (segment) =>
+      segment.firstAtUs <= atUs &&
+      atUs <= segment.lastAtUs &&
+      isThroughout(found, segment) &&
+      // One that was stored after a restore was undone holds what was committed before it too.
+      eras.some(({ fromUs, untilUs }) => fromUs <= segment.firstAtUs && segment.lastAtUs <= untilUs),
   );
 }
