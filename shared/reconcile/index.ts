@@ -247,8 +247,7 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
   const looked = await observe(
     {
       ...{ kube, servers, engine, attributes, surroundings, recent: around !== null },
-      ...{ refusal: attempt.refusal, impatient: attempt.impatient },
-      archive: request.archive ?? null,
+      ...{ refusal: attempt.refusal, impatient: attempt.impatient, archive: request.archive ?? null },
     },
     set.value,
   );

@@ -111,7 +111,8 @@ function forks(segments: readonly Segment[], { contains, union }: PositionAlgebr
       // Stored after a restore was undone, it may go on long after it began: whoever committed in between was in service then.
       const isAround = segment !== null && firstAtUs < fromUs && lastAtUs > toUs;
       if (isAround || lastAtUs < fromUs) continue;
-      if (!contains(all, position) && !contains(ends[index] ?? "", all)) untilUs = Math.min(untilUs, firstAtUs - 1);
+      if (!contains(all, position) && !contains(ends[index] ?? "", all))
+        untilUs = Math.min(untilUs, firstAtUs - 1);
     }
     return untilUs;
   };
