@@ -30,7 +30,7 @@ const GTIDS = /^[0-9A-Za-z_:,\s-]{1,4096}$/;
 /** As somebody writes it: one of `backup` (`latest` or a slot), `time` (RFC 3339 with its offset) and `gtid`. */
 export const restoreTextSchema = z.strictObject({
   cluster: z.string().regex(CLUSTER).optional(),
-  backup: z.string().max(32).optional(),
+  backup: z.union([z.literal("latest"), slot]).optional(),
   time: z.iso.datetime({ offset: true }).optional(),
   gtid: z.string().regex(GTIDS).optional(),
   store: z.string().max(253).optional(),

@@ -229,8 +229,10 @@ function stopping(scene: Scene): Decision | null {
     return decision(scene, { message, replicas: 0, state: scene.state, problems: [problem], lookAgainMs: 0 });
   }
   if (isEmpty(observed)) return null;
-  const left = observed.members.flatMap(({ pod, podName }) => (pod === null ? [] : [podName]));
-  const message = `${what(running)} waits until ${[...left, ...observed.surplus.map(({ name }) => name)].join(", ")} has ended.`;
+  const left = [...observed.members.map(({ pod }) => pod), ...observed.surplus].flatMap(
+    (pod) => pod?.name ?? [],
+  );
+  const message = `${what(running)} waits for the end of ${left.join(", ")}.`;
   return decision(scene, { message, lookAgainMs: LOOK_MS });
 }
 
