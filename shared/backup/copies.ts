@@ -57,7 +57,7 @@ export interface Origin {
 export interface LogReplay {
   /** Holds them and nothing else, and is ours alone. */
   readonly folder: string;
-  /** Their paths, which end in rising numbers; one that was replayed may be gone. */
+  /** Their paths. They may be changed, and one that was replayed may be gone. */
   readonly files: readonly string[];
   /** What the server has to hold in the end, and nothing else. */
   readonly position: string;

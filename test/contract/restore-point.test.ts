@@ -35,8 +35,7 @@ import { value } from "./store-cases.ts";
 
 const reason = whyNoMysqlHere() ?? whyNoS3Server();
 /** Points that are restored to, and how often another server becomes the primary; the nightly tier tries more. */
-const TARGETS = Number(process.env["ORDINAL_TARGETS"] ?? 10);
-const FAILOVERS = Number(process.env["ORDINAL_FAILOVERS"] ?? 1);
+const [TARGETS, FAILOVERS] = process.env["ORDINAL_NIGHTLY"] === "1" ? [30, 3] : [10, 1];
 const NOTES_EACH = 6;
 
 const ADMINISTRATOR = { username: "root", password: "Point-in-time-1" };

@@ -3,8 +3,10 @@
  * sent, and no source is asked. That is what a replica does with the same bytes, so compressed transactions and
  * definitions need nothing of ours; and it takes less than half the time of feeding them to a session as statements.
  */
-import { open, writeFile } from "node:fs/promises";
+import { createReadStream, createWriteStream } from "node:fs";
+import { open, rename, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { orBreak } from "../../model/broken-stream.ts";
@@ -15,17 +17,19 @@ import { unusable } from "../flow.ts";
 const relayLog = ({ folder }: LogReplay) => join(folder, "replay");
 const indexFile = ({ folder }: LogReplay) => join(folder, "replay.index");
 
-const [MAGIC_BYTES, HEADER_BYTES, LENGTH_AT, CRC_BYTES] = [4, 19, 9, 4];
+const [MAGIC_BYTES, HEADER_BYTES, CRC_BYTES] = [4, 19, 4];
+/** Of the fields of an event's header. */
+const [TYPE_AT, LENGTH_AT, END_AT, FLAGS_AT] = [4, 9, 13, 17];
 const PREVIOUS_GTIDS = 35;
 const IGNORABLE = 0x80;
 const CRC32 = 1;
 
 /**
- * A file of the log that says that nothing came before it, and ends: the last one has to say something of that, and
- * segments of an archive do not. Its head is that of `like` (MySQL Internals Manual, "Binary Log Event").
+ * The start of a log file, and after it an event that says that nothing came before: segments of an archive have none
+ * (MySQL Internals Manual, "Binary Log Event").
  */
-async function lastFile(like: string): Promise<Uint8Array> {
-  const handle = await open(like);
+async function startsOf(file: string): Promise<{ readonly head: Buffer; readonly event: Buffer }> {
+  const handle = await open(file);
   try {
     const start = Buffer.alloc(MAGIC_BYTES + HEADER_BYTES);
     await handle.read(start, 0, start.length, 0);
@@ -36,25 +40,31 @@ async function lastFile(like: string): Promise<Uint8Array> {
     const noGtids = Buffer.alloc(8);
     const event = Buffer.alloc(HEADER_BYTES + noGtids.length);
     const length = event.length + (isChecked ? CRC_BYTES : 0);
-    event.writeUInt8(PREVIOUS_GTIDS, 4);
+    event.writeUInt8(PREVIOUS_GTIDS, TYPE_AT);
     event.writeUInt32LE(length, LENGTH_AT);
-    event.writeUInt32LE(head.length + length, 13);
-    event.writeUInt16LE(IGNORABLE, 17);
+    event.writeUInt32LE(head.length + length, END_AT);
+    event.writeUInt16LE(IGNORABLE, FLAGS_AT);
     const sum = Buffer.alloc(isChecked ? CRC_BYTES : 0);
     if (isChecked) sum.writeUInt32LE(crc32(event));
-    return Buffer.concat([head, event, sum]);
+    return { head, event: Buffer.concat([event, sum]) };
   } finally {
     await handle.close();
   }
 }
 
+/** The newest file is read when the log is opened, and has to say what came before it. */
+async function complete(file: string): Promise<void> {
+  const { head, event } = await startsOf(file);
+  const beside = `${file}.part`;
+  await writeFile(beside, Buffer.concat([head, event]));
+  await pipeline(createReadStream(file, { start: head.length }), createWriteStream(beside, { flags: "a" }));
+  await rename(beside, file);
+}
+
 /** What a server has to be started with to replay them. */
 export async function standReady(replay: LogReplay): Promise<readonly string[]> {
-  const [last = ""] = replay.files.slice(-1);
-  const number = Number(/\d+$/.exec(last)?.[0]) + 1;
-  const end = `${relayLog(replay)}.${String(number).padStart(6, "0")}`;
-  await writeFile(end, await lastFile(last));
-  await writeFile(indexFile(replay), [...replay.files, end].map((file) => `${file}\n`).join(""));
+  for (const file of replay.files.slice(-1)) await complete(file);
+  await writeFile(indexFile(replay), replay.files.map((file) => `${file}\n`).join(""));
   return [
     ...[`--relay-log=${relayLog(replay)}`, `--relay-log-index=${indexFile(replay)}`],
     // The server that they are of may have had the number of this one.
