@@ -3,7 +3,7 @@
  * real bucket: what serves afterwards holds the transactions and the tables that there were at that point, whichever
  * backup it begins with and whichever server was the primary then.
  */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -272,6 +272,26 @@ describe.skipIf(reason !== null)(
           /^2036-01-01T00:00:00\.000000Z lies after all that is archived; the nearest that can be recovered: \S+\.\d{6}Z\.$/,
         ),
       ]);
+    });
+
+    test("a log that does not fit the backup is refused with what the applier says, and nothing stays", async () => {
+      const { session } = primary;
+      // What the server's log knows nothing of, and so no backup should be without.
+      await ask(session, "SET SESSION sql_log_bin = OFF");
+      await ask(session, "DELETE FROM shop.t WHERE id = 1");
+      await backup(3, "logical");
+      await ask(session, "INSERT INTO shop.t (id, b) VALUES (1, 'again')");
+      await ask(session, "SET SESSION sql_log_bin = ON");
+      await ask(session, "UPDATE shop.t SET n = 1 WHERE id = 1");
+      await archivePass(10_000_000);
+      const volume = join(root, "unfit");
+      mkdirSync(volume);
+      const ran = await run("restore-fill", { kind: "gtid", set: await executedBy(session) }, volume);
+      expect([ran.code, ran.words], ran.log).toEqual([
+        1,
+        expect.stringMatching(/^The log could not be replayed: .*shop\.t/),
+      ]);
+      expect(readdirSync(volume)).toEqual([]);
     });
   },
 );
