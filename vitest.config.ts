@@ -1,5 +1,5 @@
 // One vitest project per tier of tests, so that a tier can be chosen by name: `vitest --project unit`.
-// The tiers that talk to real servers share those servers, so their files run one after another.
+// Where files share real servers they run one after another.
 
 import { resolve } from "node:path";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
@@ -8,7 +8,7 @@ import { reportVariable, type Tier, tiers } from "./test/runner/tiers.ts";
 
 const root = import.meta.dirname;
 
-function project({ name, testTimeoutMs, serial }: Tier): TestProjectInlineConfiguration {
+function project({ name, testTimeoutMs, serial, hasCluster }: Tier): TestProjectInlineConfiguration {
   return {
     test: {
       name,
@@ -18,8 +18,7 @@ function project({ name, testTimeoutMs, serial }: Tier): TestProjectInlineConfig
       testTimeout: testTimeoutMs,
       hookTimeout: testTimeoutMs,
       fileParallelism: !serial,
-      // The serial tiers are the ones that share real servers.
-      globalSetup: serial ? [resolve(root, "test/support/cluster-setup.ts")] : [],
+      globalSetup: hasCluster ? [resolve(root, "test/support/cluster-setup.ts")] : [],
     },
   };
 }

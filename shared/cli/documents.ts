@@ -62,6 +62,26 @@ const backupsSchema = z.strictObject({
   unproven: loss.nullable(),
 });
 
+/** As the last pass remembers it. */
+const restoresSchema = z.strictObject({
+  running: z
+    .strictObject({
+      id: z.string(),
+      /** The data from before it is being put back. */
+      undo: z.boolean(),
+      phase: z.string(),
+      attempt: count,
+      begunAt: z.string(),
+    })
+    .nullable(),
+  /** `fault` null = it was carried out. */
+  last: z
+    .strictObject({ id: z.string(), undo: z.boolean(), endedAt: z.string(), fault: z.string().nullable() })
+    .nullable(),
+  /** What it has set aside. */
+  kept: z.strictObject({ id: z.string(), until: z.string() }).nullable(),
+});
+
 const clusterFields = {
   namespace: z.string(),
   name: z.string(),
@@ -83,6 +103,8 @@ const clusterFields = {
   members: z.array(memberSchema),
   /** Null where none are asked for and none are remembered. */
   backups: backupsSchema.nullable(),
+  /** Null where there never was one. */
+  restores: restoresSchema.nullable(),
 };
 
 const cluster = z.strictObject(clusterFields);
@@ -214,6 +236,7 @@ export type RecoveryWindow = z.infer<typeof windowSchema>;
 export type RecoveryWindows = z.infer<typeof recoveryWindowsSchema>;
 export type Cluster = z.infer<typeof cluster>;
 export type ClusterBackups = z.infer<typeof backupsSchema>;
+export type ClusterRestores = z.infer<typeof restoresSchema>;
 export type ListedBackup = z.infer<typeof backupSchema>;
 export type BackupList = z.infer<typeof backupListSchema>;
 export type Pruning = z.infer<typeof pruningSchema>;

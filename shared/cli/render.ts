@@ -142,6 +142,25 @@ function backupLines({ backups }: Cluster, here: Here): readonly string[] {
   return [`Backups: ${facts.join(", ")}.`, ...work];
 }
 
+/** Nothing once nothing of it is left to decide. */
+function restoreLines({ restores, name, namespace }: Cluster, here: Here): readonly string[] {
+  if (restores === null) return [];
+  const { running, kept } = restores;
+  const work =
+    running === null
+      ? []
+      : [
+          `Restore ${running.id} is ${running.undo ? "being undone" : "under way"} for ${since(running.begunAt, here)}: ${running.phase}.`,
+        ];
+  const aside =
+    kept === null || running !== null
+      ? []
+      : [
+          `The data from before restore ${kept.id} is kept until ${kept.until.slice(0, 10)}: \`kubectl ordinal restore undo ${name} -n ${namespace}\` brings it back.`,
+        ];
+  return [...work, ...aside];
+}
+
 function isProblemCode(code: string): code is ProblemCode {
   return Object.hasOwn(ADVICE, code);
 }
@@ -187,7 +206,9 @@ export function renderCluster(cluster: Cluster, hasHistory: boolean, { here, pai
   const rows = cluster.members.map((member) => memberRow(member, wide, here));
   const lines = [
     paint(headline(cluster), wordsOf(cluster.phase).tone),
-    ...[...troubles(cluster, here), ...backupLines(cluster, here)].map((line) => `  ${line}`),
+    ...[...troubles(cluster, here), ...backupLines(cluster, here), ...restoreLines(cluster, here)].map(
+      (line) => `  ${line}`,
+    ),
     `  What you can do: ${advice(cluster, hasHistory)}`,
   ];
   return `${lines.join("\n")}\n\n${table(titles, rows, paint)}`;

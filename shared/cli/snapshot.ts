@@ -15,6 +15,7 @@ import type { Pod, StatefulSet } from "../model/kube.ts";
 import { type HistoryEntry, MEMBERS_SEEN_MAX, type State } from "../model/state.ts";
 import { backupSnapshot } from "./backup-snapshot.ts";
 import type { Cluster, ClusterMember } from "./documents.ts";
+import { restoreSnapshot } from "./restore-snapshot.ts";
 
 /** Asked for by its user, or remembered by Ordinal from the time when it was. */
 export function isCluster(set: StatefulSet): boolean {
@@ -115,6 +116,7 @@ export function snapshot(set: StatefulSet, pods: readonly Pod[]): Cluster {
     conditions,
     members: [...listed],
     backups: backupSnapshot(set),
+    restores: restoreSnapshot(set),
   };
 }
 

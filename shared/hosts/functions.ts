@@ -64,9 +64,12 @@ export function clusterOfService(serviceName: string): string | null {
   return /^(.+)-(?:primary|replicas)$/.exec(serviceName)?.[1] ?? null;
 }
 
-/** `mysql-backup-20261123030000-1` -> `mysql`, as a proof. Null for any other name, and wrong for one that was cut. */
+const BACKUP_ENDING = /^(.+)-(?:backup-\d{14}-\d|proof-\d{14}-\d{14})$/;
+const RESTORE_ENDING = /^(.+?)-(?:(?:check|fill|exchange)(?:-back)?|forget)-[0-9a-f]{8}-\d+-\d+$/;
+
+/** `mysql-backup-20261123030000-1` -> `mysql`, as of a proof or a restore. Null for any other name, and wrong for one that was cut. */
 export function clusterOfJob(jobName: string): string | null {
-  return /^(.+)-(?:backup-\d{14}-\d|proof-\d{14}-\d{14})$/.exec(jobName)?.[1] ?? null;
+  return (BACKUP_ENDING.exec(jobName) ?? RESTORE_ENDING.exec(jobName))?.[1] ?? null;
 }
 
 function reactionOf(fn: EventFunction, event: IncomingEvent): Reaction | null {

@@ -20,6 +20,11 @@ export const switchoverWishSchema = z.strictObject({
 });
 /** Without a method: by the one that is set for the cluster. */
 export const backupWishSchema = z.strictObject({ method: z.enum(BACKUP_METHODS).optional() });
+/** As it is asked for; it gets an `id` where it has none. */
+export const restoreBodySchema = restoreTextSchema.refine(
+  ({ backup, time, gtid }) => [backup, time, gtid].filter((one) => one !== undefined).length === 1,
+  "must name one of backup, time and gtid",
+);
 /** By its `id` it is known again, whoever looks for it. */
 export const restoreRequestSchema = restoreTextSchema.required({ id: true });
 

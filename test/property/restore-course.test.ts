@@ -82,13 +82,17 @@ function volumeOf(task: RestoreTask | undefined): number | null {
 function happens(world: World, { event: what, which }: { event: string; which: number }): void {
   switch (what) {
     case "job":
-      return ends(world, which, "succeeded");
+      ends(world, which, "succeeded");
+      return;
     case "fails":
-      return ends(world, which, "failed");
+      ends(world, which, "failed");
+      return;
     case "half":
-      return ends(world, which, "half");
+      ends(world, which, "half");
+      return;
     case "deleted":
-      return deleted(world, which);
+      deleted(world, which);
+      return;
     case "pods":
       world.of = podsFollow(world.of);
       return;

@@ -3,8 +3,10 @@
 export interface Tier {
   readonly name: string;
   readonly testTimeoutMs: number;
-  /** Files that share real servers run one after another. */
+  /** Files that share real servers, or measure, run one after another. */
   readonly serial: boolean;
+  /** The local cluster is brought up for it, where it can be. */
+  readonly hasCluster: boolean;
   /** True when no test of the tier can run without the local cluster or real database servers. */
   readonly needsServers: boolean;
 }
@@ -13,13 +15,14 @@ export interface Tier {
 export const reportVariable = "ORDINAL_TEST_REPORT";
 
 export const tiers: readonly Tier[] = [
-  { name: "tidy", testTimeoutMs: 20_000, serial: false, needsServers: false },
-  { name: "unit", testTimeoutMs: 5_000, serial: false, needsServers: false },
-  { name: "property", testTimeoutMs: 60_000, serial: false, needsServers: false },
-  { name: "sim", testTimeoutMs: 300_000, serial: false, needsServers: false },
-  { name: "contract", testTimeoutMs: 120_000, serial: true, needsServers: false },
-  { name: "integration", testTimeoutMs: 300_000, serial: true, needsServers: true },
-  { name: "e2e", testTimeoutMs: 420_000, serial: true, needsServers: true },
+  { name: "tidy", testTimeoutMs: 20_000, serial: false, hasCluster: false, needsServers: false },
+  { name: "unit", testTimeoutMs: 5_000, serial: false, hasCluster: false, needsServers: false },
+  { name: "property", testTimeoutMs: 60_000, serial: false, hasCluster: false, needsServers: false },
+  { name: "sim", testTimeoutMs: 300_000, serial: false, hasCluster: false, needsServers: false },
+  { name: "contract", testTimeoutMs: 120_000, serial: true, hasCluster: true, needsServers: false },
+  { name: "integration", testTimeoutMs: 300_000, serial: true, hasCluster: true, needsServers: true },
+  // Each file has a namespace of its own, and mostly waits.
+  { name: "e2e", testTimeoutMs: 420_000, serial: false, hasCluster: true, needsServers: true },
 ];
 
 /** Why real servers cannot be started here, or undefined when they can: they need Linux namespaces and mounts. */

@@ -70,10 +70,11 @@ function into({ nowMs, running }: Scene, phase: RunningRestore["phase"]): Runnin
   return { ...running, phase, attempt: 1, phaseAt: instantOf(nowMs) };
 }
 
-function taskOf({ wish, direction, phase }: RunningRestore, ordinal: number): RestoreTask {
+function taskOf({ wish, direction, phase, begunAt }: RunningRestore, ordinal: number): RestoreTask {
   const { id, store, from, target } = wish;
-  if (phase === "Checking") return { kind: "restore-check", id, store, from, target };
-  if (phase === "Filling") return { kind: "restore-fill", ordinal, id, store, from, target };
+  const source = { id, store, from, target, begunAt };
+  if (phase === "Checking") return { kind: "restore-check", ...source };
+  if (phase === "Filling") return { kind: "restore-fill", ordinal, ...source };
   return { kind: "restore-exchange", id, ordinal, direction };
 }
 
@@ -229,8 +230,10 @@ function stopping(scene: Scene): Decision | null {
     return decision(scene, { message, replicas: 0, state: scene.state, problems: [problem], lookAgainMs: 0 });
   }
   if (isEmpty(observed)) return null;
-  const left = observed.members.flatMap(({ pod, podName }) => (pod === null ? [] : [podName]));
-  const message = `${what(running)} waits until ${[...left, ...observed.surplus.map(({ name }) => name)].join(", ")} has ended.`;
+  const left = [...observed.members.map(({ pod }) => pod), ...observed.surplus].flatMap(
+    (pod) => pod?.name ?? [],
+  );
+  const message = `${what(running)} waits for the end of ${left.join(", ")}.`;
   return decision(scene, { message, lookAgainMs: LOOK_MS });
 }
 

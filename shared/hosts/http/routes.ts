@@ -11,10 +11,10 @@ import {
   OPERATION_ID,
   REQUEST_KINDS,
   REQUEST_STATUSES,
+  restoreBodySchema,
   scaleWishSchema,
   switchoverWishSchema,
 } from "../../model/request.ts";
-import { restoreTextSchema } from "../../model/restore.ts";
 import type { Right } from "../../ports/reviewer.ts";
 
 export interface Route {
@@ -94,7 +94,7 @@ export const CLUSTER_ROUTES = {
     path: `${CLUSTER}/restore`,
     summary: "Ask for a restore.",
     right: UPDATE,
-    body: restoreTextSchema,
+    body: restoreBodySchema,
   },
   status: {
     ...LOOKING,
@@ -113,7 +113,7 @@ export const CLUSTER_ROUTES = {
 const EVENTS = {
   method: "POST",
   summary:
-    "A CloudEvent: a wake, or with a token a request (dev.ordinal.request.scale, …switchover, …backup).",
+    "A CloudEvent: a wake, or with a token a request (dev.ordinal.request.scale, …switchover, …backup, …restore).",
   right: null,
   body: null,
   answers: { 200: recordedSchema, 202: z.union([receptionSchema, recordedSchema]) },

@@ -1,0 +1,24 @@
+/** What is shown of a cluster's restores: the one under way, how the last one ended, and what of it is kept. Pure. */
+import { restoreMemoryOf } from "../annotations/restore-answers.ts";
+import { oneLine } from "../annotations/text.ts";
+import type { StatefulSet } from "../model/kube.ts";
+import type { ClusterRestores } from "./documents.ts";
+
+const FAULT_MAX = 400;
+
+export function restoreSnapshot(set: StatefulSet): ClusterRestores | null {
+  const memory = restoreMemoryOf(set);
+  if (memory === null) return null;
+  const { running, last, kept } = memory;
+  return {
+    running: running && {
+      ...{ id: running.wish.id, undo: running.direction === "back", phase: running.phase },
+      ...{ attempt: running.attempt, begunAt: running.begunAt },
+    },
+    last: last && {
+      ...{ id: last.wish.id, undo: last.direction === "back", endedAt: last.endedAt },
+      fault: last.fault && oneLine(last.fault, FAULT_MAX),
+    },
+    kept: kept && { id: kept.id, until: kept.until },
+  };
+}
