@@ -23,6 +23,7 @@ import {
   withOptions,
 } from "./command-line.ts";
 import { afterRestore } from "./restores.ts";
+import { window } from "./window.ts";
 
 /** As `backups` prints it, or as it stands in a bucket: `20261123T030000Z`. */
 function slotOf(text: string): string {
@@ -75,6 +76,18 @@ export function addBackups(program: Command, terminal: Terminal, ended: Ended): 
         name === undefined
           ? backupsIn(ask, options.namespace ?? namespace, secret ?? "")
           : backups(ask, refOf(name, options, namespace), secret ?? null);
+      ended(await perform(terminal, options, verb));
+    });
+
+  withOptions(program.command("window"), ["json", "yaml"])
+    .description("to which instants a cluster can be recovered, and the gaps")
+    .argument("<name>", `${NAME}; with --store also the uid of one that is gone`)
+    .addOption(
+      new Option("--store <secret>", "Secret of a store; without it, the cluster's").argParser(secretName),
+    )
+    .action(async (name: string, options: Options & { readonly store?: string }) => {
+      const verb: Verb = (ask, namespace) =>
+        window(ask, refOf(name, options, namespace), options.store ?? null);
       ended(await perform(terminal, options, verb));
     });
 

@@ -128,7 +128,7 @@ describe.skipIf(reason !== null)(`restores${reason === null ? "" : ` (skipped: $
   const ID = "r1";
   const sourceOf = (minute: number): RestoreSource => ({
     ...{ id: ID, store: "backups", from: null },
-    target: { kind: "backup", slot: at(minute) },
+    ...{ target: { kind: "backup", slot: at(minute) }, begunAt: "2026-11-24T00:00:00.000Z" },
   });
   const checkTask = (minute: number): Task => ({ kind: "restore-check", ...sourceOf(minute) });
   const fillTask = (minute: number): Task => ({ kind: "restore-fill", ordinal: 0, ...sourceOf(minute) });
