@@ -47,6 +47,7 @@ export const PROBLEM_CODES = {
   BackupFailed: "warning",
   BackupOverdue: "warning",
   ProofFailed: "warning",
+  StoreUnconditional: "warning",
   RestoreRefused: "warning",
   RestoreFailed: "warning",
   RestoreHeldBack: "warning",
