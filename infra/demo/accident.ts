@@ -22,6 +22,7 @@ type Found = (sentence: string) => void;
 const LOST_TABLE = `${SHOP_SCHEMA}.order_lines`;
 /** Terms and tails are of each cluster alone. */
 const OURS = ["ordinal"];
+const ARCHIVED_MS = 5_000;
 const PATIENCE_MS = 300_000;
 const EXAMPLE = join(import.meta.dirname, "../examples/mysql.yaml");
 
@@ -57,6 +58,8 @@ export async function dropTable(stage: Stage, found: Found): Promise<Accident> {
   await sleep(1_000, undefined, { signal: stage.signal });
   await withServer(address, async ({ ask }) => void (await ask(`DROP TABLE ${LOST_TABLE}`)));
   expectThat(!(await checksumsOf(address, OURS)).has(LOST_TABLE), `${LOST_TABLE} is still there`);
+  // The log is archived as it is written, which takes the time of one upload.
+  await sleep(ARCHIVED_MS, undefined, { signal: stage.signal });
   found(`DROP TABLE ${LOST_TABLE} (${checksums.get(LOST_TABLE)}), a second after ${before}`);
   return { before, checksums };
 }

@@ -47,6 +47,7 @@ export async function backUp(
   await annotate(stage, [
     `${ANNOTATION.backupStore}=${STORE_SECRET}`,
     `${ANNOTATION.backupSchedule}=* * * * *`,
+    `${ANNOTATION.archive}=true`,
   ]);
   const slot = await said(stage, "a backup", ANNOTATION.lastBackup);
   const madeMs = Date.now() - sinceMs;
