@@ -17,7 +17,7 @@ import type { Catalogue } from "./catalogue.ts";
 import { unusable } from "./flow.ts";
 import type { Manifest } from "./manifest.ts";
 import { patiently } from "./patience.ts";
-import { patienceOf, placeOf, type Work } from "./work.ts";
+import { expectGoingOn, patienceOf, placeOf, type Work } from "./work.ts";
 
 /** A point that lies after a backup. */
 export type PointTarget = Exclude<RestoreTarget, { kind: "backup" }>;
@@ -143,5 +143,6 @@ export async function extentOf(work: Work, replays: readonly Replay[]): Promise<
 
 /** All of it as files in the folder, which is there and empty. */
 export async function fetchInto(work: Work, replays: readonly Replay[], folder: string): Promise<Fetched> {
-  return orBreak(await fetchReplays(replays, { ...readWish(work, replays), folder }));
+  const onFile = () => expectGoingOn(work.signal);
+  return orBreak(await fetchReplays(replays, { ...readWish(work, replays), folder, onFile }));
 }

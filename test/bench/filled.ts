@@ -51,7 +51,6 @@ export async function openPlain(place: BenchPlace, ref: SetRef): Promise<HostPro
 
 export interface Filled {
   readonly host: HostProcess;
-  readonly rows: number;
   /** What the rows hold. */
   readonly bytes: number;
 }
@@ -64,7 +63,7 @@ export async function openFilled(place: BenchPlace, ref: SetRef): Promise<Filled
   const rows = await fill(cluster, ref, gib);
   await annotate(cluster, ref, ["ordinal.dev/backup-store=backups", "ordinal.dev/backup-proof=never"]);
   await waitReplicated(cluster, ref, PATIENCE_MS);
-  return { host, rows, bytes: rows * ROW_BYTES };
+  return { host, bytes: rows * ROW_BYTES };
 }
 
 /** Address and login of the administrator. */

@@ -72,7 +72,7 @@ interface Restored {
 }
 
 /** Seconds since the annotation, but for `fill`, which is of the Job alone. */
-async function restoreInto(place: BenchPlace, uid: string, rows: number): Promise<Restored> {
+async function restoreInto(place: BenchPlace, { uid, last }: Lost): Promise<Restored> {
   const { cluster } = place;
   const host = await openPlain(place, RESTORED);
   try {
@@ -85,8 +85,8 @@ async function restoreInto(place: BenchPlace, uid: string, rows: number): Promis
       ]);
     const filled = awaitJob(cluster, RESTORED, "restore-fill", begin);
     const queried = waitFor("the first query", { timeoutMs: PATIENCE_MS, everyMs: 200 }, async () => {
-      const last = await lastRow(cluster, RESTORED).catch((error: unknown) => String(error));
-      return last === rows ? { ok: true, value: secondsSince(startedAtMs) } : { ok: false, saw: `${last}` };
+      const seen = await lastRow(cluster, RESTORED).catch((error: unknown) => String(error));
+      return seen === last ? { ok: true, value: secondsSince(startedAtMs) } : { ok: false, saw: `${seen}` };
     });
     const [fill, firstQuery] = await Promise.all([filled, queried]);
     await waitReplicated(cluster, RESTORED, PATIENCE_MS);
@@ -96,8 +96,15 @@ async function restoreInto(place: BenchPlace, uid: string, rows: number): Promis
   }
 }
 
+/** What is known of a cluster that is gone. */
+interface Lost {
+  readonly uid: string;
+  /** Of its rows. */
+  readonly last: number;
+}
+
 /** Backed up and dumped; what is left of it is in the store and in the file. */
-async function lose(place: BenchPlace, { host }: Filled, file: string): Promise<string> {
+async function lose(place: BenchPlace, { host }: Filled, file: string): Promise<Lost> {
   const { cluster } = place;
   const kubectl = (...args: readonly string[]) => cluster.kubectl(["--namespace", LOST.namespace, ...args]);
   try {
@@ -105,7 +112,8 @@ async function lose(place: BenchPlace, { host }: Filled, file: string): Promise<
       kubectl("annotate", "statefulset", LOST.name, "ordinal.dev/backup-now=physical"),
     );
     await dump(cluster, file);
-    return await kubectl("get", "statefulset", LOST.name, "--output=jsonpath={.metadata.uid}");
+    const uid = await kubectl("get", "statefulset", LOST.name, "--output=jsonpath={.metadata.uid}");
+    return { uid, last: await lastRow(cluster, LOST) };
   } finally {
     await host.end();
     await removeNamespace(cluster, LOST.namespace);
@@ -117,9 +125,9 @@ export const restore: Bench = async (place) => {
   const file = join(folder, "dump.sql");
   try {
     const filled = await openFilled(place, LOST);
-    const { rows, bytes } = filled;
-    const uid = await lose(place, filled, file);
-    const restored = await restoreInto(place, uid, rows);
+    const { bytes } = filled;
+    const lost = await lose(place, filled, file);
+    const restored = await restoreInto(place, lost);
     say(`restored: ${JSON.stringify(restored)}`);
     await removeNamespace(place.cluster, RESTORED.namespace);
     const loaded = await load(place, file);
@@ -127,8 +135,8 @@ export const restore: Bench = async (place) => {
     const last = await lastRow(place.cluster, LOADED);
     const rate = (seconds: number) => rounded(bytes / 1e6 / seconds);
     return {
-      ok: last === rows,
-      broken: last === rows ? [] : [`the dump has ${last} rows in place of ${rows}`],
+      ok: last === lost.last,
+      broken: last === lost.last ? [] : [`the last row of the dump is ${last} in place of ${lost.last}`],
       fields: {
         ...{ gib: place.gib, bytes, dumpBytes: statSync(file).size, seconds: { ...restored, load: loaded } },
         mbPerSecond: {

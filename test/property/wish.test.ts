@@ -37,6 +37,10 @@ function valid(key: string, value: string): boolean {
     return inside && value.length <= 253;
   }
   if (key === ANNOTATION.replicas) return /^[1-9]\d?$/.test(value) && Number(value) <= 33;
+  // No value here is the JSON of a restore.
+  if (key === ANNOTATION.restoreFrom) return false;
+  if ([ANNOTATION.restoreUndo, ANNOTATION.restoreForget].some((one) => one === key))
+    return /^[a-z0-9-]+$/.test(value) && !value.startsWith("-") && value.length <= 32;
   if (key === ANNOTATION.backupSchedule) return cronFault(value) === null;
   if (key === ANNOTATION.backupTimezone) return timeZoneFault(value) === null;
   if (key === ANNOTATION.backupMethod) return ["physical", "logical"].includes(value);
