@@ -77,6 +77,11 @@ export async function buildS3Server(progress: Progress): Promise<string> {
   return join(folder, "versitygw");
 }
 
+/** rclone's S3 server, which tests hold our stores against as well. */
+export async function buildOtherS3Server(progress: Progress): Promise<string> {
+  return join(await progress("S3 server of rclone", () => ownModule("rclone", [])), "rclone");
+}
+
 export async function buildPrograms(progress: Progress, init: string): Promise<Programs> {
   // One after the other: each build uses all processors, and Kubernetes much memory.
   const coredns = await progress(`CoreDNS ${pins.coredns}`, () =>

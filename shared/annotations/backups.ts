@@ -3,7 +3,7 @@
  * cannot be read is told apart by why: that of a newer version is left alone, anything else is begun anew, which costs
  * nothing but the memory of failures, since what there is says the store.
  */
-import { BACKUPS_VERSION, type BackupMemory, backupMemorySchema } from "../model/backup.ts";
+import { BACKUPS_VERSION, type BackupMemory, backupMemorySchema, REASON_MAX } from "../model/backup.ts";
 import type { BackupsObservation } from "../model/observed.ts";
 import { assert } from "../model/outcome.ts";
 import { canonicalJson, parseJson } from "./json.ts";
@@ -12,7 +12,6 @@ import { oneLine, utf8Bytes } from "./text.ts";
 import { versionOf } from "./version.ts";
 
 const BYTES_MAX = KEYS.backups.bytesMax;
-const REASON_MAX = 160;
 
 /** Within the limits of the schema, so that what is written can be read back. */
 function bounded(memory: BackupMemory): BackupMemory {
@@ -38,6 +37,11 @@ export function encodeBackups(memory: BackupMemory): Readonly<Record<string, str
     ...(last === null ? {} : { [ANNOTATION.lastBackup]: last.slot }),
     ...(proven === null ? {} : { [ANNOTATION.lastProven]: proven.slot }),
   };
+}
+
+/** Annotations that say no longer what is so: a backup that was proven may fail a later proof. */
+export function lapsedResults(memory: BackupMemory | null): readonly string[] {
+  return memory !== null && memory.proven === null ? [ANNOTATION.lastProven] : [];
 }
 
 /** Never throws. `clusterUid` is the uid of the StatefulSet that carries the annotation. */

@@ -140,7 +140,7 @@ export const KEYS: Readonly<Record<Name, Key>> = {
     meaning: "The last requests that came by HTTP or as events, newest last.",
   }),
   backups: kept("backups", "StatefulSet", {
-    bytesMax: 4 * KIB,
+    bytesMax: 8 * KIB,
     meaning: "What Ordinal remembers of its backups; what there is says the store.",
   }),
   restore: kept("restore", "StatefulSet", {

@@ -1,7 +1,7 @@
 /**
  * What the user asked for, read from the annotations of a StatefulSet. The grammar is strict and everything
  * wrong is said at once, in sentences that say what to change; a value that cannot be read never reaches a
- * spec (its default does), and its problem blocks. Keys without our prefix are none of our business.
+ * spec (its default does), and its problem blocks, unless it is about backups alone. Keys without our prefix are none of our business.
  */
 import type { Problem } from "../model/condition.ts";
 import { OBJECT_NAME, type StatefulSet } from "../model/kube.ts";
@@ -73,6 +73,9 @@ function readOptions(read: Reader["read"]): Omit<Spec, "engine" | "credentials" 
   };
 }
 
+/** What is wrong with backups stops backups, and nothing that the database needs. */
+const aside = (found: Problem): Problem => ({ ...found, blocks: false });
+
 /**
  * Never throws. Without `ordinal.dev/engine` the set is not managed: only unknown keys (a mistyped
  * `engine` would otherwise release a database) and what concerns the release are then looked at.
@@ -80,6 +83,7 @@ function readOptions(read: Reader["read"]): Omit<Spec, "engine" | "credentials" 
 export function parseWish(set: StatefulSet): Wish {
   const reading = reader(set.annotations);
   const { read, problems } = reading;
+  const ofBackups = reader(set.annotations);
   const managed = set.annotations[ANNOTATION.engine] !== undefined;
   let spec: Spec | null = null;
   if (managed) {
@@ -88,7 +92,7 @@ export function parseWish(set: StatefulSet): Wish {
     if (set.annotations[ANNOTATION.credentials] === undefined) {
       reading.reject(KEYS.credentials, "is missing: set it to the name of the Secret with the root password");
     }
-    const backup = readBackup(set.annotations, reading);
+    const backup = readBackup(set.annotations, ofBackups);
     const restore = read(KEYS.restoreFrom, null, restoreWish(backup?.store ?? null));
     const options = { ...readOptions(read), backup, restore };
     if (engine !== null && credentials !== null) spec = { engine, credentials, ...options };
@@ -96,5 +100,6 @@ export function parseWish(set: StatefulSet): Wish {
   const servicesOnRelease: ServicesOnRelease = read(KEYS.servicesOnRelease, "keep", (raw) =>
     oneOf(raw, ["keep", "remove"]),
   );
-  return { managed, spec, problems: [...problems, ...unknownKeys(set.annotations)], servicesOnRelease };
+  const all = [...problems, ...ofBackups.problems.map(aside), ...unknownKeys(set.annotations)];
+  return { managed, spec, problems: all, servicesOnRelease };
 }

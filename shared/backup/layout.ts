@@ -6,6 +6,7 @@
  *   <prefix>/<uid>/backups/<slot>/<attempt>/<name>    what was copied
  *   <prefix>/<uid>/backups/<slot>/manifest.json       written last: there is a backup if and only if there is this
  *   <prefix>/<uid>/backups/<slot>/proof.json          how the last restore of it went
+ *   <prefix>/<uid>/probe.txt                          written once, to see whether the store writes a new key once
  */
 import { assert } from "../model/outcome.ts";
 
@@ -47,10 +48,18 @@ export function clusterOfFolder(prefix: string, folder: string): string | null {
   return UID.test(uid) && folder === `${clustersFolder(prefix)}${uid}/` ? uid : null;
 }
 
-/** All keys of a cluster's backups begin with it. */
-export function backupsFolder({ prefix, clusterUid }: Place): string {
+function ownFolder({ prefix, clusterUid }: Place): string {
   assert(UID.test(clusterUid), "not the uid of an object");
-  return `${clustersFolder(prefix)}${clusterUid}/backups/`;
+  return `${clustersFolder(prefix)}${clusterUid}/`;
+}
+
+/** All keys of a cluster's backups begin with it. */
+export function backupsFolder(place: Place): string {
+  return `${ownFolder(place)}backups/`;
+}
+
+export function probeKey(place: Place): string {
+  return `${ownFolder(place)}probe.txt`;
 }
 
 export function manifestKey(place: Place, slotMs: number): string {

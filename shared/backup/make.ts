@@ -3,6 +3,8 @@
  * and once. Until then there is no backup, and wherever it is killed there is none: what an attempt leaves behind is
  * parts that no manifest names, which the retention takes away later, and uploads, which the next attempt aborts.
  */
+
+import { UNCONDITIONAL } from "../model/backup.ts";
 import { BrokenStream, orBreak } from "../model/broken-stream.ts";
 import type { BackupTask } from "../model/job-order.ts";
 import { assert, type Outcome } from "../model/outcome.ts";
@@ -12,10 +14,11 @@ import { startsAmong } from "./archive/window.ts";
 import type { Copy, Source, TableCounts } from "./copies.ts";
 import { type Bytes, outcomeOf, unusable } from "./flow.ts";
 import { carryOutDeletions, readCatalogue, readDocument } from "./holdings.ts";
-import { backupsFolder, manifestKey, partKey } from "./layout.ts";
+import { backupsFolder, manifestKey, partKey, probeKey } from "./layout.ts";
 import { abortUploads } from "./leftovers.ts";
 import { encodeManifest, MANIFEST_VERSION, type Manifest } from "./manifest.ts";
 import { patiently } from "./patience.ts";
+import { probeConditions } from "./probe.ts";
 import { keptSlots, planRetention } from "./retention.ts";
 import { type SealedObject, sealStream } from "./seal.ts";
 import { patienceOf, placeOf, progressOf, stoppable, type Work } from "./work.ts";
@@ -51,6 +54,8 @@ async function carryOut(attempt: Attempt, source: Source): Promise<string> {
   const before = await outcomeOf(() => patiently(patienceOf(work), () => store.head(key)));
   if (before.ok) return `The backup of ${task.slot} is there already.`;
   if (before.failure.kind !== "gone") throw new BrokenStream(before.failure);
+  // Before hours of copying: whoever may not write is told so now.
+  const writesOnce = await patiently(patienceOf(work), () => probeConditions(store, probeKey(placeOf(work))));
   // There is one backup at a time; whoever still sends parts was given up.
   const aborted = await abortUploads(store, backupsFolder(placeOf(work)), () => true);
   if (!aborted.ok) work.log.warn("uploads of earlier attempts stay", { why: aborted.failure.message });
@@ -58,8 +63,8 @@ async function carryOut(attempt: Attempt, source: Source): Promise<string> {
   const use = async (copy: Copy): Promise<string> => {
     const parts = await storeParts(attempt, copy);
     const text = encodeManifest(manifestOf(attempt, copy, { ...parts, startedAt }));
-    const isOurs = await writeManifest(attempt, text);
-    if (isOurs) return summary(task, parts.all);
+    const isOurs = await writeManifest(attempt, text, writesOnce);
+    if (isOurs) return `${summary(task, parts.all)}${writesOnce ? "" : ` Beware: ${UNCONDITIONAL}.`}`;
     await removeParts(attempt, parts.all);
     return `The backup of ${task.slot} was made by somebody else meanwhile.`;
   };
@@ -97,19 +102,20 @@ async function removeParts(attempt: Attempt, parts: readonly Part[]): Promise<vo
 }
 
 /**
- * Once and for all; false when that of somebody else was there first. Where nobody can say whether ours was written the
- * parts stay: they belong to a backup, or they go when they are old.
+ * Once and for all; false when that of somebody else was there first, or stands there now where a store does not write a
+ * key once. Where nobody can say whether ours was written the parts stay: they belong to a backup, or they go when they
+ * are old.
  */
-async function writeManifest({ work, slotMs }: Attempt, text: string): Promise<boolean> {
+async function writeManifest({ work, slotMs }: Attempt, text: string, writesOnce: boolean): Promise<boolean> {
   const key = manifestKey(placeOf(work), slotMs);
   const bytes = Buffer.from(text);
   const written = await outcomeOf(() =>
     patiently(patienceOf(work), () => work.store.put(key, bytes, { ifAbsent: true })),
   );
-  if (written.ok) return true;
+  if (written.ok && writesOnce) return true;
   const found = await readDocument(work.store, key);
   if (found.ok) return found.value.text === text;
-  throw new BrokenStream(written.failure);
+  throw new BrokenStream(written.ok ? found.failure : written.failure);
 }
 
 function keyOf({ work, task, slotMs }: Attempt, name: string): string {

@@ -3,6 +3,7 @@
  * names is there; the proof says how restoring it went. Both are read from a bucket that others may write to: strictly,
  * within limits, and only for the cluster and the slot under whose key they stand.
  */
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { canonicalJson, parseJson } from "../annotations/json.ts";
 import { versionOf } from "../annotations/version.ts";
@@ -57,6 +58,14 @@ const manifestSchema = z.strictObject({
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
+/**
+ * As it is written: with the SHA-256 of all the rest of it, since nothing else says what a manifest was. A changed part is
+ * found by its hash, a changed name or instant by nothing.
+ */
+const writtenSchema = manifestSchema.extend({ sha256 });
+
+const digestOf = (manifest: Manifest) => createHash("sha256").update(canonicalJson(manifest)).digest("hex");
+
 const proofSchema = z.strictObject({
   v: z.literal(MANIFEST_VERSION),
   clusterUid: line,
@@ -109,18 +118,20 @@ function read<T extends { readonly slot: string }>(
 
 /** Never throws. */
 export function decodeManifest(text: string, { clusterUid, slotMs }: Standing): Read<Manifest> {
-  const manifest = read(
+  const written = read(
     text,
-    manifestSchema,
+    writtenSchema,
     MANIFEST_BYTES_MAX,
     ({ cluster, slot }) => cluster.uid === clusterUid && Date.parse(slot) === slotMs,
   );
-  if (manifest.kind === "unusable") return manifest;
-  const { parts, checksums } = manifest.value;
+  if (written.kind === "unusable") return written;
+  const { sha256: digest, ...manifest } = written.value;
+  const { parts, checksums } = manifest;
   const names = new Set(parts.map(({ name }) => name));
   if (names.size < parts.length) return unusable("it names a part twice");
   if (checksums !== null && !names.has(checksums)) return unusable("its checksums are no part of it");
-  return manifest;
+  if (digest !== digestOf(manifest)) return unusable("it was changed after it was written");
+  return { kind: "valid", value: manifest };
 }
 
 /** Never throws. */
@@ -135,7 +146,8 @@ export function decodeProof(text: string, { clusterUid, slotMs }: Standing): Rea
 
 /** Canonical, so that its checksum says whether it is the same. Throws on a value that could not be read back. */
 export function encodeManifest(manifest: Manifest): string {
-  return canonicalJson(manifestSchema.parse(manifest));
+  const checked = manifestSchema.parse(manifest);
+  return canonicalJson({ ...checked, sha256: digestOf(checked) });
 }
 
 export function encodeProof(proof: Proof): string {

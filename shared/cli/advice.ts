@@ -52,10 +52,12 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
     "look at the message; mostly there is no room on the volume, or the network fails between the two.",
   ActionRefused: "grant the right that the message names, or remove what stands in the way.",
   BackupFailed:
-    "look at the log of the Job that the message names, and at the store; the next slot is tried anew.",
+    "`kubectl ordinal status NAME` has the whole reason, and for an hour the Job that it names a log; the next slot is tried anew.",
   BackupOverdue: "find out why Ordinal or the replicas were away, and ask for a backup now.",
   ProofFailed:
-    "look at the log of the Job that the message names, and keep the older backups until one is proven again.",
+    "`kubectl ordinal status NAME` has the whole reason; keep the older backups until one is proven again.",
+  StoreUnconditional:
+    "move the backups to a store that keeps to `If-None-Match`; until then every backup is whole all the same.",
   ArchiveFailed:
     "look at what the message names: the store, its Secret and the right to read it, or a replica.",
   ArchiveLagging: "find out why Ordinal or the replicas were away, or what makes the store slow.",

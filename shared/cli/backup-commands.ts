@@ -126,7 +126,7 @@ export function addRestore(program: Command, terminal: Terminal, ended: Ended): 
   const restore = waits(orderOf(program, "restore", "the data of a backup, or as of a moment"), PATIENCE)
     .option("--backup <slot>", "all that this backup holds; latest for the newest")
     .option("--time <instant>", "all that was committed up to then, such as 2026-11-23T03:00:00+01:00")
-    .option("--gtid <set>", "these transactions and no others")
+    .option("--gtid <set>", "all up to the last of these transactions")
     .option("--cluster <cluster>", "whose backups: uid of a StatefulSet, or NAMESPACE/NAME")
     .addOption(
       new Option("--store <secret>", "where they are; without it, the cluster's store").argParser(secretName),

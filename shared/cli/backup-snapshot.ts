@@ -3,13 +3,12 @@ import { decodeBackups } from "../annotations/backups.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import { oneLine } from "../annotations/text.ts";
 import { parseWish } from "../annotations/wish.ts";
-import type { BackupMemory, BackupSpec } from "../model/backup.ts";
+import { type BackupMemory, type BackupSpec, REASON_MAX } from "../model/backup.ts";
+import { backupJobName, proofJobName } from "../model/job-name.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Schedule } from "../model/schedule.ts";
 import { nextSlot } from "../schedule/slots.ts";
 import type { ClusterBackups } from "./documents.ts";
-
-const REASON_MAX = 160;
 
 /** As slots are written for people: RFC 3339 in UTC, in full seconds. */
 export function slotText(ms: number): string {
@@ -27,9 +26,10 @@ function next(spec: BackupSpec | null, memory: BackupMemory | null): string | nu
 }
 
 function lost(
-  one: { readonly slot: string; readonly at: string; readonly reason: string } | null,
-): ClusterBackups["failed"] {
-  return one && { slot: one.slot, at: one.at, reason: oneLine(one.reason, REASON_MAX) };
+  { slot, at, reason }: { readonly slot: string; readonly at: string; readonly reason: string },
+  job: string,
+): NonNullable<ClusterBackups["failed"]> {
+  return { slot, at, reason: oneLine(reason, REASON_MAX), job };
 }
 
 function remembered(
@@ -38,10 +38,11 @@ function remembered(
 ): Omit<ClusterBackups, "store" | "schedule" | "timeZone" | "nextSlot"> {
   const { running, last, proving, proven, failures, missed, failed, unproven } = memory;
   return {
-    ...{ last, proving, proven, failures, missed },
+    ...{ proving, proven, failures, missed },
+    last: last && { slot: last.slot, endedAt: last.endedAt, method: last.method },
     running: running && { ...running, source: `${name}-${running.source}` },
-    failed: lost(failed),
-    unproven: lost(unproven),
+    failed: failed && lost(failed, backupJobName(name, failed)),
+    unproven: unproven && lost(unproven, proofJobName(name, unproven)),
   };
 }
 

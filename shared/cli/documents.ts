@@ -30,7 +30,8 @@ const memberSchema = z.strictObject({
 
 const slot = z.string();
 const method = z.enum(BACKUP_METHODS);
-const loss = z.strictObject({ slot, at: z.string(), reason: z.string() });
+/** `job`: whose log has more, for the hour that it is kept. */
+const loss = z.strictObject({ slot, at: z.string(), reason: z.string(), job: z.string() });
 
 /** As the last pass remembers it; which backups there are says `backups`. */
 const backupsSchema = z.strictObject({

@@ -111,10 +111,14 @@ function next({ nextSlot, schedule }: ClusterBackups, here: Here): string {
     : `the next is of ${nextSlot} (${awayFrom(nextSlot, here)})`;
 }
 
+function failure({ at, reason, job }: NonNullable<ClusterBackups["failed"]>, here: Here): string {
+  return `failed ${awayFrom(at, here)}: ${reason}. For an hour from then on Job ${job} has a log.`;
+}
+
 /** Nothing where there are no backups and none are asked for. */
 function backupLines({ backups }: Cluster, here: Here): readonly string[] {
   if (backups === null) return [];
-  const { last, proven, running, proving, failures, missed } = backups;
+  const { last, proven, running, proving, failures, missed, failed, unproven } = backups;
   const lost = [
     ...(failures > 0 ? [`${failures} failed since`] : []),
     ...(missed > 0 ? [`${missed} missed since`] : []),
@@ -139,7 +143,11 @@ function backupLines({ backups }: Cluster, here: Here): readonly string[] {
       ? []
       : [`The backup of ${proving.slot} is being proven for ${since(proving.begunAt, here)}.`]),
   ];
-  return [`Backups: ${facts.join(", ")}.`, ...work];
+  const reasons = [
+    ...(failed === null ? [] : [`The backup of ${failed.slot} ${failure(failed, here)}`]),
+    ...(unproven === null ? [] : [`The proof of ${unproven.slot} ${failure(unproven, here)}`]),
+  ];
+  return [`Backups: ${facts.join(", ")}.`, ...work, ...reasons];
 }
 
 /** Nothing once nothing of it is left to decide. */

@@ -4,6 +4,7 @@
  */
 
 import { accountsSecretName, CONTROL_KEY, replicationKey } from "../access/index.ts";
+import { lapsedResults } from "../annotations/backups.ts";
 import { shrink } from "../annotations/budget.ts";
 import { ANNOTATION, LABEL } from "../annotations/keys.ts";
 import type { StatefulSet } from "../model/kube.ts";
@@ -73,7 +74,7 @@ export async function record(scene: KubeScene, step: RecordStep): Promise<Outcom
 
 function swap({ kube, set }: KubeScene, step: RecordStep): Promise<Outcome<StatefulSet>> {
   const { state, conditions, history, phase, backups, restore, answered, replicas } = step;
-  const without = Object.fromEntries(answered.map((key) => [key, null]));
+  const without = Object.fromEntries([...answered, ...lapsedResults(backups)].map((key) => [key, null]));
   return kube.patch("StatefulSet", set, {
     uid: set.uid,
     resourceVersion: set.resourceVersion,

@@ -43,12 +43,17 @@ export interface BackupSpec {
 
 export const BACKUPS_VERSION = 1;
 
+/** In the last words of a Job that made its backup in a store that does not write a new key once. */
+export const UNCONDITIONAL = "the store takes no notice of If-None-Match";
+
 /** No slot is tried more often. */
 export const ATTEMPTS_MAX = 5;
 
 const instant = z.iso.datetime();
 const plain = z.string().regex(/^[\w*/,+ -]*$/);
-const reason = z.string().max(160);
+/** Of a failure: as much as a Job's last words need to be understood without its log, which goes with the Job. */
+export const REASON_MAX = 400;
+const reason = z.string().max(REASON_MAX);
 const count = z.number().int().min(0).max(1_000_000);
 const attempt = z.number().int().min(1).max(ATTEMPTS_MAX);
 
@@ -117,7 +122,15 @@ export const backupMemorySchema = z.strictObject({
   running: runningSchema.nullable(),
   retry: retrySchema.nullable(),
   /** The newest backup that is complete. */
-  last: z.strictObject({ slot: instant, endedAt: instant, method: z.enum(BACKUP_METHODS) }).nullable(),
+  last: z
+    .strictObject({
+      slot: instant,
+      endedAt: instant,
+      method: z.enum(BACKUP_METHODS),
+      /** The store was found to write a new key more than once. */
+      unconditional: z.literal(true).optional(),
+    })
+    .nullable(),
   /** The slot that was given up last; null once a later one has succeeded. */
   failed: lossSchema.nullable(),
   /** Slots given up since `last`. */

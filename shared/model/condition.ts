@@ -47,6 +47,7 @@ export const PROBLEM_CODES = {
   BackupFailed: "warning",
   BackupOverdue: "warning",
   ProofFailed: "warning",
+  StoreUnconditional: "warning",
   ArchiveFailed: "warning",
   ArchiveLagging: "warning",
   RestoreRefused: "warning",

@@ -40,7 +40,8 @@ export type JobObservation =
   /** The name is used by a Job that is not ours. */
   | { readonly kind: "taken" }
   | { readonly kind: "unreadable"; readonly reason: string }
-  | { readonly kind: "found"; readonly job: Job };
+  /** `said`: the last words of one that succeeded, where they are known. */
+  | { readonly kind: "found"; readonly job: Job; readonly said?: string };
 
 /** What the user's annotations say. `spec` is null while Ordinal is not asked to manage this set. */
 export interface Wish {

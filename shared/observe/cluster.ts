@@ -4,6 +4,7 @@
  */
 import { accountsSecretName } from "../access/index.ts";
 import { oneLine } from "../annotations/text.ts";
+import { REASON_MAX } from "../model/backup.ts";
 import { backupJobName, proofJobName, restoreJobs } from "../model/job-name.ts";
 import type { Job, PersistentVolumeClaim, Pod, Secret, Service, StatefulSet } from "../model/kube.ts";
 import type {
@@ -96,23 +97,30 @@ export function observeService(service: Service | null, set: StatefulSet): Servi
   return service.ownerUid === set.uid ? { kind: "found", service } : { kind: "taken" };
 }
 
-/** What a person is told of it, and its log says the rest. */
-const WORDS_MAX = 200;
-
 /** All that Kubernetes says when the only pod of a Job has failed. */
 const POD_FAILED = "BackoffLimitExceeded";
 
-/** What the program that failed said last; else how Kubernetes saw it end, which for the Job is that it failed. */
-async function howItFailed(kube: Kube, { namespace, name, failure }: Job): Promise<string | null> {
+/** Of its pod's containers, in their order; null = they cannot be read. */
+async function containersOf(kube: Kube, { namespace, name }: Job): Promise<Pod["containers"] | null> {
   const pods = await kube.list("Pod", { namespace, labels: { "batch.kubernetes.io/job-name": name } });
-  if (!pods.ok) return failure;
-  const containers = pods.value.flatMap((pod) => pod.containers);
-  // One that was killed said nothing, and what is kept of it then is the end of its log.
+  return pods.ok ? pods.value.flatMap((pod) => pod.containers) : null;
+}
+
+/** One that was killed said nothing, and what is kept of it then is the end of its log. Others put the dot behind it. */
+function lastWords(containers: Pod["containers"]): string | undefined {
   const said = containers
     .map((one) => one.said ?? "")
     .findLast((text) => text !== "" && !text.startsWith("{"));
-  // Others put the dot behind it.
-  if (said !== undefined) return oneLine(said, WORDS_MAX).replace(/\.$/, "");
+  return said === undefined ? undefined : oneLine(said, REASON_MAX).replace(/\.$/, "");
+}
+
+/** What the program that failed said last; else how Kubernetes saw it end, which for the Job is that it failed. */
+async function howItFailed(kube: Kube, job: Job): Promise<string | null> {
+  const { failure } = job;
+  const containers = await containersOf(kube, job);
+  if (containers === null) return failure;
+  const said = lastWords(containers);
+  if (said !== undefined) return said;
   if (failure?.startsWith(POD_FAILED) !== true) return failure;
   const killed = containers.find(({ exitCode }) => exitCode !== null && exitCode !== 0);
   if (killed === undefined) return "its pod was taken away before it had ended";
@@ -130,8 +138,10 @@ async function readJob(
   if (read.ok) {
     const job = read.value;
     if (job.ownerUid !== uid) return { kind: "taken" };
-    const failure = job.result === "failed" ? await howItFailed(kube, job) : null;
-    return { kind: "found", job: { ...job, failure } };
+    if (job.result === "failed")
+      return { kind: "found", job: { ...job, failure: await howItFailed(kube, job) } };
+    const said = job.result === "succeeded" ? lastWords((await containersOf(kube, job)) ?? []) : undefined;
+    return { kind: "found", job, ...(said !== undefined && { said }) };
   }
   return read.failure.kind === "gone"
     ? { kind: "absent" }

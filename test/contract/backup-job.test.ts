@@ -1,23 +1,24 @@
 /**
  * The program of Jobs as a process of its own, against a real MySQL server and a real S3 server: backups by both methods are
- * made, proven, refused when they were changed, and never half there however the program ends.
+ * made, proven, and never half there however the program ends.
  */
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createS3Store } from "../../shared/adapters/s3/store.ts";
-import type { JobTask } from "../../shared/model/backup.ts";
-import type { JobOrder } from "../../shared/model/job-order.ts";
+import type { BackupTask } from "../../shared/model/job-order.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
-import { type JobsHere, jobsHere } from "../support/job-here.ts";
-import { BACKUP_TASK, bucketOf, CLUSTER, PLACE } from "../support/job-work.ts";
+import { createChance } from "../sim/clock.ts";
+import { backupOf, type JobRuns, openJobRuns, proofOf, slotAt } from "../support/job-runs.ts";
+import { backupIn, bucketOf } from "../support/job-work.ts";
 import { type MysqlHere, mysqlPrograms, startMysqlHere, whyNoMysqlHere } from "../support/mysql-here.ts";
 import { type S3Server, startS3Server, whyNoS3Server } from "../support/s3-server.ts";
 
 const reason = whyNoMysqlHere() ?? whyNoS3Server();
-/** Ways to be killed; the nightly tier tries more of them. */
-const KILLS = Number(process.env["ORDINAL_KILLS"] ?? 4);
+const KILLS = process.env["ORDINAL_NIGHTLY"] === "1" ? 30 : 4;
+const KILL_MS_MAX = 60_000;
+/** Repeats the moments of a run. */
+const SEED = Number(process.env["ORDINAL_KILLS_SEED"] ?? 1);
+const chance = createChance(SEED);
 
 const ROWS = `INSERT INTO shop.orders (note, body)
  WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
@@ -46,15 +47,14 @@ describe.skipIf(reason !== null)(
   () => {
     let mysql: MysqlHere;
     let s3: S3Server;
-    let bin: string;
+    let runs: JobRuns;
     let store: ObjectStore;
-    let jobs: JobsHere;
 
     beforeAll(async () => {
-      bin = await mysqlPrograms();
+      const bin = await mysqlPrograms();
       [mysql, s3] = await Promise.all([startMysqlHere(bin), startS3Server()]);
       store = createS3Store(s3.store);
-      jobs = jobsHere(bin, s3.store);
+      runs = openJobRuns(mysql, bin, s3.store);
       for (const sql of SCHEMA) {
         const done = await mysql.session.query(sql);
         if (!done.ok) throw new Error(done.failure.message);
@@ -63,26 +63,11 @@ describe.skipIf(reason !== null)(
     afterAll(async () => {
       store?.close();
       await Promise.all([mysql?.stop(), s3?.close()]);
-      jobs?.close();
+      runs?.close();
     });
 
-    function start(task: JobTask, { encrypts = false } = {}): ReturnType<JobsHere["start"]> {
-      const physical = task.kind === "backup" && task.method === "physical";
-      const username = physical ? "ordinal_repl_0" : null;
-      const source = { host: "127.0.0.1", port: mysql.port, username };
-      const order: JobOrder = { v: 1, cluster: CLUSTER, task, source: task.kind === "proof" ? null : source };
-      const account = physical ? { password: "Test-repl-1" } : { ...mysql.root };
-      return jobs.start({ order, encrypts, account });
-    }
-
-    const at = (minute: number) => `2026-11-23T03:${String(minute).padStart(2, "0")}:00Z`;
-    const backup = (minute: number, more: Partial<typeof BACKUP_TASK> = {}): JobTask => ({
-      ...BACKUP_TASK,
-      ...{ slot: at(minute), source: 0, authority: mysql.authority, ...more },
-    });
-    const proof = (minute: number): JobTask => ({ kind: "proof", store: "backups", slot: at(minute) });
-    const found = async (minute: number) =>
-      (await bucketOf(store)).catalogue.backups.find(({ slotMs }) => slotMs === Date.parse(at(minute)));
+    const backup = (minute: number, more: Partial<BackupTask> = {}) => backupOf(mysql, minute, more);
+    const found = (minute: number) => backupIn(store, slotAt(minute));
     const executed = async () => {
       const rows = await mysql.session.query("SELECT @@GLOBAL.gtid_executed AS p, @@GLOBAL.server_uuid AS u");
       return rows.ok ? { p: rows.value[0]?.["p"]?.replaceAll(/\s/g, ""), u: rows.value[0]?.["u"] } : {};
@@ -95,41 +80,26 @@ describe.skipIf(reason !== null)(
       [4, "logical, of one database, and encrypted", { method: "logical", databases: ["shop"] }, true],
     ] as const;
     test.each(methods)("backup %i, %s, is made and proven", async (minute, _, more, encrypts) => {
-      const made = await start(backup(minute, more), { encrypts }).done;
+      const made = await runs.start(backup(minute, more), { encrypts }).done;
       expect(made.words, made.log).toMatch(
         /^The (?:physical|logical) backup of .* holds \d+ bytes in \d+ objects/,
       );
       expect(made.code).toBe(0);
       const { p, u } = await executed();
       expect((await found(minute))?.manifest).toMatchObject({ position: p, serverUuid: u });
-      const proven = await start(proof(minute), { encrypts }).done;
+      const proven = await runs.start(proofOf(minute), { encrypts }).done;
       expect(proven.words, proven.log).toMatch(/restored and found whole: \d+ bytes, \d tables, \d+ rows\.$/);
       expect(proven.code).toBe(0);
       const rows = (await found(minute))?.proof?.checked.find(({ what }) => what === "rows")?.count;
       expect(rows).toBe("databases" in more ? 10_000 : 10_002);
       for (const { log } of [made, proven]) {
-        for (const password of ["Test-root-1", "Test-repl-1", jobs.ageIdentity])
+        for (const password of ["Test-root-1", "Test-repl-1", runs.ageIdentity])
           expect(log).not.toContain(password);
       }
     });
 
-    test("a byte that was changed in the store is refused by the name of its object", async () => {
-      const part = (await found(1))?.manifest?.parts[0]?.name ?? "";
-      const file = join(s3.objects, "backups", "team", PLACE.clusterUid, "backups/20261123T030100Z/1", part);
-      const before = readFileSync(file);
-      const changed = Buffer.from(before);
-      const middle = Math.floor(changed.length / 2);
-      changed[middle] = (changed[middle] ?? 0) ^ 1;
-      writeFileSync(file, changed);
-      const ran = await start(proof(1)).done;
-      expect(ran.code).toBe(1);
-      expect(ran.words).toContain(part);
-      expect((await found(1))?.proof?.fault).toContain(part);
-      writeFileSync(file, before);
-    });
-
     test("a source that does not let it in, and one that is another one, are told of", async () => {
-      const wrong = await start(backup(10, { authority: s3.certificate.authority })).done;
+      const wrong = await runs.start(backup(10, { authority: s3.certificate.authority })).done;
       expect([wrong.code, wrong.words]).toEqual([
         1,
         expect.stringContaining("certificate is not from the recorded authority"),
@@ -139,13 +109,13 @@ describe.skipIf(reason !== null)(
 
     test("tables that CLONE would leave empty are refused before anything is stored", async () => {
       await mysql.session.query("CREATE TABLE crm.old (id INT) ENGINE = MyISAM");
-      const ran = await start(backup(11)).done;
+      const ran = await runs.start(backup(11)).done;
       await mysql.session.query("DROP TABLE crm.old");
       expect([ran.code, ran.words]).toEqual([1, expect.stringContaining("crm.old is kept by MyISAM")]);
     });
 
     test("told to end, it takes back what it has stored", async () => {
-      const { child, done } = start(backup(12));
+      const { child, done } = runs.start(backup(12));
       await sleep(1_500);
       child.kill("SIGTERM");
       const ran = await done;
@@ -154,19 +124,35 @@ describe.skipIf(reason !== null)(
       if (ran.code !== 0) expect(await found(12)).toBeUndefined();
     });
 
-    test("killed with all that it has started, at any moment, it leaves no half of a backup", async () => {
-      for (let kill = 0; kill < KILLS; kill += 1) {
-        const minute = 20 + kill;
-        const { child, done } = start(backup(minute, kill % 2 === 0 ? {} : { method: "logical" }));
-        await sleep(500 + Math.random() * 5_000);
-        if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
-        await done;
-        expect((await bucketOf(store)).broken, `kill ${kill}`).toBe(0);
-        const again = await start(backup(minute, { attempt: 2 })).done;
-        expect(again.code, again.log).toBe(0);
-        const { broken, uploads } = await bucketOf(store);
-        expect([broken, uploads], `kill ${kill}`).toEqual([0, 0]);
-      }
+    test("a store that is killed under way is waited for", async () => {
+      const { done } = runs.start(backup(13));
+      await sleep(1_000 + chance() * 3_000);
+      await s3.kill();
+      await sleep(2_000);
+      await s3.start();
+      const ran = await done;
+      expect(ran.code, ran.log).toBe(0);
+      const { broken, uploads } = await bucketOf(store);
+      expect([broken, uploads]).toEqual([0, 0]);
     });
+
+    test(
+      `killed with all that it has started, at any moment of seed ${SEED}, it leaves no half of a backup`,
+      async () => {
+        for (let kill = 0; kill < KILLS; kill += 1) {
+          const minute = 20 + kill;
+          const { child, done } = runs.start(backup(minute, kill % 2 === 0 ? {} : { method: "logical" }));
+          await sleep(500 + chance() * 5_000);
+          if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+          await done;
+          expect((await bucketOf(store)).broken, `kill ${kill}`).toBe(0);
+          const again = await runs.start(backup(minute, { attempt: 2 })).done;
+          expect(again.code, again.log).toBe(0);
+          const { broken, uploads } = await bucketOf(store);
+          expect([broken, uploads], `kill ${kill}`).toEqual([0, 0]);
+        }
+      },
+      KILLS * KILL_MS_MAX,
+    );
   },
 );

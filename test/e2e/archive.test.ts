@@ -11,7 +11,7 @@ import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
 import type { LocalHost } from "../../shared/hosts/local/start.ts";
 import { type Managed, primaryPod, waitWhole } from "../bench/trial.ts";
 import { ADOPT, allReady, conditionsOf, openScene, type Scene } from "../support/e2e.ts";
-import { type Bucket, openBucket } from "../support/e2e-backups.ts";
+import { type Bucket, clusterFields, openBucket } from "../support/e2e-backups.ts";
 import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { inject } from "../support/faults.ts";
 import { withServer } from "../support/servers.ts";
@@ -38,7 +38,7 @@ describe.skipIf(reason !== null)(`the archive${reason === null ? "" : ` (skipped
     scene = await openScene("e2e-archive");
     await buildPlugin();
     await scene.kubectl("apply", `--filename=${JOBS}`);
-    bucket = await openBucket(scene, "e2e-archive");
+    bucket = await openBucket(scene, clusterFields("e2e-archive"));
     const ageRecipient = newIdentity(newIdentityText()).recipient;
     const create = ["--namespace", scene.ref.namespace, "create", "--filename=-"];
     await scene.cluster.kubectl(create, storeSecret("backups", { ...bucket.fields, ageRecipient }));

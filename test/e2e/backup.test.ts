@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
-import { type Bucket, openBucket } from "../support/e2e-backups.ts";
+import { type Bucket, clusterFields, openBucket } from "../support/e2e-backups.ts";
 import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { rightsSeen } from "../support/e2e-rights.ts";
 import { storeSecret } from "../support/store-secret.ts";
@@ -42,7 +42,7 @@ describe.skipIf(reason !== null)(`backups${reason === null ? "" : ` (skipped: ${
     await buildPlugin();
     await scene.kubectl("apply", `--filename=${JOBS}`);
     // A folder that nobody has used: what an earlier run has left is of another cluster.
-    bucket = await openBucket(scene, "e2e");
+    bucket = await openBucket(scene, clusterFields("e2e"));
     const create = ["--namespace", scene.ref.namespace, "create", "--filename=-"];
     await scene.cluster.kubectl(create, storeSecret("backups", bucket.fields));
     await scene.until("three plain servers", allReady);

@@ -8,7 +8,7 @@ import { ANNOTATION } from "../../shared/annotations/keys.ts";
 import { decodeRestore } from "../../shared/annotations/restores.ts";
 import { RESTORE_PHASES } from "../../shared/model/restore.ts";
 import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
-import { type Bucket, openBucket } from "../support/e2e-backups.ts";
+import { type Bucket, clusterFields, openBucket } from "../support/e2e-backups.ts";
 import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { rightsSeen } from "../support/e2e-rights.ts";
 import { type HostProcess, startHostProcess } from "../support/host-process.ts";
@@ -42,7 +42,7 @@ describe.skipIf(reason !== null)(`restores${reason === null ? "" : ` (skipped: $
   beforeAll(async () => {
     await buildPlugin();
     scene = await prepare("e2e-restore");
-    bucket = await openBucket(scene, "e2e-restore");
+    bucket = await openBucket(scene, clusterFields("e2e-restore"));
     const create = ["--namespace", scene.ref.namespace, "create", "--filename=-"];
     await scene.cluster.kubectl(create, storeSecret("backups", bucket.fields));
     await scene.until("three plain servers", allReady);

@@ -170,7 +170,7 @@ const loss = fc.record({
   slot: instant,
   attempt: fc.integer({ min: 1, max: ATTEMPTS_MAX }),
   at: instant,
-  reason: text(200),
+  reason: text(500),
 });
 const asked = fc.constantFrom("schedule" as const, "request" as const);
 const attempt = { slot: instant, attempt: fc.integer({ min: 1, max: ATTEMPTS_MAX }), method, asked };
@@ -184,7 +184,7 @@ const memory: fc.Arbitrary<BackupMemory> = fc.record({
   schedule: fc.option(fc.record({ cron: printable, timeZone: printable })),
   handled: instant,
   running: fc.option(fc.record({ ...attempt, source: ordinal, begunAt: instant })),
-  retry: fc.option(fc.record({ ...attempt, notBefore: instant, reason: text(200) })),
+  retry: fc.option(fc.record({ ...attempt, notBefore: instant, reason: text(500) })),
   last: fc.option(fc.record({ slot: instant, endedAt: instant, method })),
   failed: fc.option(loss),
   failures: fc.nat(1_000_000),
@@ -192,18 +192,18 @@ const memory: fc.Arbitrary<BackupMemory> = fc.record({
   proving: fc.option(fc.record({ slot: instant, begunAt: instant })),
   provingAt: fc.option(instant),
   proven: fc.option(fc.record({ slot: instant, at: instant })),
-  unproven: fc.option(fc.record({ slot: instant, begunAt: instant, at: instant, reason: text(200) })),
+  unproven: fc.option(fc.record({ slot: instant, begunAt: instant, at: instant, reason: text(500) })),
   archive: fc.option(
     fc.record({ since: instant, heldTo: fc.option(instant), failure: fc.option(text(200)) }),
   ),
   demanded: fc.option(
     fc.record({
-      ...{ slot: instant, begunAt: instant, endedAt: fc.option(instant), fault: fc.option(text(200)) },
+      ...{ slot: instant, begunAt: instant, endedAt: fc.option(instant), fault: fc.option(text(500)) },
     }),
   ),
 });
 
-test("backups: within 4 KiB, readable, stable, and another cluster's are not believed", () => {
+test("backups: within 8 KiB, readable, stable, and another cluster's are not believed", () => {
   fc.assert(
     fc.property(memory, (one) => {
       const written = encodeBackups(one);

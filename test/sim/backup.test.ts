@@ -189,6 +189,25 @@ test("a backup is proven as often as somebody asks for it, each time anew", asyn
   expect([...proofs].map((name) => name === "none")).toEqual([false, false]);
 });
 
+test("a backup that fails a later proof is told as proven no longer, until it passes one again", async () => {
+  const world = await due();
+  await world.settle();
+  end(world, `mysql-backup-${stampOf(world)}-1`, "Complete");
+  world.annotate({ "ordinal.dev/backup-proof": "never" });
+  await world.settle();
+  for (const fate of ["Complete", "Failed", "Complete"] as const) {
+    await world.clock.pass(5_000);
+    world.annotate({ "ordinal.dev/prove-now": "true" });
+    await world.settle();
+    end(world, await proofOf(world), fate);
+    await world.settle();
+    const isProven = fate === "Complete";
+    expect(world.annotation("ordinal.dev/last-proven")).toBe(isProven ? slotOf(world) : undefined);
+    const conditions = world.annotation("ordinal.dev/conditions") ?? "";
+    expect(conditions.includes("ProofFailed"), conditions).toBe(!isProven);
+  }
+});
+
 test("where Jobs cannot be read a dead primary is failed over all the same, and no second Job is made", async () => {
   const world = await due();
   await world.settle();

@@ -193,3 +193,19 @@ describe("bad input", () => {
     },
   );
 });
+
+test.each([
+  ["a request without a store", { "ordinal.dev/backup-now": "true" }],
+  [
+    "a schedule that is none",
+    { "ordinal.dev/backup-store": "backups", "ordinal.dev/backup-schedule": "daily" },
+  ],
+])("what is wrong with backups, %s, is told and keeps no cluster from its adoption", async (_, wrong) => {
+  const world = createWorld(annotated(wrong));
+  await world.settle();
+  expect(recordedState(world)).toMatchObject({ phase: "Steady", epoch: 1 });
+  const told = decodeConditions(world.annotation("ordinal.dev/conditions")).map(({ type }) => type);
+  expect(told).toEqual(["Ready", "AnnotationInvalid"]);
+  const jobs = await world.sim.kube.list("Job", REF);
+  expect(jobs).toEqual({ ok: true, value: [] });
+});

@@ -10,14 +10,17 @@ export interface ServerCertificate {
   readonly keyFile: string;
 }
 
-/** For loopback, by its names and addresses; the files are in `folder`. */
-export async function makeServerCertificate(folder: string): Promise<ServerCertificate> {
+/** For loopback by its name, and for one address; the files are in `folder`. */
+export async function makeServerCertificate(
+  folder: string,
+  address = "127.0.0.1",
+): Promise<ServerCertificate> {
   const file = (name: string) => join(folder, name);
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
   const authority = ["-x509", "-subj", "/CN=ordinal test authority", "-keyout", file("ca.key")];
   await run("openssl", ["req", ...authority, ...newKey, "-out", file("ca.crt")]);
   const signed = ["-x509", "-CA", file("ca.crt"), "-CAkey", file("ca.key"), "-subj", "/CN=localhost"];
-  const names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+  const names = ["-addext", `subjectAltName=DNS:localhost,IP:${address}`];
   const server = ["-keyout", file("server.key"), "-out", file("server.crt")];
   await run("openssl", ["req", ...signed, ...names, ...newKey, ...server]);
   return {

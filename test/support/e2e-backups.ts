@@ -1,12 +1,13 @@
 /**
- * What end-to-end tests of backups share: the bucket of the test cluster as an object store of ours, the Secret that names it,
+ * What end-to-end tests of backups share: a bucket as an object store of ours, the Secret that names it,
  * and what a test does to backups that lie in it.
  */
+import { createHash } from "node:crypto";
 import { s3Schema } from "../../infra/local/s3.ts";
 import { createS3Store } from "../../shared/adapters/s3/store.ts";
 import type { Backup, Catalogue } from "../../shared/backup/catalogue.ts";
 import { readCatalogue } from "../../shared/backup/holdings.ts";
-import { manifestKey, type Place, partKey } from "../../shared/backup/layout.ts";
+import { backupsFolder, manifestKey, type Place, partKey, slotName } from "../../shared/backup/layout.ts";
 import { encodeManifest } from "../../shared/backup/manifest.ts";
 import { parseStore } from "../../shared/backup/store.ts";
 import type { Outcome } from "../../shared/model/outcome.ts";
@@ -26,6 +27,10 @@ export interface Bucket {
   catalogue(): Promise<Catalogue>;
   /** The backup of a slot, as the store has it; throws when there is none. */
   backup(slot: string): Promise<Backup>;
+  /** What is not as its manifest says, of every byte of every backup; leftovers of attempts are no backups. */
+  flaws(): Promise<readonly string[]>;
+  /** Begun, and neither completed nor aborted. */
+  openUploads(): Promise<number>;
   /** The same once more, as if it had been made at another time. */
   copy(backup: Backup, slot: string): Promise<void>;
   /** Changes one byte in the middle of what was copied. */
@@ -37,11 +42,14 @@ function value<T>(outcome: Outcome<T>): T {
   throw new Unmet(outcome.failure.message);
 }
 
-/** `prefix`: a folder of its own, so that tests never see what another one has left. */
-export async function openBucket(scene: Scene, prefix: string): Promise<Bucket> {
-  const access = s3Schema.parse(JSON.parse(process.env[s3Variable] ?? "null"));
-  const fields = storeFields(access, prefix);
+/** Of the bucket of the test cluster; `prefix`: a folder of its own, so that tests never see what another one has left. */
+export function clusterFields(prefix: string): StoreFields {
+  return storeFields(s3Schema.parse(JSON.parse(process.env[s3Variable] ?? "null")), prefix);
+}
+
+export async function openBucket(scene: Scene, fields: StoreFields): Promise<Bucket> {
   const settings = value(parseStore("backups", fields));
+  const { prefix } = settings;
   const store = createS3Store(settings);
   const clusterUid = await scene.kubectl("get", "statefulset", "mysql", "--output=jsonpath={.metadata.uid}");
   const place = { prefix, clusterUid };
@@ -61,6 +69,24 @@ export async function openBucket(scene: Scene, prefix: string): Promise<Bucket> 
         throw new Unmet(gap?.message ?? `there is no backup of ${slot}`);
       return found;
     },
+    async flaws() {
+      const { backups, gap } = await catalogue();
+      if (gap !== null) throw new Unmet(gap.message);
+      const found: string[] = [];
+      for (const backup of backups) {
+        const slot = slotName(backup.slotMs);
+        if (backup.soundness.kind !== "complete") found.push(`${slot} is ${backup.soundness.why}`);
+        for (const { name, bytes, sha256 } of backup.manifest?.parts ?? []) {
+          const key = keysOf(backup).keyOf(name);
+          const { size } = value(await store.head(key));
+          const content = value(await store.read(key, PART_BYTES_MAX));
+          const same = size === bytes && createHash("sha256").update(content).digest("hex") === sha256;
+          if (!same) found.push(`${slot}: ${name} is not what the manifest names`);
+        }
+      }
+      return found;
+    },
+    openUploads: async () => value(await store.uploads(backupsFolder(place))).length,
     async copy(backup, slot) {
       const { manifest, names, keyOf } = keysOf(backup);
       const slotMs = Date.parse(slot);

@@ -44,20 +44,41 @@ export function signalServer(podUid: string, signal: "SIGKILL" | "SIGTERM" | "SI
 
 /** The database server of a Pod, by the id that this machine knows it by. Throws `Unmet` when there is none. */
 export function serverProcess(podUid: string): number {
-  const marks = [`pod${podUid}`, `pod${podUid.replaceAll("-", "_")}`];
-  const found = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => readOrEmpty(`/proc/${pid}/comm`).trim() === SERVER_PROGRAM)
-    // One that has ended and was not waited for is no server any more.
-    .filter((pid) => !/\) Z /.test(readOrEmpty(`/proc/${pid}/stat`)))
-    .filter((pid) => marks.some((mark) => readOrEmpty(`/proc/${pid}/cgroup`).includes(mark)));
+  const found = podProcesses(podUid).filter(
+    (pid) => readOrEmpty(`/proc/${pid}/comm`).trim() === SERVER_PROGRAM,
+  );
   const [pid] = found;
   if (pid === undefined || found.length > 1) {
     throw new Unmet(
       `${found.length} processes ${SERVER_PROGRAM} of the Pod ${podUid} run on this machine, not 1`,
     );
   }
-  return Number(pid);
+  return pid;
+}
+
+/** SIGKILL to all that runs in a Pod, as when its machine fails; how many there were. */
+export function killPod(podUid: string): number {
+  const pids = podProcesses(podUid);
+  for (const pid of pids) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It went with another one.
+    }
+  }
+  return pids.length;
+}
+
+function podProcesses(podUid: string): readonly number[] {
+  const marks = [`pod${podUid}`, `pod${podUid.replaceAll("-", "_")}`];
+  return (
+    readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .filter((pid) => marks.some((mark) => readOrEmpty(`/proc/${pid}/cgroup`).includes(mark)))
+      // One that has ended and was not waited for is no process any more.
+      .filter((pid) => !/\) Z /.test(readOrEmpty(`/proc/${pid}/stat`)))
+      .map(Number)
+  );
 }
 
 /** Returns once the fault was made, not when it has been noticed. */

@@ -1,13 +1,13 @@
-/** A port of loopback that nobody listens on; somebody else may take it before it is used. */
+/** A port of an address of this machine, or of loopback, that nobody listens on; somebody else may take it before it is used. */
 import { createServer } from "node:net";
 
-export function freePort(): Promise<number> {
+export function freePort(address = "127.0.0.1"): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    server.listen(0, address, () => {
+      const bound = server.address();
+      server.close(() => resolve(typeof bound === "object" && bound !== null ? bound.port : 0));
     });
   });
 }

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { NODE_ENVIRONMENT, NODE_FLAGS } from "../../shared/backup/memory.ts";
 import type { JobOrder } from "../../shared/model/job-order.ts";
 import type { Store } from "../../shared/model/store.ts";
+import { PLACE } from "./job-work.ts";
+import { fieldsOf } from "./store-secret.ts";
 import { newIdentity, newIdentityText } from "./streams.ts";
 
 const MAIN = join(import.meta.dirname, "../../shared/hosts/job/main.ts");
@@ -47,13 +49,9 @@ export function jobsHere(bin: string, store: Store): JobsHere {
   }
 
   function storeSecret(encrypts: boolean): string {
-    const { endpoint, region, bucket, key, caBundle } = store;
-    const { accessKeyId, secretAccessKey } =
-      key.kind === "static" ? key : { accessKeyId: "", secretAccessKey: "" };
-    const place = { endpoint: endpoint.origin, region, bucket, prefix: "team" };
-    const plain = { ...place, accessKeyId, secretAccessKey, allowInternal: "true", caBundle: caBundle ?? "" };
-    const age = { ageIdentity, ageRecipient: newIdentity(ageIdentity).recipient };
-    return secret(encrypts ? "store-age" : "store", { ...plain, ...(encrypts && age) });
+    const age = { ageIdentity, ageRecipients: [newIdentity(ageIdentity).recipient] };
+    const settings = { ...store, prefix: PLACE.prefix, ...(encrypts && age) };
+    return secret(encrypts ? "store-age" : "store", fieldsOf(settings));
   }
 
   return {

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readLogFile } from "../../shared/adapters/mysql/log-file.ts";
-import type { Catalogue } from "../../shared/backup/catalogue.ts";
+import type { Backup, Catalogue } from "../../shared/backup/catalogue.ts";
 import type { Copies, Copy, Restored, TableCounts } from "../../shared/backup/copies.ts";
 import type { Bytes } from "../../shared/backup/flow.ts";
 import { readCatalogue } from "../../shared/backup/holdings.ts";
@@ -124,4 +124,10 @@ export async function bucketOf(store: ObjectStore): Promise<Bucket> {
     broken: catalogue.backups.filter(({ soundness }) => soundness.kind !== "complete").length,
     uploads: uploads.ok ? uploads.value.length : Number.NaN,
   };
+}
+
+/** The backup of this slot; undefined = there is none. */
+export async function backupIn(store: ObjectStore, slot: string): Promise<Backup | undefined> {
+  const { catalogue } = await bucketOf(store);
+  return catalogue.backups.find(({ slotMs }) => slotMs === Date.parse(slot));
 }

@@ -1,16 +1,16 @@
 /**
- * The S3 server of the local cluster, alone: over TLS, on loopback, over a folder of its own. It needs neither a
- * cluster nor root, only the program, which Go builds once and the cache keeps.
+ * The S3 server of the local cluster, alone: over TLS, over a folder of its own, as a process that can be killed and started
+ * again. It needs neither a cluster nor root, only the program, which Go builds once and the cache keeps.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildS3Server } from "../../infra/local/build.ts";
+import { buildOtherS3Server, buildS3Server } from "../../infra/local/build.ts";
 import { isListening } from "../../infra/local/components.ts";
 import { findProgram } from "../../infra/local/packages.ts";
-import { eventually } from "../../infra/local/process.ts";
+import { eventually, run } from "../../infra/local/process.ts";
 import type { Store } from "../../shared/model/store.ts";
 import { makeServerCertificate, type ServerCertificate } from "./certificates.ts";
 import { freePort } from "./free-port.ts";
@@ -20,6 +20,12 @@ export interface S3Server {
   readonly certificate: ServerCertificate;
   /** Where the objects are files. */
   readonly objects: string;
+  /** SIGKILL, so that whatever it was doing is left as it stands. */
+  kill(): Promise<void>;
+  /** Again, over the same objects and under the same address. */
+  start(): Promise<void>;
+  /** More or less room from now on, MiB, where there was a limit from the beginning. */
+  makeRoom(mebibytes: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -30,38 +36,123 @@ export function whyNoS3Server(): string | null {
   return null;
 }
 
+/** `versitygw` is the local cluster's, `rclone` another implementation of the same. */
+export type S3Kind = "versitygw" | "rclone";
+
 export interface S3ServerOptions {
-  /** A folder that is there, e.g. a small volume. */
-  readonly objects?: string;
+  /** Absent = the local cluster's. */
+  readonly kind?: S3Kind;
+  /**
+   * So much room for its objects, MiB: they are in memory, in a mount that only the server sees and that goes with it. Needs
+   * root.
+   */
+  readonly room?: number;
+  /** An address of this machine; absent = loopback, by its name. */
+  readonly address?: string;
+}
+
+const LOOPBACK = "127.0.0.1";
+const REGION = "eu-test-1";
+const START_MS_MAX = 20_000;
+
+interface Wish {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** For a shell, which gets its words as arguments: mounts, makes the bucket, and becomes the program. */
+const MOUNT = 'mount -t tmpfs -o "size=$1m" tmpfs "$2" && mkdir "$2/backups" && shift 2 && exec "$@"';
+
+function inSmallMount(room: number, folder: string, { program, args, ...more }: Wish): Wish {
+  const words = ["sh", String(room), folder, program, ...args];
+  return { ...more, program: "unshare", args: ["--mount", "sh", "-c", MOUNT, ...words] };
+}
+
+/** A process that listens there; a test run that is ended early does not leave it behind. */
+function createListener({
+  program,
+  args,
+  env,
+  address,
+  port,
+}: Wish): Pick<S3Server, "kill" | "start"> & { pid(): number } {
+  let running: { readonly child: ChildProcess; readonly ended: Promise<void> } | null = null;
+  const kill = () => void running?.child.kill("SIGKILL");
+  return {
+    pid: () => running?.child.pid ?? Number.NaN,
+    async start() {
+      const child = spawn(program, args, { stdio: "ignore", env: { ...process.env, ...env } });
+      running = { child, ended: new Promise((resolve) => child.once("close", () => resolve())) };
+      process.once("exit", kill);
+      if (!(await eventually(() => isListening(address, port), START_MS_MAX, 50)))
+        throw new Error("the S3 server did not come up");
+    },
+    async kill() {
+      process.off("exit", kill);
+      kill();
+      await running?.ended;
+    },
+  };
+}
+
+interface Place {
+  readonly address: string;
+  readonly port: number;
+  readonly objects: string;
+  readonly certificate: ServerCertificate;
+  readonly key: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+/** Secrets go by the environment, since everybody can read a program's arguments. */
+async function programOf(kind: S3Kind, { address, port, objects, certificate, key }: Place): Promise<Wish> {
+  const { certFile, keyFile } = certificate;
+  const { accessKeyId, secretAccessKey } = key;
+  if (kind === "rclone") {
+    const args = [
+      "serve",
+      "s3",
+      `--addr=${address}:${port}`,
+      `--cert=${certFile}`,
+      `--key=${keyFile}`,
+      objects,
+    ];
+    const env = { RCLONE_AUTH_KEY: `"${accessKeyId},${secretAccessKey}"`, RCLONE_CONFIG: "/dev/null" };
+    return { program: await buildOtherS3Server((_, work) => work()), address, port, args, env };
+  }
+  const args = [`--port=${address}:${port}`, `--region=${REGION}`, "--keep-alive", "--quiet"];
+  return {
+    ...{ program: await buildS3Server((_, work) => work()), address, port },
+    args: [...args, "--cert", certFile, "--key", keyFile, "posix", objects],
+    env: { ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey },
+  };
 }
 
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
-  const program = await buildS3Server((_, work) => work());
   const folder = mkdtempSync(join(tmpdir(), "ordinal-s3-"));
-  const objects = options.objects ?? join(folder, "objects");
+  const objects = join(folder, "objects");
   mkdirSync(join(objects, "backups"), { recursive: true });
-  const certificate = await makeServerCertificate(folder);
-  const port = await freePort();
+  const { address = LOOPBACK, kind = "versitygw", room } = options;
+  const certificate = await makeServerCertificate(folder, address);
+  const port = await freePort(address);
   const key = { accessKeyId: "ordinal-test", secretAccessKey: randomBytes(20).toString("hex") };
-  const args = [`--port=127.0.0.1:${port}`, "--region=eu-test-1", "--keep-alive", "--quiet"];
-  const tls = ["--cert", certificate.certFile, "--key", certificate.keyFile];
-  const child = spawn(program, [...args, ...tls, "posix", objects], {
-    stdio: "ignore",
-    env: { ...process.env, ROOT_ACCESS_KEY: key.accessKeyId, ROOT_SECRET_KEY: key.secretAccessKey },
-  });
-  const kill = () => void child.kill("SIGKILL");
-  // A test run that is ended early must not leave it behind.
-  process.once("exit", kill);
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const listens = await eventually(() => isListening("127.0.0.1", port), 20_000, 50);
-  if (!listens) throw new Error("the S3 server did not come up");
+  const wish = await programOf(kind, { address, port, objects, certificate, key });
+  const { pid, ...server } = createListener(room === undefined ? wish : inSmallMount(room, objects, wish));
+  await server.start();
   return {
+    ...server,
+    async makeRoom(mebibytes) {
+      const within = ["--target", String(pid()), "--mount"];
+      await run("nsenter", [...within, "mount", "-o", `remount,size=${mebibytes}m`, objects]);
+    },
     certificate,
     objects,
     store: {
       name: "test-store",
-      endpoint: new URL(`https://localhost:${port}`),
-      region: "eu-test-1",
+      endpoint: new URL(`https://${address === LOOPBACK ? "localhost" : address}:${port}`),
+      region: REGION,
       bucket: "backups",
       prefix: "",
       key: { kind: "static", ...key },
@@ -72,9 +163,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       allowInternal: true,
     },
     async close() {
-      process.off("exit", kill);
-      kill();
-      await ended;
+      await server.kill();
       if (existsSync(folder)) rmSync(folder, { recursive: true });
     },
   };

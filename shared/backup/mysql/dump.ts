@@ -10,7 +10,15 @@ import type { Server } from "../../ports/server.ts";
 import type { Copy, Source } from "../copies.ts";
 import { type Bytes, unusable } from "../flow.ts";
 import { feed, outputOf } from "../program.ts";
-import { authorityFile, emptyScratch, initialise, type Scratch, socketOf, withServer } from "./scratch.ts";
+import {
+  authorityFile,
+  emptyScratch,
+  initialise,
+  reach,
+  type Scratch,
+  socketOf,
+  withServer,
+} from "./scratch.ts";
 
 const END_MARK = "-- Dump completed";
 /** Far beyond the longest set that Ordinal takes. */
@@ -70,13 +78,7 @@ export async function copyDatabases<T>(
   use: (copy: Copy) => Promise<T>,
 ): Promise<T> {
   await emptyScratch(scratch);
-  const { host, port, username, password, authority } = source;
-  const server = orBreak(
-    await scratch.servers.connect({
-      ...{ host, port, credentials: { username, password }, authority, attributes: {}, fresh: true },
-      ...{ connectTimeoutMs: 10_000, queryTimeoutMs: 30_000 },
-    }),
-  );
+  const server = await reach(scratch, source);
   const asked = await server.query("SELECT @@GLOBAL.version AS version, @@GLOBAL.server_uuid AS uuid");
   await server.close();
   const [row] = orBreak(asked);

@@ -10,6 +10,7 @@ import { BrokenStream, orBreak } from "../../model/broken-stream.ts";
 import type { Outcome } from "../../model/outcome.ts";
 import type { Server, Servers } from "../../ports/server.ts";
 import type { Source } from "../copies.ts";
+import { type Patience, patiently } from "../patience.ts";
 import { launch, type Program, runToEnd } from "../program.ts";
 
 export interface Scratch {
@@ -20,6 +21,8 @@ export interface Scratch {
   readonly servers: Servers;
   /** Where programs are looked for. */
   readonly path: string;
+  /** For the first connection to the source, whose name may not be known yet or at this moment. */
+  readonly patience: Patience;
   /** How far CLONE is, every few seconds; both in bytes. */
   readonly onCopying: (bytes: number, expected: number) => void;
   /** How many tables were looked into so far. */
@@ -132,6 +135,19 @@ export async function withServer<T>(
     child.kill("SIGKILL");
     await fate;
   }
+}
+
+/** A session on the server that is copied, whose account and authority are checked by it before anything is begun. */
+export function reach(
+  { servers, patience }: Scratch,
+  { host, port, username, password, authority }: Source,
+): Promise<Server> {
+  return patiently(patience, () =>
+    servers.connect({
+      ...{ host, port, credentials: { username, password }, authority, attributes: {}, fresh: true },
+      ...{ connectTimeoutMs: 10_000, queryTimeoutMs: 30_000 },
+    }),
+  );
 }
 
 /** A session of root, which fails like any other connection. */

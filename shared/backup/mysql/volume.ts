@@ -18,6 +18,7 @@ import {
   enter,
   initialise,
   LONG_MS,
+  reach,
   type Scratch,
   type Shape,
   withServer,
@@ -77,19 +78,8 @@ async function readShape(scratch: Scratch): Promise<Shape> {
   return shapeOf((field) => values.get(SHAPE_OPTIONS[field][0]));
 }
 
-async function askDonor({ servers }: Scratch, source: Source): Promise<Donor> {
-  const { host, port, username, password, authority } = source;
-  const limits = { connectTimeoutMs: 10_000, queryTimeoutMs: 30_000 };
-  const to = {
-    host,
-    port,
-    credentials: { username, password },
-    authority,
-    attributes: {},
-    fresh: true,
-    ...limits,
-  };
-  const server = orBreak(await servers.connect(to));
+async function askDonor(scratch: Scratch, source: Source): Promise<Donor> {
+  const server = await reach(scratch, source);
   try {
     const [row] = orBreak(await server.query(DONOR));
     if (row === undefined) throw unusable("the source says nothing of itself");

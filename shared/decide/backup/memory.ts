@@ -11,6 +11,7 @@ import {
   type BackupMemory,
   type BackupSpec,
   type RunningBackup,
+  UNCONDITIONAL,
 } from "../../model/backup.ts";
 import type { Job } from "../../model/kube.ts";
 import type { JobObservation } from "../../model/observed.ts";
@@ -96,7 +97,13 @@ function isLater(one: { readonly slot: string } | null, slot: string): boolean {
   return one !== null && Date.parse(one.slot) > Date.parse(slot);
 }
 
-function completed(memory: BackupMemory, { slot, method }: RunningBackup, job: Job, nowMs: number): Told {
+function completed(
+  memory: BackupMemory,
+  { slot, method }: RunningBackup,
+  { job, said = "" }: { readonly job: Job; readonly said?: string },
+  nowMs: number,
+): Told {
+  const unconditional = said.includes(UNCONDITIONAL) && { unconditional: true as const };
   const endedAtMs = job.endedAtMs ?? nowMs;
   const seconds = Math.max(0, Math.round((endedAtMs - Date.parse(memory.running?.begunAt ?? slot)) / 1000));
   return {
@@ -104,7 +111,9 @@ function completed(memory: BackupMemory, { slot, method }: RunningBackup, job: J
       ...memory,
       ...{ running: null, retry: null, failed: null, failures: 0, missed: 0 },
       // One that waited for long may be of an earlier slot than one that was asked for meanwhile.
-      last: isLater(memory.last, slot) ? memory.last : { slot, endedAt: slotText(endedAtMs), method },
+      last: isLater(memory.last, slot)
+        ? memory.last
+        : { slot, endedAt: slotText(endedAtMs), method, ...unconditional },
     },
     happenings: [
       passing("BackupCompleted", `The ${method} backup of ${slot} is complete after ${seconds} s.`, slot),
@@ -120,7 +129,7 @@ export function followBackup(memory: BackupMemory, scene: Scene): Told {
   if (running === null) return { memory, happenings: [] };
   if (backup.kind === "taken") return failedAttempt(memory, running, FOREIGN, scene);
   if (backup.kind !== "found" || backup.job.result === "active") return { memory, happenings: [] };
-  if (backup.job.result === "succeeded") return completed(memory, running, backup.job, scene.nowMs);
+  if (backup.job.result === "succeeded") return completed(memory, running, backup, scene.nowMs);
   return failedAttempt(memory, running, backup.job.failure ?? "", scene);
 }
 
@@ -152,9 +161,10 @@ export function followProof(memory: BackupMemory, { jobs, nowMs }: Scene): Told 
     };
   }
   const reason = proof.kind === "found" ? proof.job.failure || "its Job failed" : FOREIGN;
-  // It is told as a condition, which is an Event of its own.
+  // It is told as a condition, which is an Event of its own. A backup that was proven before is so no more.
   const ended = answeredProof(memory, at, reason);
-  return { memory: { ...ended, unproven: { slot, begunAt, at, reason } }, happenings: [] };
+  const stands = proven?.slot === slot ? null : proven;
+  return { memory: { ...ended, proven: stands, unproven: { slot, begunAt, at, reason } }, happenings: [] };
 }
 
 /** Beyond what clocks differ by. */

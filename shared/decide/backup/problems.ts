@@ -3,7 +3,6 @@ import { MESSAGE_MAX } from "../../annotations/conditions.ts";
 import { oneLine } from "../../annotations/text.ts";
 import type { BackupMemory, BackupSpec } from "../../model/backup.ts";
 import type { Problem, ProblemCode } from "../../model/condition.ts";
-import { backupJobName, proofJobName } from "../../model/job-name.ts";
 
 export function problem(code: ProblemCode, message: string): Problem {
   return { code, message, blocks: false };
@@ -15,6 +14,9 @@ export function because(before: string, reason: string, after: string): string {
   return `${before}${oneLine(reason, room)}${after}`;
 }
 
+/** Not the log of the Job, which is gone when people get up. */
+const seeAll = (name: string) => `; all of it is in kubectl ordinal status ${name}.`;
+
 export function heldBack(slot: string, why: string): Problem {
   return problem("BackupHeldBack", `The backup of ${slot} waits: ${why}.`);
 }
@@ -25,9 +27,8 @@ export function backupProblems(name: string, memory: BackupMemory, spec: BackupS
   const problems: Problem[] = [];
   if (failed !== null) {
     const row = failures > 1 ? `, ${failures} in a row` : "";
-    const job = backupJobName(name, failed);
     const before = `The backup of ${failed.slot} failed${row}: `;
-    problems.push(problem("BackupFailed", because(before, failed.reason, `; see the log of Job ${job}.`)));
+    problems.push(problem("BackupFailed", because(before, failed.reason, seeAll(name))));
   }
   if (missed > 0) {
     const good = last === null ? "there is none yet" : `the last one is of ${last.slot}`;
@@ -35,9 +36,13 @@ export function backupProblems(name: string, memory: BackupMemory, spec: BackupS
     problems.push(problem("BackupOverdue", message));
   }
   if (unproven !== null) {
-    const job = proofJobName(name, unproven);
     const before = `Restoring the backup of ${unproven.slot} failed: `;
-    problems.push(problem("ProofFailed", because(before, unproven.reason, `; see the log of Job ${job}.`)));
+    problems.push(problem("ProofFailed", because(before, unproven.reason, seeAll(name))));
+  }
+  if (last?.unconditional === true) {
+    const message =
+      "The store of the last backup takes no notice of If-None-Match: of two Jobs that make one slot the later manifest stands. Use a store that keeps to it.";
+    problems.push(problem("StoreUnconditional", message));
   }
   if (last === null && spec.proofRequested?.slot === null) {
     const message = `A proof is asked for and no backup of ${name} is known yet: it waits for the next one; or name a slot in ordinal.dev/prove-now.`;

@@ -24,6 +24,7 @@ const MILD: ReadonlySet<Problem["code"]> = new Set([
   "BackupOverdue",
   "BackupHeldBack",
   "ProofFailed",
+  "StoreUnconditional",
   "NeverProven",
   "ArchiveFailed",
   "ArchiveLagging",

@@ -38,6 +38,9 @@ import { usage } from "./usage.ts";
 /** Kubernetes keeps 4096 bytes. */
 const LAST_WORDS_MAX = 1_000;
 
+/** A server that does not answer within a minute is left to the next attempt, which may copy another one. */
+const CONNECT_TRIES = 7;
+
 /** Files of a mounted Secret; those of the mount itself begin with two dots. */
 function secretIn(folder: string): Readonly<Record<string, string>> {
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => !name.startsWith("..")) : [];
@@ -61,6 +64,7 @@ function mysqlCopies(servers: Servers, log: Log): Copies {
   return createMysqlCopies(
     {
       ...{ folder, disk: folder, servers, path: process.env["PATH"] ?? "" },
+      patience: { clock: systemClock, ids: systemIds, tries: CONNECT_TRIES },
       onCopying: (bytes, bytesExpected) => log.info("copying", { bytes, bytesExpected }),
       onLooking(tables, tablesExpected) {
         if (systemClock.now() - toldAt < TELL_MS) return;

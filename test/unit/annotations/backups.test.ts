@@ -1,6 +1,6 @@
 /** The memory of backups: what is written can be read, and nothing else is believed. */
 import { expect, test } from "vitest";
-import { decodeBackups, encodeBackups } from "../../../shared/annotations/backups.ts";
+import { decodeBackups, encodeBackups, lapsedResults } from "../../../shared/annotations/backups.ts";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import type { BackupMemory } from "../../../shared/model/backup.ts";
 
@@ -38,6 +38,13 @@ test("the slots of the newest and of the newest proven one stand beside it, for 
   expect(Object.keys(none)).toEqual([ANNOTATION.backups]);
 });
 
+test("a backup that is proven no longer is taken off", () => {
+  const proven = { slot: memory.handled, at: memory.handled };
+  expect(lapsedResults({ ...memory, proven })).toEqual([]);
+  expect(lapsedResults(memory)).toEqual([ANNOTATION.lastProven]);
+  expect(lapsedResults(null)).toEqual([]);
+});
+
 test.each([
   ["absent", undefined, { kind: "none" }],
   ["empty", "", { kind: "invalid" }],
@@ -51,7 +58,7 @@ test.each([
     raw(memory).replace("2026-11-23T02:00:00Z", "yesterday"),
     { kind: "invalid" },
   ],
-  ["too long", `${raw(memory)}${" ".repeat(4096)}`, { kind: "invalid" }],
+  ["too long", `${raw(memory)}${" ".repeat(8192)}`, { kind: "invalid" }],
 ])("%s", (_, text, observation) => {
   expect(decodeBackups(text, "uid-1")).toEqual(observation);
 });
@@ -61,11 +68,11 @@ test("a reason is cut and kept to one line", () => {
     slot: memory.handled,
     attempt: 1,
     at: memory.handled,
-    reason: `disk\nfull ${"x".repeat(300)}`,
+    reason: `disk\nfull ${"x".repeat(500)}`,
   };
   const read = decodeBackups(raw({ ...memory, failed }), "uid-1");
   const reason = read.kind === "valid" ? read.memory.failed?.reason : undefined;
-  expect(reason).toHaveLength(160);
+  expect(reason).toHaveLength(400);
   expect(reason).toMatch(/^disk\\u000Afull x+…$/);
   const { handled: begunAt } = memory;
   const demanded = { slot: begunAt, begunAt, endedAt: begunAt, fault: failed.reason };

@@ -1,9 +1,10 @@
 /** One backup from copy to manifest: it is there as a whole or not at all, wherever it is ended and whoever else is at it. */
 import { describe, expect, test } from "vitest";
-import { manifestKey } from "../../../shared/backup/layout.ts";
+import { manifestKey, probeKey } from "../../../shared/backup/layout.ts";
 import { makeBackup } from "../../../shared/backup/make.ts";
 import { proveBackup } from "../../../shared/backup/prove.ts";
 import type { Work } from "../../../shared/backup/work.ts";
+import { UNCONDITIONAL } from "../../../shared/model/backup.ts";
 import type { Failure } from "../../../shared/model/outcome.ts";
 import type { ObjectStore } from "../../../shared/ports/object-store.ts";
 import {
@@ -18,11 +19,13 @@ import {
   SOURCE,
   workOn,
 } from "../../support/job-work.ts";
-import { createMemoryStore, type MemoryOptions } from "../../support/memory-store.ts";
+import { createMemoryStore, type MemoryOptions, type MemoryStore } from "../../support/memory-store.ts";
 import { newIdentity, newIdentityText } from "../../support/streams.ts";
 
 const make = (work: Work, task = BACKUP_TASK) => makeBackup(work, task, SOURCE);
 const memoryStore = (options: MemoryOptions = {}) => createMemoryStore({ partBytesMin: 1, ...options });
+/** Keys of backups, beside which the store's probe lies. */
+const keysIn = ({ objects }: MemoryStore) => [...objects.keys()].filter((key) => key !== probeKey(PLACE));
 const now = () => Date.parse(SLOT) + 60_000;
 
 test("a physical backup is its slices, the rows of its tables and a manifest that tells all", async () => {
@@ -83,7 +86,26 @@ test("two that make the same attempt leave one backup, and nothing of the other"
   const { catalogue, whole, uploads } = await bucketOf(store);
   expect([whole, uploads]).toEqual([1, 0]);
   const named = catalogue.backups[0]?.manifest?.parts.length ?? 0;
-  expect(store.objects.size).toBe(named + 1);
+  expect(keysIn(store).length).toBe(named + 1);
+});
+
+test("in a store that writes a key again two leave one whole backup as well, and each says so", async () => {
+  const store = memoryStore({ ignoresConditions: true });
+  const blind: ObjectStore = { ...store, uploads: () => Promise.resolve({ ok: true, value: [] }) };
+  const made = await Promise.all([1, 2].map((attempt) => make(workOn(blind), { ...BACKUP_TASK, attempt })));
+  const words = made.map((one) => (one.ok ? one.value : one.failure.message));
+  expect(words.filter((one) => one.endsWith(`Beware: ${UNCONDITIONAL}.`)).length).toBeGreaterThan(0);
+  expect(words.filter((one) => one.endsWith("by somebody else meanwhile.")).length).toBeLessThan(2);
+  expect((await bucketOf(store)).catalogue.backups.map(({ soundness }) => soundness.kind)).toEqual([
+    "complete",
+  ]);
+});
+
+test("who may not write is told before anything is copied", async () => {
+  const failure: Failure = { kind: "refused", message: "access denied" };
+  const store = memoryStore({ fault: ({ verb }) => (verb === "put" ? { when: "before", failure } : null) });
+  const copies = { ...fakeServer(), physical: () => expect.unreachable() };
+  expect(await make(workOn(store, { copies }))).toEqual({ ok: false, failure });
 });
 
 const broken: Failure = { kind: "refused", message: "as a test" };
@@ -139,7 +161,7 @@ describe("wherever it fails", () => {
       key.includes("rows-") ? ({ when: "before", failure: broken } as const) : null;
     const store = memoryStore({ fault });
     expect((await make(workOn(store))).ok).toBe(false);
-    expect(store.objects.size).toBe(0);
+    expect(keysIn(store).length).toBe(0);
   });
 });
 
@@ -180,8 +202,8 @@ test("what a killed attempt has left goes when it is two days old, and not befor
   let nowMs = now();
   const clock = { now: () => nowMs, sleep: () => Promise.resolve() };
   const store = memoryStore({ now: () => nowMs });
-  await killed(store, 14, { clock });
-  const left = [...store.objects.keys()];
+  await killed(store, 16, { clock });
+  const left = keysIn(store);
   expect(left.length).toBeGreaterThan(0);
   const dayMs = 24 * 3_600_000;
   const later = async (days: number) => {
@@ -227,7 +249,7 @@ test("a pod that is told to end takes back what it has stored", async () => {
     ok: false,
     failure: { kind: "transient", message: "its pod was told to end" },
   });
-  expect([store.objects.size, (await bucketOf(store)).uploads]).toEqual([0, 0]);
+  expect([keysIn(store).length, (await bucketOf(store)).uploads]).toEqual([0, 0]);
 });
 
 test("its log tells how far it is, now and then", async () => {
@@ -267,7 +289,7 @@ test("a manifest of which nobody can say whether it was written keeps its parts"
     },
   });
   expect(await make(workOn(silent(false)))).toEqual({ ok: false, failure });
-  expect(store.objects.size).toBe(4);
+  expect(keysIn(store).length).toBe(4);
   // Written, and all answers lost: it is found when the store is asked.
   expect((await make(workOn(silent(true)), { ...BACKUP_TASK, attempt: 2 })).ok).toBe(true);
   expect(await bucketOf(store)).toMatchObject({ whole: 1, broken: 0 });
@@ -288,6 +310,6 @@ test("the manifest is the very last that is written", async () => {
     },
   };
   await make(workOn(noted));
-  expect(written.length).toBe(5);
+  expect(written.filter((key) => key !== probeKey(PLACE))).toHaveLength(5);
   expect(written.at(-1)).toBe(manifestKey(PLACE, Date.parse(SLOT)));
 });

@@ -46,6 +46,7 @@ describe("the manifest", () => {
       "its parts.0.name is not as it should be",
     ],
     ["of another cluster", text.replace("6f0c1c5e", "6f0c1c5f"), "it is of another cluster or slot"],
+    ["with another name", text.replace('"mysql"', '"other"'), "it was changed after it was written"],
     ["of another slot", text.replace("T03:00:00.000Z", "T04:00:00.000Z"), "it is of another cluster or slot"],
     [
       "naming a part twice",
@@ -59,6 +60,17 @@ describe("the manifest", () => {
     ],
   ])("%s is not used", (_, raw, said) => {
     expect(why(raw)).toBe(said);
+  });
+
+  test("with any byte of it changed is not used", () => {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; at += 1) {
+      for (const mask of [1, 32, 128]) {
+        const changed = Buffer.from(bytes);
+        changed.writeUInt8(bytes.readUInt8(at) ^ mask, at);
+        expect(why(changed.toString("utf8")), `byte ${at} ^ ${mask}`).not.toBeNull();
+      }
+    }
   });
 
   test("one that could not be read back is never written", () => {

@@ -2,10 +2,13 @@
 import { describe, expect, test } from "vitest";
 import { abortUploads } from "../../../shared/backup/leftovers.ts";
 import { createMeter, type Progress } from "../../../shared/backup/meter.ts";
+import { reach } from "../../../shared/backup/mysql/scratch.ts";
 import { patiently } from "../../../shared/backup/patience.ts";
 import { probeConditions } from "../../../shared/backup/probe.ts";
 import { outputOf } from "../../../shared/backup/program.ts";
 import { type Failure, fail, succeed } from "../../../shared/model/outcome.ts";
+import type { Server } from "../../../shared/ports/server.ts";
+import { SOURCE } from "../../support/job-work.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { collect, failureIn, failureOf, patienceOf } from "../../support/streams.ts";
 
@@ -153,5 +156,30 @@ describe("programs", () => {
         }
       })
       .toBe(false);
+  });
+});
+
+describe("the first connection to the source", () => {
+  const server = {} as Server;
+  const reaching = (failures: readonly Failure[], tries = 5) => {
+    const left = [...failures];
+    const connect = () => {
+      const failure = left.shift();
+      return Promise.resolve(failure === undefined ? succeed(server) : { ok: false as const, failure });
+    };
+    const places = { folder: "/nowhere", disk: "/nowhere", path: "" };
+    const tells = { onCopying: () => undefined, onLooking: () => undefined };
+    return reach({ ...places, ...tells, servers: { connect }, patience: patienceOf(tries) }, SOURCE);
+  };
+  const unknown: Failure = { kind: "transient", message: "mysql-1 is not known" };
+
+  test("is tried again while nobody answers or its name is not known, and not for ever", async () => {
+    expect(await reaching([unknown, unknown, unknown])).toBe(server);
+    expect(await failureIn(() => reaching(Array.from({ length: 9 }, () => unknown)))).toBe(unknown);
+  });
+
+  test("is not tried again where it is refused", async () => {
+    const refused: Failure = { kind: "refused", message: "access denied" };
+    expect(await failureIn(() => reaching([refused]))).toBe(refused);
   });
 });

@@ -221,7 +221,8 @@ describe("backups in a status", () => {
   });
 
   test("what has failed since, and what is under way", async () => {
-    const failed = { slot, attempt: 5, at: slot, reason: "the store is full" };
+    const long = `the store is full ${"and so on ".repeat(30)}to its end`;
+    const failed = { slot, attempt: 5, at: slot, reason: long };
     const unproven = { slot, begunAt: slot, at: slot, reason: "x" };
     const running = {
       slot,
@@ -243,6 +244,10 @@ describe("backups in a status", () => {
     expect(out).toContain("(8h ago, physical), 2 failed since, 1 missed since, the last proven");
     expect(out).toContain(`  The logical backup of ${slot} is taken from mysql-2 for 8h.\n`);
     expect(out).toContain(`  The backup of ${slot} is being proven for 8h.\n`);
+    expect(out).toContain(
+      `  The backup of ${slot} failed 8h ago: ${long}. For an hour from then on Job mysql-backup-20261123020000-5 has a log.\n`,
+    );
+    expect(out).toContain(`  The proof of ${slot} failed 8h ago: x. `);
     expect(await status(busy, "status")).toContain("8h ago (2 failed since)  7h ago (failed since)\n");
   });
 

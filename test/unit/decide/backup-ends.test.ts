@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import { decide } from "../../../shared/decide/index.ts";
+import { UNCONDITIONAL } from "../../../shared/model/backup.ts";
 import type { Observed } from "../../../shared/model/observed.ts";
 import { asking, backupJob, memory, remembered, remembering } from "../../support/backups.ts";
 import { stepsOf, stepsOfKind } from "../../support/carry-out.ts";
@@ -80,6 +81,26 @@ describe("a backup under way", () => {
     expect(jobs(decision).map(({ name }) => name)).toEqual(["mysql-proof-20261124020000-20261124020500"]);
   });
 
+  test("tells of a store that writes a key again, until a backup finds another one", () => {
+    const saying =
+      (said: string): Change =>
+      (before) => {
+        const { backup } = before.jobs;
+        return backup.kind === "found"
+          ? { ...before, jobs: { ...before.jobs, backup: { ...backup, said } } }
+          : before;
+      };
+    const ended = (said: string) =>
+      deciding("2026-11-24T02:05:00Z", remembering(running()), backupJob("succeeded"), saying(said));
+    const warned = ended(`It holds 3 bytes. Beware: ${UNCONDITIONAL}`);
+    expect(recorded(warned)?.last).toMatchObject({ slot: TONIGHT, unconditional: true });
+    expect(sentence(warned, "StoreUnconditional")).toContain("takes no notice of If-None-Match");
+    expect(warned.phase).toBe("Healthy");
+    const fine = ended("It holds 3 bytes");
+    expect(recorded(fine)?.last).not.toHaveProperty("unconditional");
+    expect(codes(fine)).not.toContain("StoreUnconditional");
+  });
+
   test("does not take the place of a later one that was asked for meanwhile", () => {
     const last = {
       slot: "2026-11-24T02:30:00Z",
@@ -137,7 +158,7 @@ describe("an attempt that failed", () => {
     });
     expect(told(decision, "BackupAttemptFailed")).toContain("it is given up");
     expect(sentence(decision, "BackupFailed")).toBe(
-      `The backup of ${TONIGHT} failed: disk full; see the log of Job mysql-backup-20261124020000-${attempt}.`,
+      `The backup of ${TONIGHT} failed: disk full; all of it is in kubectl ordinal status mysql.`,
     );
     expect(decision.phase).toBe("Healthy");
   });

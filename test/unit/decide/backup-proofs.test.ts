@@ -54,7 +54,7 @@ describe("a proof", () => {
     );
     expect(recorded(decision)).toMatchObject({ proving: null, proven: { slot: "2026-11-23T02:00:00Z" } });
     expect(sentence(decision, "ProofFailed")).toBe(
-      `Restoring the backup of ${TONIGHT} failed: table shop.orders differs; see the log of Job mysql-proof-20261124020000-20261124020000.`,
+      `Restoring the backup of ${TONIGHT} failed: table shop.orders differs; all of it is in kubectl ordinal status mysql.`,
     );
     expect(proofs(decision)).toEqual([]);
   });
@@ -112,6 +112,15 @@ describe("a proof that is asked for", () => {
     const none = deciding(NOW, demanding(null), remembering({ ...done, last: null, proven: null }));
     expect(stepsOfKind(none, "Record").flatMap(({ answered }) => answered)).toEqual([]);
     expect(sentence(none, "NeverProven")).toContain("it waits for the next one; or name a slot");
+  });
+
+  test("takes back that the very backup was proven, when it fails", () => {
+    const proving = { slot: TONIGHT, begunAt: "2026-11-24T09:00:00Z" };
+    const proven = { slot: TONIGHT, at: TONIGHT };
+    const before = remembering({ ...done, proving, proven });
+    const ill = deciding(NOW, asking({ proof: "never" }), before, proofJob({ failed: "a part is missing" }));
+    expect(recorded(ill)).toMatchObject({ proven: null, unproven: { slot: TONIGHT } });
+    expect(sentence(ill, "ProofFailed")).toContain(`Restoring the backup of ${TONIGHT} failed`);
   });
 
   test("leaves what is known of later backups as it is, and notes its own end", () => {

@@ -1,6 +1,7 @@
-/** How a Job for backups failed, for people: by what its program said last, else by what Kubernetes saw of its end. */
+/** How a Job for backups ended, for people: by what its program said last, else by what Kubernetes saw of its end. */
 import { expect, test } from "vitest";
 import type { ContainerStatus, Job, Pod, StatefulSet } from "../../../shared/model/kube.ts";
+import type { JobObservation } from "../../../shared/model/observed.ts";
 import { fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
 import { readJobs } from "../../../shared/observe/cluster.ts";
 import type { Kube } from "../../../shared/ports/kube.ts";
@@ -16,15 +17,8 @@ const container = (more: Partial<ContainerStatus>): ContainerStatus => ({
   ...more,
 });
 
-async function failureOf(failure: string, pods: Outcome<readonly Partial<Pod>[]>): Promise<string | null> {
-  const job = {
-    namespace: "shop",
-    name: "j",
-    ownerUid: "set",
-    result: "failed",
-    failure,
-    endedAtMs: 0,
-  } as Job;
+async function seen(end: Partial<Job>, pods: Outcome<readonly Partial<Pod>[]>): Promise<JobObservation> {
+  const job = { namespace: "shop", name: "j", ownerUid: "set", endedAtMs: 0, ...end } as Job;
   const running = {
     slot: SLOT,
     attempt: 1,
@@ -41,6 +35,11 @@ async function failureOf(failure: string, pods: Outcome<readonly Partial<Pod>[]>
     backups: { kind: "valid", memory: memory({ running }) },
     restore: { kind: "none" },
   });
+  return backup;
+}
+
+async function failureOf(failure: string, pods: Outcome<readonly Partial<Pod>[]>): Promise<string | null> {
+  const backup = await seen({ result: "failed", failure }, pods);
   return backup.kind === "found" ? backup.job.failure : backup.kind;
 }
 
@@ -66,4 +65,14 @@ test.each([
   ["what Kubernetes says, where pods cannot be read", LIMIT, fail("refused", "403"), LIMIT],
 ])("%s", async (_, failure, pods, told) => {
   expect(await failureOf(failure, pods)).toBe(told);
+});
+
+test("one that succeeded has its last words as well, where they can be read", async () => {
+  const said = async (pods: Outcome<readonly Partial<Pod>[]>) => {
+    const backup = await seen({ result: "succeeded", failure: null }, pods);
+    return backup.kind === "found" ? backup.said : backup.kind;
+  };
+  expect(await said(podOf({ exitCode: 0, said: "It holds 3 bytes." }))).toBe("It holds 3 bytes");
+  expect(await said(succeed([]))).toBeUndefined();
+  expect(await said(fail("refused", "403"))).toBeUndefined();
 });
