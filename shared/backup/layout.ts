@@ -29,7 +29,8 @@ export function slotName(slotMs: number): string {
   return new Date(slotMs).toISOString().replace(".000", "").replaceAll(/[-:]/g, "");
 }
 
-function slotOf(text: string): number | null {
+/** Null for every other text. */
+export function slotOf(text: string): number | null {
   const [, year, month, day, hour, minute, second] = SLOT.exec(text) ?? [];
   const slotMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
   // A date that is none may be read as another one.

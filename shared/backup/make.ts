@@ -9,6 +9,8 @@ import { BrokenStream, orBreak } from "../model/broken-stream.ts";
 import type { BackupTask } from "../model/job-order.ts";
 import { assert, type Outcome } from "../model/outcome.ts";
 import { parseRecipient } from "./age-keys.ts";
+import { readUnneeded } from "./archive/unneeded.ts";
+import { startsAmong } from "./archive/window.ts";
 import type { Copy, Source, TableCounts } from "./copies.ts";
 import { type Bytes, outcomeOf, unusable } from "./flow.ts";
 import { carryOutDeletions, readCatalogue, readDocument } from "./holdings.ts";
@@ -17,7 +19,7 @@ import { abortUploads } from "./leftovers.ts";
 import { encodeManifest, MANIFEST_VERSION, type Manifest } from "./manifest.ts";
 import { patiently } from "./patience.ts";
 import { probeConditions } from "./probe.ts";
-import { planRetention } from "./retention.ts";
+import { keptSlots, planRetention } from "./retention.ts";
 import { type SealedObject, sealStream } from "./seal.ts";
 import { patienceOf, placeOf, progressOf, stoppable, type Work } from "./work.ts";
 
@@ -200,16 +202,21 @@ function summary({ method, slot }: BackupTask, parts: readonly Part[]): string {
 /** A backup that is there stays good whatever becomes of older ones: the next pass deletes what this one could not. */
 async function prune(work: Work, { retention, timeZone, keep }: BackupTask): Promise<void> {
   const place = placeOf(work);
+  const nowMs = work.clock.now();
+  const catalogue = await readCatalogue(work.store, place);
   const plan = planRetention({
-    ...{ place, retention, timeZone, nowMs: work.clock.now() },
-    catalogue: await readCatalogue(work.store, place),
+    ...{ place, catalogue, retention, timeZone, nowMs },
     ...{ needed: new Set(), busy: new Set(keep.map((slot) => Date.parse(slot))) },
   });
   if (plan.kind === "refused") {
     work.log.warn("nothing is deleted", { why: plan.why });
     return;
   }
-  const pruned = await carryOutDeletions(work.store, plan.deletions);
+  const starts = startsAmong(catalogue, keptSlots(plan.verdicts));
+  const chains = await readUnneeded(work.store, place, { starts, nowMs }, work.logs.positions);
+  if (!chains.ok) work.log.warn("no archived log is deleted", { why: chains.failure.message });
+  const deletions = [...plan.deletions, ...(chains.ok ? chains.value : [])];
+  const pruned = await carryOutDeletions(work.store, deletions);
   if (pruned.ok) work.log.info("retention", { ...pruned.value });
   else work.log.warn("not everything was deleted", { why: pruned.failure.message });
 }

@@ -42,6 +42,10 @@ export interface Deletion {
   readonly unless: string | null;
 }
 
+export function keptSlots(verdicts: readonly Verdict[]): ReadonlySet<number> {
+  return new Set(verdicts.filter(({ keep }) => keep).map(({ slotMs }) => slotMs));
+}
+
 export type RetentionPlan =
   /** Something could not be read: nothing is deleted. */
   | { readonly kind: "refused"; readonly why: string }

@@ -5,10 +5,13 @@
 import { ANNOTATION } from "../annotations/keys.ts";
 import { oneLine } from "../annotations/text.ts";
 import { parseWish } from "../annotations/wish.ts";
+import { readUnneeded } from "../backup/archive/unneeded.ts";
+import { startsAmong } from "../backup/archive/window.ts";
 import type { Backup } from "../backup/catalogue.ts";
 import { carryOutDeletions, type Removal } from "../backup/holdings.ts";
 import { manifestKey } from "../backup/layout.ts";
-import { type Deletion, planRetention, type RetentionPlan } from "../backup/retention.ts";
+import { type Deletion, keptSlots, planRetention, type RetentionPlan } from "../backup/retention.ts";
+import { mysql } from "../engines/mysql/index.ts";
 import type { BackupSpec } from "../model/backup.ts";
 import type { ClusterRef } from "../model/cluster.ts";
 import type { StatefulSet } from "../model/kube.ts";
@@ -138,6 +141,8 @@ type Fates = ReadonlyMap<Deletion, Removal>;
 
 interface Outlook {
   readonly plan: Extract<RetentionPlan, { kind: "plan" }>;
+  /** Of the archive. */
+  readonly chains: readonly Deletion[];
   /** Null = nothing is to be done. */
   readonly fates: Fates | null;
 }
@@ -156,7 +161,7 @@ function fateOf(
 
 function pruningItems(
   isManifest: (deletion: Deletion) => boolean,
-  { plan: { verdicts, deletions }, fates }: Outlook,
+  { plan: { verdicts, deletions }, chains, fates }: Outlook,
 ): Pick<Pruning, "items" | "leftovers"> {
   const items = verdicts.toReversed().map(({ slotMs, reason, bytes }): Pruning["items"][number] => {
     const deletion = deletions.find((one) => one.slotMs === slotMs && isManifest(one));
@@ -170,7 +175,12 @@ function pruningItems(
       const reason = why ?? "left by an attempt that made no backup";
       return { slot: slotText(deletion.slotMs), objects: deletion.keys.length, fate, reason };
     });
-  return { items, leftovers };
+  const logs = chains.map((deletion): Pruning["leftovers"][number] => {
+    const { fate, why } = fateOf(deletion, fates);
+    const reason = why ?? "logs that no backup that stays needs";
+    return { slot: slotText(deletion.slotMs), objects: deletion.keys.length, fate, reason };
+  });
+  return { items, leftovers: [...leftovers, ...logs] };
 }
 
 /** Slots that somebody is working on. */
@@ -199,16 +209,20 @@ export async function prune(ask: Ask, ref: ClusterRef, dryRun: boolean): Promise
       nowMs: ask.here.nowMs,
     });
     if (plan.kind === "refused") return { exitCode: 1, complaint: `Nothing was deleted: ${plan.why}` };
+    const starts = startsAmong(catalogue, keptSlots(plan.verdicts));
+    const { positions } = mysql.rules;
+    const chains = await readUnneeded(opened.objects, place, { starts, nowMs: ask.here.nowMs }, positions);
+    if (!chains.ok) return failed(fromHere(chains.failure));
     const fates = new Map<Deletion, Removal>();
     const pruned = dryRun
       ? null
-      : await carryOutDeletions(opened.objects, plan.deletions, (deletion, removal) =>
+      : await carryOutDeletions(opened.objects, [...plan.deletions, ...chains.value], (deletion, removal) =>
           fates.set(deletion, removal),
         );
     const isManifest = ({ slotMs, keys }: Deletion) => keys[0] === manifestKey(place, slotMs);
     const document: Pruning = {
       ...{ apiVersion: API_VERSION, kind: "Pruning", ...ref, where: whereOf(opened.store), dryRun },
-      ...pruningItems(isManifest, { plan, fates: dryRun ? null : fates }),
+      ...pruningItems(isManifest, { plan, chains: chains.value, fates: dryRun ? null : fates }),
     };
     const rule = set.annotations[ANNOTATION.backupRetention] ?? null;
     const counts = { rule, timeZone: retention?.kind === "calendar" ? timeZone : null };

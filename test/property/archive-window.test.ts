@@ -9,7 +9,9 @@ import { expect, test } from "vitest";
 import { archivedBy, type Segment } from "../../shared/backup/archive/inventory.ts";
 import { type Archive, readArchive } from "../../shared/backup/archive/recorded.ts";
 import { planRecovery, type Replay, type Target } from "../../shared/backup/archive/recovery.ts";
-import { stretchAt } from "../../shared/backup/archive/window.ts";
+import { readUnneeded } from "../../shared/backup/archive/unneeded.ts";
+import { stretchAt, windowOf } from "../../shared/backup/archive/window.ts";
+import { manifestKey } from "../../shared/backup/layout.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
 import { type Committed, setOf } from "../support/archive.ts";
 import {
@@ -102,6 +104,8 @@ interface Seen {
   quiet: number;
   /** Instants before a restore that can still be recovered to. */
   beforeForks: number;
+  /** Chains that were deleted. */
+  pruned: number;
 }
 
 function checkInstants(history: History, found: Archive, isSkewed: boolean, seen: Seen): void {
@@ -171,6 +175,34 @@ function checkPositions(history: History, found: Archive, seen: Seen): void {
   }
 }
 
+/** The older backups go, and what no recovery from the others needs. */
+async function checkPruned(history: History, found: Archive, isSkewed: boolean, seen: Seen): Promise<void> {
+  const { store } = history;
+  const starts = found.starts.slice(Math.floor((2 * found.starts.length) / 3));
+  const { segments, lost, look } = found;
+  const before: Archive = { ...found, starts, window: windowOf({ starts, segments, lost, look }, gtidSets) };
+  const nowMs = START_MS + 1_000 * 86_400_000;
+  const deletions = await readUnneeded(store, PLACE, { starts, nowMs }, gtidSets);
+  if (!deletions.ok) throw new Error(deletions.failure.message);
+  for (const { keys } of deletions.value) for (const key of keys) store.objects.delete(key);
+  for (const { slotMs } of found.starts) {
+    if (!starts.some((start) => start.slotMs === slotMs)) store.objects.delete(manifestKey(PLACE, slotMs));
+  }
+  const after = await readArchive(store, PLACE, gtidSets);
+  if (!after.ok) throw new Error(after.failure.message);
+  if (starts.length > 0) seen.pruned += deletions.value.length;
+  // By clocks that differ instants count from the latest commit of all that was before, as far as that is dated.
+  if (!isSkewed) expect(after.value.window.ranges).toEqual(before.window.ranges);
+  checkInstants(history, after.value, isSkewed, seen);
+  const logs = erasOf(history).flatMap((era) => era.logs);
+  for (const log of logs) {
+    for (const { gtid } of log) {
+      const target = { kind: "position", position: gtid } as const;
+      expect(carriedOut(after.value, target, logs), gtid).toBe(carriedOut(before, target, logs));
+    }
+  }
+}
+
 test.each([
   ["clocks agree", [0, 0, 0]],
   ["clocks differ", [0, 35, -35]],
@@ -178,7 +210,16 @@ test.each([
   "whatever the window promises is what a server held, and it leaves nothing out: %s",
   async (_, aheadUs) => {
     const seen: Seen = {
-      ...{ inside: 0, outside: 0, gaps: 0, positions: 0, refusedPositions: 0, quiet: 0, beforeForks: 0 },
+      ...{
+        inside: 0,
+        outside: 0,
+        gaps: 0,
+        positions: 0,
+        refusedPositions: 0,
+        quiet: 0,
+        beforeForks: 0,
+        pruned: 0,
+      },
     };
     const isSkewed = aheadUs.some((ahead) => ahead !== 0);
     await fc.assert(
@@ -189,6 +230,7 @@ test.each([
         if (!found.ok) throw new Error(found.failure.message);
         checkInstants(history, found.value, isSkewed, seen);
         checkPositions(history, found.value, seen);
+        await checkPruned(history, found.value, isSkewed, seen);
       }),
       RUNS,
     );
@@ -196,6 +238,7 @@ test.each([
     expect(seen.inside).toBeGreaterThan(100);
     expect(seen.outside).toBeGreaterThan(100);
     expect(seen.quiet).toBeGreaterThan(20);
+    expect(seen.pruned).toBeGreaterThan(10);
     expect(seen.beforeForks).toBeGreaterThan(100);
     expect(seen.positions).toBeGreaterThan(100);
     expect(seen.refusedPositions).toBeGreaterThan(20);

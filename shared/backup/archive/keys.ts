@@ -10,7 +10,7 @@
  * written again: a late one can take back nothing.
  */
 import { assert } from "../../model/outcome.ts";
-import { clustersFolder, type Place, slotName } from "../layout.ts";
+import { clustersFolder, type Place, slotName, slotOf } from "../layout.ts";
 
 const SERVER = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const CHAIN = /^\d{8}T\d{6}Z-[A-Za-z0-9]{8}$/;
@@ -39,6 +39,13 @@ export function chainName(serverUuid: string, nowMs: number, token: string): Cha
   const name = `${slotName(Math.floor(nowMs / 1000) * 1000)}-${token}`;
   assert(SERVER.test(serverUuid) && CHAIN.test(name), `no name of a chain: ${serverUuid}/${name}`);
   return { serverUuid, name };
+}
+
+/** Milliseconds since 1970, in full seconds. */
+export function chainBegunMs({ name }: ChainName): number {
+  const begunMs = slotOf(name.split("-")[0] ?? "");
+  assert(begunMs !== null, `no name of a chain: ${name}`);
+  return begunMs;
 }
 
 export function chainFolder(place: Place, { serverUuid, name }: ChainName): string {
@@ -71,6 +78,8 @@ export function parseArchiveKey(place: Place, key: string): ArchiveKey | null {
   if (!key.startsWith(folder)) return null;
   const [serverUuid = "", name = "", file = "", ...deeper] = key.slice(folder.length).split("/");
   if (deeper.length > 0 || !SERVER.test(serverUuid) || !CHAIN.test(name)) return null;
+  // Letters in the place of an instant that there is not.
+  if (slotOf(name.split("-")[0] ?? "") === null) return null;
   const chain = { serverUuid, name };
   const segments = DOCUMENT.exec(file)?.[1];
   if (segments !== undefined) return { kind: "document", chain, segments: Number(segments) };

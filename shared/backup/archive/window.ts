@@ -28,6 +28,11 @@ export function startsOf({ backups }: Catalogue): readonly Start[] {
   });
 }
 
+/** Those of them that stay. */
+export function startsAmong(catalogue: Catalogue, slots: ReadonlySet<number>): readonly Start[] {
+  return startsOf(catalogue).filter(({ slotMs }) => slots.has(slotMs));
+}
+
 /** Microseconds since 1970; both ends belong to it. */
 export interface Range {
   readonly fromUs: number;
@@ -92,9 +97,11 @@ function knownOf(
 }
 
 /**
- * Until when a stretch holds: before the first commit that is no part of it and that nothing goes on to from it. A restore
- * in place abandons what was committed since, and its undoing what was committed after it. Of what lies between such a
- * commit and the first one that goes on with the stretch nobody knows which of the two was in service.
+ * Until when a stretch holds: before the first commit that is no part of it, or of what goes on from it, and does not go on
+ * from there either. A restore in place abandons what was committed since, and its undoing what was committed after it.
+ * Between such a commit and the next one of the stretch nobody knows which of the two was in service.
+ *
+ * `all`: the stretch with what goes on from it.
  */
 function forks(segments: readonly Segment[], { contains, union }: PositionAlgebra) {
   const ordered = segments.toSorted((a, b) => a.firstAtUs - b.firstAtUs);
@@ -102,14 +109,13 @@ function forks(segments: readonly Segment[], { contains, union }: PositionAlgebr
   // The latest commit of it and of all that begin earlier.
   let latestUs = Number.NEGATIVE_INFINITY;
   const latest = ordered.map(({ lastAtUs }) => (latestUs = Math.max(latestUs, lastAtUs)));
-  return ({ fromUs, toUs }: Range, state: Position, segment: Segment | null): number => {
-    const all = segment === null ? state : union(state, segment.position);
+  return ({ fromUs, toUs }: Range, all: Position, isSegment: boolean): number => {
     let untilUs = toUs;
     let index = ordered.findLastIndex(({ firstAtUs }) => firstAtUs <= toUs);
     for (; index >= 0 && (latest[index] ?? fromUs) >= fromUs; index -= 1) {
       const { position, firstAtUs, lastAtUs } = ordered[index] as Segment;
       // Stored after a restore was undone, it may go on long after it began: whoever committed in between was in service then.
-      const isAround = segment !== null && firstAtUs < fromUs && lastAtUs > toUs;
+      const isAround = isSegment && firstAtUs < fromUs && lastAtUs > toUs;
       if (isAround || lastAtUs < fromUs) continue;
       if (!contains(all, position) && !contains(ends[index] ?? "", all))
         untilUs = Math.min(untilUs, firstAtUs - 1);
@@ -147,13 +153,13 @@ export function windowOf(recorded: Omit<Recorded, "damage">, positions: Position
   const archived = archivedBy(recorded.segments, positions);
   const stretches: Stretch[] = [];
   const untilFork = forks([...recorded.segments, ...recorded.lost], positions);
-  function add(range: Range, state: Position, segment: Segment | null): boolean {
+  function add(range: Range, state: Position, segment: Segment | null, all: Position): boolean {
     if (range.fromUs > range.toUs) return false;
     const unarchived = subtract(state, archived);
     const start = starts.find(({ position }) => contains(state, position) && contains(position, unarchived));
     if (start === undefined) return false;
     const { fromUs } = range;
-    const toUs = untilFork(range, state, segment);
+    const toUs = untilFork(range, all, segment !== null);
     if (fromUs <= toUs) stretches.push({ fromUs, toUs, start, state, segment });
     return true;
   }
@@ -163,10 +169,11 @@ export function windowOf(recorded: Omit<Recorded, "damage">, positions: Position
   for (const { before, end, fromUs, toUs, segment, latestUs } of known) {
     const sinceUs = held.get(before);
     // Nothing was committed since the end of what it goes on from.
-    if (sinceUs !== undefined) add({ fromUs: Math.max(sinceUs, latestUs), toUs: fromUs - 1 }, before, null);
-    const isThroughout = add({ fromUs: Math.max(fromUs, latestUs), toUs }, before, segment);
+    if (sinceUs !== undefined)
+      add({ fromUs: Math.max(sinceUs, latestUs), toUs: fromUs - 1 }, before, null, end);
+    const isThroughout = add({ fromUs: Math.max(fromUs, latestUs), toUs }, before, segment, end);
     // A backup that was made within it holds something of it: only its end is known to hold all of that.
-    if (!isThroughout) add({ fromUs: Math.max(toUs, latestUs), toUs }, end, null);
+    if (!isThroughout) add({ fromUs: Math.max(toUs, latestUs), toUs }, end, null, end);
     held.set(end, Math.max(held.get(end) ?? 0, toUs));
   }
   return { stretches, ranges: joined(stretches.toSorted((a, b) => a.fromUs - b.fromUs)) };

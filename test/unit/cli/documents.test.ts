@@ -11,6 +11,7 @@ import {
   historySchema,
   planDocumentSchema,
   pruningSchema,
+  recoveryWindowsSchema,
 } from "../../../shared/cli/documents.ts";
 import { ordinal } from "./support.ts";
 
@@ -101,7 +102,7 @@ test("docs/cli.md describes every field, and no other", () => {
   const known = new Set(
     [
       ...[clusterListSchema, clusterSchema, historySchema, planDocumentSchema],
-      ...[backupListSchema, pruningSchema],
+      ...[backupListSchema, pruningSchema, recoveryWindowsSchema],
     ].flatMap((schema) => [...fields(schema)]),
   );
   expect(new Set(described)).toEqual(known);
