@@ -13,12 +13,12 @@ import { seconds } from "./tale.ts";
 
 type Found = (sentence: string) => void;
 
-const SECRET = "backups";
+export const STORE_SECRET = "backups";
 /** The next full minute, a copy, and a server that is started over it. */
 const PATIENCE_MS = 240_000;
 
 async function createStore({ cluster }: Stage, s3: NonNullable<ClusterStatus["s3"]>): Promise<void> {
-  const secret = storeSecret(SECRET, storeFields(s3, PLACE.namespace));
+  const secret = storeSecret(STORE_SECRET, storeFields(s3, PLACE.namespace));
   await cluster.kubectl(["--namespace", PLACE.namespace, "apply", "--filename=-"], secret);
 }
 
@@ -44,7 +44,11 @@ export async function backUp(
   }
   const sinceMs = Date.now();
   await createStore(stage, s3);
-  await annotate(stage, [`${ANNOTATION.backupStore}=${SECRET}`, `${ANNOTATION.backupSchedule}=* * * * *`]);
+  await annotate(stage, [
+    `${ANNOTATION.backupStore}=${STORE_SECRET}`,
+    `${ANNOTATION.backupSchedule}=* * * * *`,
+    `${ANNOTATION.archive}=true`,
+  ]);
   const slot = await said(stage, "a backup", ANNOTATION.lastBackup);
   const madeMs = Date.now() - sinceMs;
   stage.tale.say("demo", `the backup of ${slot} has arrived; it is being restored to see whether it can be`);

@@ -11,7 +11,7 @@ import { expectThat, Unmet, waitFor } from "../../test/support/wait.ts";
 import { type Ack, prepareTable, startWorkload, type Workload } from "../../test/support/workload.ts";
 import { podsBehind, readLogin, type World } from "../../test/support/world.ts";
 import { type ClusterStatus, up } from "../local/index.ts";
-import { addressOf, look, PLACE, type Stage } from "./stage.ts";
+import { addressOf, look, PLACE, RESTORED, type Stage } from "./stage.ts";
 import { seconds } from "./tale.ts";
 
 type Found = (sentence: string) => void;
@@ -40,8 +40,10 @@ type Opening = Omit<Stage, "login">;
 export async function deployPlainSet(stage: Opening, found: Found): Promise<Stage> {
   const { cluster, signal, tale } = stage;
   const { namespace, name } = PLACE;
-  await cluster.kubectl(["delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s"]);
-  await cluster.kubectl(["create", "namespace", namespace]);
+  for (const fresh of [namespace, RESTORED.namespace]) {
+    await cluster.kubectl(["delete", "namespace", fresh, "--ignore-not-found", "--timeout=120s"]);
+    await cluster.kubectl(["create", "namespace", fresh]);
+  }
   const files = ["mysql.yaml", "client.yaml"].map((file) => `--filename=${join(EXAMPLES, file)}`);
   await cluster.kubectl(["--namespace", namespace, "apply", ...files]);
   tale.say("demo", `applied ${files.length} files to the namespace ${namespace}; waiting for the servers`);

@@ -6,6 +6,8 @@ import { type Login, type PodSeen, readWorld, type SetRef, type World } from "..
 import type { Tale } from "./tale.ts";
 
 export const PLACE: SetRef = { namespace: "ordinal-demo", name: "mysql" };
+/** Where the data as of another moment is looked at. */
+export const RESTORED: SetRef = { namespace: "ordinal-demo-restored", name: "mysql" };
 export const CLIENT_POD = "client";
 
 export interface Stage {
@@ -29,9 +31,10 @@ export function addressOf({ login }: Pick<Stage, "login">, pod: PodSeen | undefi
 export async function annotate(
   { cluster, tale }: Pick<Stage, "cluster" | "tale">,
   changes: readonly string[],
+  { namespace, name }: SetRef = PLACE,
 ): Promise<void> {
-  const { namespace, name } = PLACE;
-  tale.say("demo", `kubectl annotate sts ${name} ${changes.join(" ")}`);
+  const where = namespace === PLACE.namespace ? "" : `-n ${namespace} `;
+  tale.say("demo", `kubectl ${where}annotate sts ${name} ${changes.join(" ")}`);
   const wish = ["annotate", "--overwrite", "statefulset", name, ...changes];
   await cluster.kubectl(["--namespace", namespace, ...wish]);
 }

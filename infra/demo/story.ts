@@ -7,13 +7,14 @@ import type { Log } from "../../shared/ports/host.ts";
 import type { Workload } from "../../test/support/workload.ts";
 import { localName } from "../images/ordinal/image.ts";
 import type { ClusterStatus } from "../local/index.ts";
+import { dropTable, restoreElsewhere, restoreInPlace } from "./accident.ts";
 import { adopt, useServices } from "./adopt.ts";
 import { backUp } from "./backups.ts";
 import { handBack, losePrimary } from "./failover.ts";
 import { deployPlainSet, loadRows, raiseCluster, startWriter } from "./prepare.ts";
 import { type Books, closeBooks, loseVolume } from "./reseed.ts";
 import { grow, shrinkPastPrimary } from "./scale.ts";
-import { PLACE } from "./stage.ts";
+import { PLACE, RESTORED } from "./stage.ts";
 import type { Tale } from "./tale.ts";
 import { followEvents } from "./witness.ts";
 
@@ -75,7 +76,7 @@ export async function tellStory({ context, tale, signal }: StoryOptions): Promis
     closers.push(tellWrites(workload, tale));
     await tale.chapter("runner", "Ordinal's functions, in this process", async (found) => {
       const host = await startLocalHost({
-        namespaces: [PLACE.namespace],
+        namespaces: [PLACE.namespace, RESTORED.namespace],
         kubeconfig: raised.status.kubeconfig,
         ...(raised.status.context === undefined ? {} : { context: raised.status.context }),
         log: quietLog(tale),
@@ -111,6 +112,18 @@ export async function tellStory({ context, tale, signal }: StoryOptions): Promis
         },
       }),
     );
+    const { s3 } = raised.status;
+    if (s3 !== undefined) {
+      const accident = await tale.chapter("accident", "a table is dropped", (found) =>
+        dropTable(stage, found),
+      );
+      await tale.chapter("elsewhere", "the second before, in a new cluster", (found) =>
+        restoreElsewhere(stage, accident, s3, found),
+      );
+      await tale.chapter("in-place", "the second before, in place, and undone", (found) =>
+        restoreInPlace(stage, accident, found),
+      );
+    }
     return { status, books, failure: null };
   } catch (failure) {
     return { status, books, failure };

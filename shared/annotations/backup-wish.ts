@@ -23,6 +23,7 @@ const BACKUP_DEFAULTS = {
   method: "physical",
   deadlineMs: 6 * 60 * MINUTE_MS,
   proof: "daily",
+  archive: false,
 } as const satisfies Partial<BackupSpec>;
 
 function checked(fault: (raw: string) => string | null): (raw: string) => Reading<string> {
@@ -62,6 +63,11 @@ function retention(raw: string): Reading<Retention> {
   return { value: { kind: "calendar", days: of("d"), weeks: of("w"), months: of("m") } };
 }
 
+function flag(raw: string): Reading<boolean> {
+  const word = oneOf<"true" | "false">(raw, ["true", "false"]);
+  return "value" in word ? { value: word.value === "true" } : word;
+}
+
 function slotToProve(raw: string): Reading<{ readonly slot: string | null }> {
   if (raw === "true") return { value: { slot: null } };
   const slot = parseSlot(raw);
@@ -78,6 +84,7 @@ const SETTINGS: readonly Key[] = [
   KEYS.backupRetention,
   KEYS.backupDeadline,
   KEYS.backupProof,
+  KEYS.archive,
   KEYS.backupNow,
   KEYS.proveNow,
 ];
@@ -94,6 +101,7 @@ export function readBackup(annotations: StatefulSet["annotations"], reader: Read
   const kept = read(KEYS.backupRetention, null, retention);
   const deadlineMs = read(KEYS.backupDeadline, BACKUP_DEFAULTS.deadlineMs, duration(MINUTE_MS));
   const proof = read(KEYS.backupProof, BACKUP_DEFAULTS.proof, (raw) => oneOf(raw, PROOF_POLICIES));
+  const archive = read(KEYS.archive, BACKUP_DEFAULTS.archive, flag);
   const settled = problems.length === before;
   // Requests that cannot be read are not answered, and do not stop what goes on by the settings.
   const now = read(KEYS.backupNow, null, (raw) =>
@@ -113,7 +121,7 @@ export function readBackup(annotations: StatefulSet["annotations"], reader: Read
     return null;
   }
   return {
-    ...{ store, timeZone, method, databases, deadlineMs, proof },
+    ...{ store, timeZone, method, databases, deadlineMs, proof, archive },
     schedule: cron === null ? null : { cron, timeZone },
     retention: kept,
     // `true`: by the method that is set.

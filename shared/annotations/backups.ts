@@ -17,10 +17,12 @@ const BYTES_MAX = KEYS.backups.bytesMax;
 function bounded(memory: BackupMemory): BackupMemory {
   const cut = <T extends { readonly reason: string }>(one: T | null): T | null =>
     one === null ? null : { ...one, reason: oneLine(one.reason, REASON_MAX) };
-  const { retry, failed, unproven, demanded } = memory;
+  const { retry, failed, unproven, demanded, archive } = memory;
   const fault = demanded?.fault == null ? null : oneLine(demanded.fault, REASON_MAX);
+  const failure = archive?.failure == null ? null : oneLine(archive.failure, REASON_MAX);
   return {
     ...{ ...memory, retry: cut(retry), failed: cut(failed), unproven: cut(unproven) },
+    archive: archive && { ...archive, failure },
     demanded: demanded && { ...demanded, fault },
   };
 }

@@ -28,6 +28,7 @@ export const ANNOTATION = {
   backupRetention: "ordinal.dev/backup-retention",
   backupDeadline: "ordinal.dev/backup-deadline",
   backupProof: "ordinal.dev/backup-proof",
+  archive: "ordinal.dev/archive",
   backupNow: "ordinal.dev/backup-now",
   proveNow: "ordinal.dev/prove-now",
   restoreFrom: "ordinal.dev/restore-from",
@@ -112,6 +113,7 @@ export const KEYS: Readonly<Record<Name, Key>> = {
   backupRetention: wish("backupRetention", "Which backups are kept; the others are deleted."),
   backupDeadline: wish("backupDeadline", "How late a backup may be begun, or begun anew after a failure."),
   backupProof: wish("backupProof", "Which backups are proven by restoring them."),
+  archive: wish("archive", "Whether the binary logs are archived in the store, beside the backups."),
   backupNow: wish("backupNow", "One request: a backup is made at once."),
   proveNow: wish("proveNow", "One request: a backup is proven at once."),
   restoreFrom: {

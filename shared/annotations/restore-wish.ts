@@ -1,5 +1,6 @@
 /** What is to be restored, as somebody has written it into one annotation. A time without an offset could be any of a day's. */
 import { parseSlot } from "../model/backup.ts";
+import { instantOf, microsecondsOf } from "../model/instant.ts";
 import { digestOf } from "../model/job-name.ts";
 import {
   type RestoreTarget,
@@ -19,7 +20,7 @@ function targetOf({ backup, time, gtid }: RestoreText): Reading<RestoreTarget> {
   if ([backup, time, gtid].filter((one) => one !== undefined).length !== 1)
     return { wanted: 'name one of "backup", "time" and "gtid"' };
   if (gtid !== undefined) return { value: { kind: "gtid", set: gtid.replaceAll(/\s/g, "") } };
-  if (time !== undefined) return { value: { kind: "time", at: new Date(time).toISOString() } };
+  if (time !== undefined) return { value: { kind: "time", at: instantOf(microsecondsOf(time)) } };
   if (backup === "latest") return { value: { kind: "backup", slot: null } };
   const slot = parseSlot(backup ?? "");
   return slot === null

@@ -53,11 +53,25 @@ export interface Origin {
   readonly databases: readonly string[] | null;
 }
 
+/** What is replayed on top of a backup: files of a log, in their order. */
+export interface LogReplay {
+  /** Holds them and nothing else, and is ours alone. */
+  readonly folder: string;
+  /** Their paths. They may be changed, and one that was replayed may be gone. */
+  readonly files: readonly string[];
+  /** What the server has to hold in the end, and nothing else. */
+  readonly position: string;
+  /** How many transactions the server holds by now, every moment; throws to end it. */
+  readonly onReplayed: (held: bigint) => void;
+}
+
 export interface RebuildWish {
   readonly origin: Origin;
   readonly stream: Bytes;
   /** What it should hold. */
   readonly position: string;
+  /** Null = the backup is all. */
+  readonly replay: LogReplay | null;
   /** On the disk that the data is to stay on, and empty; nothing else works in it. */
   readonly folder: string;
   /** Who can log in from anywhere afterwards and do everything, whatever the backup says of that account. */
@@ -76,7 +90,7 @@ export interface Copies {
   /** Makes a server of the stream and looks into it; `position` is what it should hold. */
   restore(method: "physical" | "logical", stream: Bytes, position: string): Promise<Restored>;
   /**
-   * Makes a server of the stream that is one of its own, and looks into it: without the identity, the keys, the source and
+   * Makes a server of the stream that is one of its own, looks into it, and has it replay what came after: without the identity, the keys, the source and
    * Ordinal's own accounts of the one that was copied. Its data directory is the folder `data` in `folder`.
    */
   rebuild(wish: RebuildWish): Promise<Restored>;

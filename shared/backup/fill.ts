@@ -3,14 +3,16 @@
  * volume, beside the one that is there. Nothing of what is in service is touched, wherever it ends; it can be begun again
  * at any time, and is done when the folder says so.
  */
-import { mkdir, rename, rm, rmdir, statfs } from "node:fs/promises";
+import { mkdir, rename, rm, rmdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { instantOf } from "../model/instant.ts";
 import type { CheckTask, FillTask } from "../model/job-order.ts";
 import type { Outcome } from "../model/outcome.ts";
+import type { RestoreTarget } from "../model/restore.ts";
 import type { Credentials } from "../ports/server.ts";
 import { copiedBytes, found, restoreAndCheck } from "./contents.ts";
+import type { LogReplay } from "./copies.ts";
 import { outcomeOf, unusable } from "./flow.ts";
-import type { Manifest } from "./manifest.ts";
 import {
   onVolume,
   type RestoreFolder,
@@ -22,7 +24,8 @@ import {
   writeDurably,
 } from "./restore-folder.ts";
 import { originOf, planRestore, type RestorePlan } from "./restore-plan.ts";
-import type { Work } from "./work.ts";
+import { type Extent, extentOf, fetchInto, replayedBytes } from "./restore-point.ts";
+import { expectGoingOn, progressOf, type Work } from "./work.ts";
 
 const MIB = 1024 ** 2;
 const POSITION_CHARS_MAX = 160;
@@ -30,15 +33,21 @@ const POSITION_CHARS_MAX = 160;
 /** What would be restored, as one sentence. */
 export async function checkRestore(work: Work, task: CheckTask): Promise<Outcome<string>> {
   return await outcomeOf(async () => {
-    const { manifest, position, passedOver } = await planRestore(work, task);
-    const { cluster, engine, slot, method, databases } = manifest;
+    const { manifest, replays, passedOver, work: there } = await planRestore(work, task);
+    const { cluster, engine, slot, method, databases, position } = manifest;
     const size = `${mebibytes(copiedBytes(manifest))}`;
     const what = `The ${method} backup of ${slot} of ${cluster.namespace}/${cluster.name}`;
     const holds = `MySQL ${engine.version}, ${size}, up to ${cut(position)}`;
     const less = databases === null ? "" : ` It holds ${databases.join(", ")} alone, and no accounts.`;
     const newer = passedOver === 0 ? "" : ` Newer ones cannot be restored: ${passedOver}.`;
-    return `${what} (${holds}) can be restored.${less}${newer}`;
+    const more = task.target.kind === "backup" ? "" : replayed(await extentOf(there, replays), "are to be");
+    return `${what} (${holds}) can be restored.${more}${less}${newer}`;
   });
+}
+
+function replayed({ transactions, lastAtUs }: Extent, verb: "are to be" | "were"): string {
+  if (lastAtUs === null) return " It is the point that was asked for, and nothing of the archive is needed.";
+  return ` On it ${transactions} transactions of the archive ${verb} replayed, up to the commit of ${instantOf(lastAtUs)}.`;
 }
 
 function cut(position: string): string {
@@ -69,8 +78,8 @@ export async function fillVolume(work: Work, task: FillTask, filling: Filling): 
       try {
         await clear(folder);
         const plan = await planRestore(work, task);
-        await expectRoom(plan.manifest, filling);
-        const said = await make(plan, folder, filling);
+        await expectRoom(plan, filling);
+        const said = await make(plan, folder, filling, task.target);
         await writeDurably(folder.filled, said);
         return said;
       } catch (error) {
@@ -81,21 +90,59 @@ export async function fillVolume(work: Work, task: FillTask, filling: Filling): 
   );
 }
 
-async function make(plan: RestorePlan, folder: RestoreFolder, { administrator }: Filling): Promise<string> {
-  const { work, manifest, position } = plan;
-  await mkdir(folder.work, { recursive: true, mode: 0o700 });
+async function make(
+  plan: RestorePlan,
+  folder: RestoreFolder,
+  { administrator }: Filling,
+  target: RestoreTarget,
+): Promise<string> {
+  const { work, manifest } = plan;
+  const { position } = manifest;
+  const [server, log] = [join(folder.work, "server"), join(folder.work, "log")];
+  for (const place of [server, log]) await mkdir(place, { recursive: true, mode: 0o700 });
+  const { replay, extent } = await fetchLog(plan, log);
   const checked = await restoreAndCheck(work, plan, (stream) =>
     work.copies.rebuild({
-      ...{ stream, position, administrator, folder: folder.work },
+      ...{ stream, position, replay, administrator, folder: server },
       origin: originOf(manifest),
     }),
   );
-  const made = join(folder.work, "data");
+  const made = join(server, "data");
   await syncTree(made);
   await rename(made, folder.fresh);
   await rm(folder.work, { recursive: true });
   for (const place of [folder.path, folder.parent, join(folder.parent, "..")]) await syncFile(place);
-  return `The backup of ${manifest.slot} is on the volume and whole: ${found(checked)}.`;
+  const more = target.kind === "backup" ? "" : replayed(extent, "were");
+  return `The backup of ${manifest.slot} is on the volume and whole: ${found(checked)}.${more}`;
+}
+
+/** Before the backup, so that what is wrong with it is known before hours have gone by. */
+async function fetchLog(
+  { work, manifest, replays }: RestorePlan,
+  folder: string,
+): Promise<{ readonly replay: LogReplay | null; readonly extent: Extent }> {
+  const { positions } = work.logs;
+  const { files, position, lastAtUs } = await fetchInto(work, replays, folder);
+  const transactions = files.reduce((sum, file) => sum + BigInt(file.transactions), 0n);
+  const extent = { transactions, lastAtUs };
+  if (files.length === 0) return { replay: null, extent };
+  const sizes = await Promise.all(files.map(async ({ path }) => (await stat(path)).size));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  const before = positions.count(manifest.position);
+  const tell = progressOf(work, bytes);
+  let told = 0;
+  const replay: LogReplay = {
+    folder,
+    files: files.map(({ path }) => path),
+    position: positions.union(manifest.position, position),
+    onReplayed(held) {
+      expectGoingOn(work.signal);
+      const done = Math.floor((bytes * Number(held - before)) / Number(transactions));
+      tell(done - told);
+      told = done;
+    },
+  };
+  return { replay, extent };
 }
 
 /** What an earlier attempt has left; `old` is no attempt's. */
@@ -121,9 +168,15 @@ async function expectDataDirectory({ copies }: Work, volume: string): Promise<vo
 const SERVERS_OWN = 256 * MIB;
 /** A dump has no indexes; on tables of small rows they take as much again. */
 const GROWTH = { physical: 1.02, logical: 2 } as const;
+/** The log itself, and what it makes grow. */
+const LOG_GROWTH = 2;
 
-async function expectRoom(manifest: Manifest, { volume, freeBytes = free }: Filling): Promise<void> {
-  const needed = copiedBytes(manifest) * GROWTH[manifest.method] + SERVERS_OWN;
+async function expectRoom(
+  { manifest, replays }: RestorePlan,
+  { volume, freeBytes = free }: Filling,
+): Promise<void> {
+  const ofBackup = copiedBytes(manifest) * GROWTH[manifest.method];
+  const needed = ofBackup + replayedBytes(replays) * LOG_GROWTH + SERVERS_OWN;
   const there = await freeBytes(volume);
   if (there >= needed) return;
   throw unusable(

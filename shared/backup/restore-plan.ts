@@ -1,11 +1,12 @@
 /**
- * What a restore is made of: from whom, which backup, and what the server has to hold in the end. The store alone is asked,
+ * What a restore is made of: from whom, which backup, and what is replayed on it. The store alone is asked,
  * so that it works where the cluster, its namespace or its Kubernetes are gone. Whatever cannot be done is refused with what
  * could be done instead.
  */
 import { BrokenStream } from "../model/broken-stream.ts";
 import type { JobOrder } from "../model/job-order.ts";
-import type { RestoreSource, RestoreTarget } from "../model/restore.ts";
+import type { RestoreSource } from "../model/restore.ts";
+import type { Replay } from "./archive/recovery.ts";
 import { type Backup, type Catalogue, isRestorable } from "./catalogue.ts";
 import { identityFor, type Opened } from "./contents.ts";
 import type { Origin } from "./copies.ts";
@@ -13,13 +14,14 @@ import { unusable } from "./flow.ts";
 import { clustersIn, newestManifest, readCatalogue } from "./holdings.ts";
 import type { Manifest } from "./manifest.ts";
 import { patiently } from "./patience.ts";
+import { planPoint } from "./restore-point.ts";
 import { patienceOf, placeOf, type Work } from "./work.ts";
 
 export interface RestorePlan extends Opened {
   /** As it would be for the cluster whose backup it is. */
   readonly work: Work;
-  /** What the server has to hold in the end, and nothing else. */
-  readonly position: string;
+  /** What came after the backup, in its order; none = the backup is all. */
+  readonly replays: readonly Replay[];
   /** Newer backups that cannot be restored. */
   readonly passedOver: number;
 }
@@ -30,16 +32,11 @@ export async function planRestore(work: Work, source: RestoreSource): Promise<Re
   const there: Work = { ...work, cluster };
   const catalogue = await readPatiently(there);
   if (catalogue.backups.length === 0) throw await nothingThere(there);
-  const { manifest, passedOver } = baseOf(catalogue, source.target);
+  const { manifest, passedOver, replays } = await baseOf(there, catalogue, source);
   const misfit = await work.copies.misfit(originOf(manifest));
   if (misfit !== null) throw unusable(misfit);
   const opened = { manifest, identity: identityFor(work, manifest) };
-  return {
-    ...opened,
-    work: { ...there, cluster: manifest.cluster },
-    position: manifest.position,
-    passedOver,
-  };
+  return { ...opened, work: { ...there, cluster: manifest.cluster }, replays, passedOver };
 }
 
 export function originOf({ engine, method, databases }: Manifest): Origin {
@@ -118,39 +115,42 @@ function instant(at: number | string): string {
   return new Date(at).toISOString().replace(".000Z", "Z");
 }
 
-interface Base {
-  readonly manifest: Manifest;
-  readonly passedOver: number;
-}
+type Base = Pick<RestorePlan, "manifest" | "replays" | "passedOver">;
 
-function baseOf(catalogue: Catalogue, target: RestoreTarget): Base {
-  switch (target.kind) {
-    case "backup":
-      return target.slot === null ? newestOf(catalogue) : chosen(catalogue, Date.parse(target.slot));
-    case "time":
-      throw beyond(catalogue, Date.parse(target.at));
-    case "gtid":
-      throw beyond(catalogue, Number.POSITIVE_INFINITY);
+const alone = (manifest: Manifest): Base => ({ manifest, replays: [], passedOver: 0 });
+
+async function baseOf(work: Work, catalogue: Catalogue, { target, begunAt }: RestoreSource): Promise<Base> {
+  if (target.kind === "backup") {
+    return target.slot === null
+      ? newestOf(catalogue, Date.parse(begunAt))
+      : alone(chosen(catalogue, Date.parse(target.slot)));
   }
+  const point = await planPoint(work, catalogue, target);
+  if (point !== null) return { ...point, passedOver: 0 };
+  throw beyond(catalogue, target.kind === "time" ? Date.parse(target.at) : Number.POSITIVE_INFINITY);
 }
 
-function newestOf({ backups, gap }: Catalogue): Base {
+/** Of those that were there when the restore was begun, so that every Job of it takes the same. */
+function newestOf({ backups: all, gap }: Catalogue, begunAtMs: number): Base {
+  const backups = all.filter(
+    ({ manifest }) => manifest === null || Date.parse(manifest.endedAt) <= begunAtMs,
+  );
   if (gap !== null) {
     const why = `Not all that the store holds could be read, so the newest backup is not known (${gap.message}); name its slot.`;
     throw new BrokenStream({ ...gap, message: why });
   }
   const at = backups.findLastIndex(isRestorable);
   const manifest = backups[at]?.manifest;
-  if (manifest) return { manifest, passedOver: backups.length - 1 - at };
+  if (manifest) return { ...alone(manifest), passedOver: backups.length - 1 - at };
   const newest = backups.at(-1);
   throw unusable(
     `None of the backups can be restored; the newest: ${newest === undefined ? "–" : faultOf(newest)}.`,
   );
 }
 
-function chosen(catalogue: Catalogue, slotMs: number): Base {
+function chosen(catalogue: Catalogue, slotMs: number): Manifest {
   const backup = catalogue.backups.find((one) => one.slotMs === slotMs);
-  if (backup?.manifest && isRestorable(backup)) return { manifest: backup.manifest, passedOver: 0 };
+  if (backup?.manifest && isRestorable(backup)) return backup.manifest;
   const others = around(catalogue, slotMs);
   if (backup !== undefined) throw unusable(`The backup cannot be restored: ${faultOf(backup)}; ${others}.`);
   if (catalogue.gap !== null) throw new BrokenStream(catalogue.gap);
@@ -172,7 +172,7 @@ function around({ backups }: Catalogue, ms: number): string {
     : `the nearest that can be restored: ${texts.join(" and ")}`;
 }
 
-/** Where what came after a backup is to be found: the archive of the logs, which there is not yet. */
+/** Nothing of this cluster's logs was ever archived. */
 function beyond(catalogue: Catalogue, ms: number): BrokenStream {
   return unusable(`What was written after a backup is not archived; ${around(catalogue, ms)}.`);
 }

@@ -58,6 +58,9 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
     "`kubectl ordinal status NAME` has the whole reason; keep the older backups until one is proven again.",
   StoreUnconditional:
     "move the backups to a store that keeps to `If-None-Match`; until then every backup is whole all the same.",
+  ArchiveFailed:
+    "look at what the message names: the store, its Secret and the right to read it, or a replica.",
+  ArchiveLagging: "find out why Ordinal or the replicas were away, or what makes the store slow.",
   RestoreRefused: "change the annotation as the message says, or remove it; nothing was touched.",
   RestoreFailed:
     "nothing was lost: the old data is in service. Change what the message names and ask for it anew.",

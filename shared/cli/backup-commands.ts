@@ -23,6 +23,7 @@ import {
   withOptions,
 } from "./command-line.ts";
 import { afterRestore } from "./restores.ts";
+import { window } from "./window.ts";
 
 /** As `backups` prints it, or as it stands in a bucket: `20261123T030000Z`. */
 function slotOf(text: string): string {
@@ -78,6 +79,18 @@ export function addBackups(program: Command, terminal: Terminal, ended: Ended): 
       ended(await perform(terminal, options, verb));
     });
 
+  withOptions(program.command("window"), ["json", "yaml"])
+    .description("to which instants a cluster can be recovered, and the gaps")
+    .argument("<name>", `${NAME}; with --store also the uid of one that is gone`)
+    .addOption(
+      new Option("--store <secret>", "Secret of a store; without it, the cluster's").argParser(secretName),
+    )
+    .action(async (name: string, options: Options & { readonly store?: string }) => {
+      const verb: Verb = (ask, namespace) =>
+        window(ask, refOf(name, options, namespace), options.store ?? null);
+      ended(await perform(terminal, options, verb));
+    });
+
   withOptions(program.command("prune"), ["json", "yaml"])
     .description("delete the backups that the retention does not keep")
     .argument("<name>", NAME)
@@ -113,7 +126,7 @@ export function addRestore(program: Command, terminal: Terminal, ended: Ended): 
   const restore = waits(orderOf(program, "restore", "the data of a backup, or as of a moment"), PATIENCE)
     .option("--backup <slot>", "all that this backup holds; latest for the newest")
     .option("--time <instant>", "all that was committed up to then, such as 2026-11-23T03:00:00+01:00")
-    .option("--gtid <set>", "these transactions and no others")
+    .option("--gtid <set>", "all up to the last of these transactions")
     .option("--cluster <cluster>", "whose backups: uid of a StatefulSet, or NAMESPACE/NAME")
     .addOption(
       new Option("--store <secret>", "where they are; without it, the cluster's store").argParser(secretName),

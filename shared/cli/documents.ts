@@ -204,6 +204,37 @@ export const pruningSchema = z.strictObject({
   leftovers: z.array(z.strictObject({ slot, objects: count, fate: fateSchema, reason: z.string() })),
 });
 
+const spansSchema = z.array(z.strictObject({ from: z.string(), to: z.string() }));
+
+const windowSchema = z.strictObject({
+  namespace: z.string().nullable(),
+  name: z.string().nullable(),
+  clusterUid: z.string(),
+  /** The first and the last instant that it can be recovered to; null = to none. */
+  from: z.string().nullable(),
+  to: z.string().nullable(),
+  /** In the order of time; to every instant within one of them. */
+  ranges: spansSchema,
+  /** Between them: to no instant within. */
+  gaps: spansSchema,
+  /** Complete ones of all databases. */
+  backups: count,
+  /** Of archived logs. */
+  segments: count,
+  /** What is in the archive and cannot be used. */
+  damage: z.array(z.string()),
+});
+
+export const recoveryWindowsSchema = z.strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal("RecoveryWindows"),
+  where: whereSchema,
+  /** One; several where clusters of the past had the same name. */
+  items: z.array(windowSchema),
+});
+
+export type RecoveryWindow = z.infer<typeof windowSchema>;
+export type RecoveryWindows = z.infer<typeof recoveryWindowsSchema>;
 export type Cluster = z.infer<typeof cluster>;
 export type ClusterBackups = z.infer<typeof backupsSchema>;
 export type ClusterRestores = z.infer<typeof restoresSchema>;
@@ -220,4 +251,5 @@ export type Document =
   | History
   | PlanDocument
   | BackupList
-  | Pruning;
+  | Pruning
+  | RecoveryWindows;

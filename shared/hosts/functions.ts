@@ -21,11 +21,14 @@ export interface Reaction {
   readonly sweep: boolean;
   /** Clusters of which a backup is due are to be found. */
   readonly backups: boolean;
+  /** Clusters whose logs are to be archived are to be found. */
+  readonly archives: boolean;
 }
 
-export const NOTHING: Reaction = { wakes: [], sweep: false, backups: false };
+export const NOTHING: Reaction = { wakes: [], sweep: false, backups: false, archives: false };
 export const SWEEP: Reaction = { ...NOTHING, sweep: true };
 export const DUE_BACKUPS: Reaction = { ...NOTHING, backups: true };
+export const ARCHIVES: Reaction = { ...NOTHING, archives: true };
 
 /** Called with events that match one of `accepts` only. */
 export type EventFunction =
@@ -82,19 +85,20 @@ function reactionOf(fn: EventFunction, event: IncomingEvent): Reaction | null {
 /** What all functions of a host together make of these events: one wake a cluster, the more urgent one. */
 export function react(functions: readonly EventFunction[], events: readonly IncomingEvent[]): Reaction {
   const wakes = new Map<string, Wake>();
-  let [sweep, backups] = [false, false];
+  let [sweep, backups, archives] = [false, false, false];
   for (const event of events) {
     for (const fn of functions) {
       const reaction = reactionOf(fn, event) ?? NOTHING;
       sweep ||= reaction.sweep;
       backups ||= reaction.backups;
+      archives ||= reaction.archives;
       for (const wake of reaction.wakes) {
         const key = clusterKey(wake.ref);
         if (!wakes.has(key) || wake.priority === "high") wakes.set(key, wake);
       }
     }
   }
-  return { wakes: [...wakes.values()], sweep, backups };
+  return { wakes: [...wakes.values()], sweep, backups, archives };
 }
 
 export interface Reception {
@@ -122,6 +126,6 @@ export function receive(functions: readonly EventFunction[], message: HttpMessag
   const requests = events.value.filter((event) => event.kind === "request");
   if (requests.length > 0 && events.value.length > 1) return refuse("a request must be sent alone");
   const reaction = react(functions, events.value);
-  const accepted = reaction.sweep || reaction.backups || reaction.wakes.length > 0;
+  const accepted = reaction.sweep || reaction.backups || reaction.archives || reaction.wakes.length > 0;
   return { status: 202, message: accepted ? "accepted" : "ignored", reaction, requests };
 }

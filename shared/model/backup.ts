@@ -33,6 +33,8 @@ export interface BackupSpec {
   /** How long after its slot a backup may be begun, or begun anew. Milliseconds. */
   readonly deadlineMs: number;
   readonly proof: (typeof PROOF_POLICIES)[number];
+  /** Whether the logs are archived beside the backups. */
+  readonly archive: boolean;
   /** One is asked for at once, by this method; answered once. */
   readonly requested: BackupMethod | null;
   /** The backup of this slot is to be proven at once, null = the newest; answered once. */
@@ -143,9 +145,30 @@ export const backupMemorySchema = z.strictObject({
   proven: z.strictObject({ slot: instant, at: instant }).nullable(),
   /** The proof that failed last; null once a later one has succeeded. */
   unproven: provingSchema.extend({ at: instant, reason }).nullable(),
+  /** How the archive of the logs is; null = none is asked for. */
+  archive: z
+    .strictObject({
+      /** When it was first asked for. */
+      since: instant,
+      /** All that was committed up to here was held when it was noted last, at most a minute late; null = nothing yet. */
+      heldTo: instant.nullable(),
+      /** Why it does not go on; null = it does, as far as is known. */
+      failure: reason.nullable(),
+    })
+    .nullable()
+    .default(null),
   /** The proof that a person asked for last, and how it ended; `fault` null = well. */
   demanded: provingSchema.extend({ endedAt: instant.nullable(), fault: reason.nullable() }).nullable(),
 });
 
 export type BackupMemory = z.infer<typeof backupMemorySchema>;
+
+/** What a host says of the archive that it keeps. */
+export interface ArchiveReport {
+  /** All that was committed up to here is held, milliseconds since 1970; null = nothing is known yet. */
+  readonly heldToMs: number | null;
+  /** Why it does not go on, as a sentence; null = it does. */
+  readonly failure: string | null;
+}
+
 export type RunningBackup = z.infer<typeof runningSchema>;

@@ -48,6 +48,8 @@ export const PROBLEM_CODES = {
   BackupOverdue: "warning",
   ProofFailed: "warning",
   StoreUnconditional: "warning",
+  ArchiveFailed: "warning",
+  ArchiveLagging: "warning",
   RestoreRefused: "warning",
   RestoreFailed: "warning",
   RestoreHeldBack: "warning",

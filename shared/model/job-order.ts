@@ -16,7 +16,7 @@ const retentionSchema = z.discriminatedUnion("kind", [
 ]);
 
 const { id, from } = restoreWishSchema.shape;
-const restoreSource = { id, from, store: line, target: restoreTargetSchema };
+const restoreSource = { id, from, store: line, target: restoreTargetSchema, begunAt: instant };
 
 const taskSchema: z.ZodType<JobTask | RestoreTask> = z.discriminatedUnion("kind", [
   z.strictObject({

@@ -3,7 +3,7 @@
  * be replayed from a file.
  */
 
-import type { BackupMemory } from "./backup.ts";
+import type { ArchiveReport, BackupMemory } from "./backup.ts";
 import type { ClusterRef } from "./cluster.ts";
 import type { Condition, Problem } from "./condition.ts";
 import type { Job, PersistentVolumeClaim, Pod, Service, StatefulSet } from "./kube.ts";
@@ -89,6 +89,8 @@ export interface Observed {
   readonly accounts: SecretObservation;
   readonly services: { readonly primary: ServiceObservation; readonly replicas: ServiceObservation };
   readonly backups: BackupsObservation;
+  /** Of this host; null = it does not archive this cluster. */
+  readonly archive: ArchiveReport | null;
   readonly restore: RestoreObservation;
   readonly jobs: {
     readonly backup: JobObservation;

@@ -16,7 +16,7 @@ export const restoreTargetSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("backup"), slot: slot.nullable() }),
   /** All that was committed up to then; RFC 3339 in UTC. */
   z.strictObject({ kind: z.literal("time"), at: instant }),
-  /** These transactions and no others. */
+  /** All up to the last of these transactions in the log. */
   z.strictObject({ kind: z.literal("gtid"), set: z.string().min(1).max(4_096) }),
 ]);
 export type RestoreTarget = z.infer<typeof restoreTargetSchema>;
@@ -71,7 +71,10 @@ export type RestoreTask =
   /** What a restore has left on the volume is deleted. */
   | { readonly kind: "restore-forget"; readonly id: string; readonly ordinal: number };
 
-export type RestoreSource = Pick<RestoreWish, "id" | "store" | "from" | "target">;
+export type RestoreSource = Pick<RestoreWish, "id" | "store" | "from" | "target"> & {
+  /** Of what came into the store after that, the newest backup is not one. By the clock of whoever began it. */
+  readonly begunAt: string;
+};
 
 export const RESTORE_VERSION = 1;
 

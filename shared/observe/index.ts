@@ -15,6 +15,7 @@ import { ANNOTATION } from "../annotations/keys.ts";
 import { decodeRestore } from "../annotations/restores.ts";
 import { decodeState } from "../annotations/state.ts";
 import { parseWish } from "../annotations/wish.ts";
+import type { ArchiveReport } from "../model/backup.ts";
 import type { PersistentVolumeClaim, StatefulSet } from "../model/kube.ts";
 import type { Member, Observed, StateObservation } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
@@ -45,6 +46,7 @@ export interface Looking {
   /** They are recent enough to act upon. */
   readonly recent: boolean;
   readonly refusal: string | null;
+  readonly archive: ArchiveReport | null;
   /** Ordinals of members that did not answer an earlier look of this pass. */
   readonly impatient: ReadonlySet<number>;
 }
@@ -168,6 +170,7 @@ export async function observe(looking: Looking, set: StatefulSet): Promise<Outco
     members,
     surplus,
     refusal: looking.refusal,
+    archive: looking.archive,
     full: looking.surroundings === null || looking.recent,
   };
   return succeed({ observed, contact, surroundings: surroundings.value });

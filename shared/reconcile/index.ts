@@ -6,6 +6,7 @@ import { ANNOTATION, LABEL } from "../annotations/keys.ts";
 import { decide } from "../decide/index.ts";
 import { Spares } from "../execute/fence.ts";
 import { describeStep, execute, type Halt, type Run } from "../execute/index.ts";
+import type { ArchiveReport } from "../model/backup.ts";
 import { type ClusterRef, clusterKey } from "../model/cluster.ts";
 import type { Phase } from "../model/condition.ts";
 import { type Decision, stepsOf } from "../model/decision.ts";
@@ -46,6 +47,8 @@ export interface PassRequest {
   /** The StatefulSet as a sweep has just listed it; null = read it. */
   readonly entry: StatefulSet | null;
   readonly memory: ClusterMemory | null;
+  /** What this host says of the archive that it keeps of this cluster; absent = it keeps none. */
+  readonly archive?: ArchiveReport | null;
   /** Ordinals of members that did not answer just now; they are not waited for as long. */
   readonly silent?: ReadonlySet<number>;
 }
@@ -244,7 +247,7 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
   const looked = await observe(
     {
       ...{ kube, servers, engine, attributes, surroundings, recent: around !== null },
-      ...{ refusal: attempt.refusal, impatient: attempt.impatient },
+      ...{ refusal: attempt.refusal, impatient: attempt.impatient, archive: request.archive ?? null },
     },
     set.value,
   );

@@ -38,7 +38,7 @@ export async function look(
   const looked = await observe(
     {
       ...{ kube, servers, engine, attributes: { program_name: component, cluster: clusterKey(ref) } },
-      ...{ surroundings: null, recent: false, refusal: null, impatient: new Set<number>() },
+      ...{ surroundings: null, recent: false, refusal: null, archive: null, impatient: new Set<number>() },
     },
     set.value,
   );

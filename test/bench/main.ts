@@ -15,6 +15,7 @@ import { FAULTS } from "./inject.ts";
 import { noop } from "./noop.ts";
 import type { Bench } from "./place.ts";
 import { print, say } from "./report.ts";
+import { restore } from "./restore.ts";
 import { scale } from "./scale.ts";
 import { switchover } from "./switchover.ts";
 
@@ -22,6 +23,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   adopt,
   backup,
   noop,
+  restore,
   failover: (place) => (place.blips ? blips(place) : failover(place)),
   scale,
   switchover,
@@ -32,6 +34,7 @@ const usage = `Usage: npm run bench -- NAME [options]
 
   adopt  --runs N               from annotation to replicated, under writes
   backup --gib N                both methods, beside a dump through gzip and through zstd
+  restore --gib N               a backup into a new cluster, beside a dump into an empty server
   noop   --minutes M --clusters N  what quiet clusters cost
   failover --fault F --runs N   a fault on the primary, under writes; F is one of
                                 ${FAULTS.join(" ")}

@@ -20,7 +20,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createS3Store } from "../../shared/adapters/s3/store.ts";
 import type { Manifest } from "../../shared/backup/manifest.ts";
 import type { BackupTask, Task } from "../../shared/model/job-order.ts";
-import type { Direction } from "../../shared/model/restore.ts";
+import type { Direction, RestoreSource } from "../../shared/model/restore.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
 import type { Server } from "../../shared/ports/server.ts";
 import { type JobsHere, jobsHere } from "../support/job-here.ts";
@@ -126,10 +126,12 @@ describe.skipIf(reason !== null)(`restores${reason === null ? "" : ` (skipped: $
   };
   const at = (minute: number) => `2026-11-23T03:${String(minute).padStart(2, "0")}:00Z`;
   const ID = "r1";
-  const fillTask = (minute: number): Task => ({
-    ...{ kind: "restore-fill", id: ID, ordinal: 0, store: "backups", from: null },
-    target: { kind: "backup", slot: at(minute) },
+  const sourceOf = (minute: number): RestoreSource => ({
+    ...{ id: ID, store: "backups", from: null },
+    ...{ target: { kind: "backup", slot: at(minute) }, begunAt: "2026-11-24T00:00:00.000Z" },
   });
+  const checkTask = (minute: number): Task => ({ kind: "restore-check", ...sourceOf(minute) });
+  const fillTask = (minute: number): Task => ({ kind: "restore-fill", ordinal: 0, ...sourceOf(minute) });
   const exchangeTask = (direction: Direction): Task => ({
     ...{ kind: "restore-exchange", id: ID, ordinal: 0, direction },
   });
@@ -204,8 +206,7 @@ describe.skipIf(reason !== null)(`restores${reason === null ? "" : ` (skipped: $
       const volume = memberVolume();
       const oldIdentity = readFileSync(join(volume, "auto.cnf"), "utf8");
 
-      const check: Task = { ...fillTask(minute), kind: "restore-check" } as Task;
-      expect(await succeeded(check, volume, encrypts)).toMatch(/ can be restored\./);
+      expect(await succeeded(checkTask(minute), volume, encrypts)).toMatch(/ can be restored\./);
       expect(await succeeded(fillTask(minute), volume, encrypts)).toMatch(
         /on the volume and whole: \d+ bytes, \d tables, \d+ rows\.$/,
       );

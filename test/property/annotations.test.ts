@@ -193,6 +193,9 @@ const memory: fc.Arbitrary<BackupMemory> = fc.record({
   provingAt: fc.option(instant),
   proven: fc.option(fc.record({ slot: instant, at: instant })),
   unproven: fc.option(fc.record({ slot: instant, begunAt: instant, at: instant, reason: text(500) })),
+  archive: fc.option(
+    fc.record({ since: instant, heldTo: fc.option(instant), failure: fc.option(text(200)) }),
+  ),
   demanded: fc.option(
     fc.record({
       ...{ slot: instant, begunAt: instant, endedAt: fc.option(instant), fault: fc.option(text(500)) },

@@ -1,8 +1,8 @@
 /**
  * The window of recovery over random histories: writes, failovers that leave transactions behind, servers that lag, are made
- * anew and purge their logs, clocks that differ, archivers that work side by side from what they once read, segments and
- * backups that are lost. Whatever is said to be recoverable is put together here from sets alone, one transaction
- * at a time, and compared with what some server really held.
+ * anew and purge their logs, restores in place and their undoing, clocks that differ, archivers that work side by side from
+ * what they once read, segments and backups that are lost. Whatever is said to be recoverable is put together here from
+ * sets alone, one transaction at a time, and compared with what some server really held.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -11,164 +11,25 @@ import { type Archive, readArchive } from "../../shared/backup/archive/recorded.
 import { planRecovery, type Replay, type Target } from "../../shared/backup/archive/recovery.ts";
 import { stretchAt } from "../../shared/backup/archive/window.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
-import { succeed } from "../../shared/model/outcome.ts";
-import { archive, archiveWork, type Committed, putBackup, setOf, sourceOf } from "../support/archive.ts";
+import { type Committed, setOf } from "../support/archive.ts";
+import {
+  begin,
+  type Era,
+  erasOf,
+  event,
+  type History,
+  happens,
+  logsAt,
+  SKEW_US,
+  START_MS,
+  wholeLogs,
+} from "../support/archive-history.ts";
 import { PLACE } from "../support/job-work.ts";
-import { createMemoryStore, type MemoryStore } from "../support/memory-store.ts";
 import { propertyRuns } from "../support/property-runs.ts";
 
 const RUNS = { numRuns: propertyRuns(60, 2_000) };
-const START_MS = Date.parse("2026-11-23T04:00:00Z");
-
-const member = fc.nat(2);
-const event = fc.oneof(
-  {
-    weight: 5,
-    arbitrary: fc.record({ kind: fc.constant("write" as const), count: fc.integer({ min: 1, max: 6 }) }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({ kind: fc.constant("receive" as const), who: member, count: fc.nat(12) }),
-  },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constant("archive" as const),
-      who: member,
-      bytes: fc.constantFrom(60, 200, 5_000),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("both" as const), who: member, other: member }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("backup" as const), who: member }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("idle" as const) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("forget" as const) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("failover" as const), who: member }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("purge" as const), who: member }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("lose" as const), which: fc.nat(20) }) },
-);
-type Event = typeof event extends fc.Arbitrary<infer T> ? T : never;
-
-interface Server {
-  uuid: string;
-  log: Committed[];
-  purged: number;
-}
-
-interface History {
-  readonly store: MemoryStore;
-  readonly servers: Server[];
-  /** Every log that a server ever had, also those of servers that were made anew. */
-  readonly past: (readonly Committed[])[];
-  /** What each primary had when another one took its place. */
-  readonly reigns: (readonly Committed[])[];
-  /** How much the clock of each is ahead. */
-  readonly aheadUs: readonly number[];
-  primary: number;
-  nowUs: number;
-  uuids: number;
-  backups: number;
-}
-
-function newUuid(history: History): string {
-  history.uuids += 1;
-  return `${String(history.uuids).padStart(8, "0")}-0000-4000-8000-000000000000`;
-}
-
-function begin(aheadUs: readonly number[]): History {
-  const history: History = {
-    ...{ store: createMemoryStore({ partBytesMin: 1 }), servers: [], past: [], reigns: [], aheadUs },
-    ...{ primary: 0, nowUs: START_MS * 1_000, uuids: 0, backups: 0 },
-  };
-  for (let index = 0; index < 3; index += 1)
-    history.servers.push({ uuid: newUuid(history), log: [], purged: 0 });
-  return history;
-}
-
-const has = (log: readonly Committed[], { gtid }: Committed) => log.some((one) => one.gtid === gtid);
-const isPartOf = (part: readonly Committed[], whole: readonly Committed[]) =>
-  part.every((one) => has(whole, one));
-
-/** Only a server that has nothing of its own can follow; another one is made anew, as a copy with a new uuid. */
-function receive(history: History, server: Server, count: number): void {
-  const primary = history.servers[history.primary] as Server;
-  if (!isPartOf(server.log, primary.log)) {
-    history.past.push([...server.log]);
-    Object.assign(server, { uuid: newUuid(history), log: [...primary.log], purged: primary.log.length });
-  }
-  server.log.push(...primary.log.filter((one) => !has(server.log, one)).slice(0, count));
-}
-
-function failover(history: History, who: number): void {
-  const next = history.servers[who] as Server;
-  // Elections choose whoever has the most of those that follow.
-  for (const server of history.servers) {
-    if (server !== history.servers[history.primary] && !isPartOf(server.log, next.log)) return;
-  }
-  history.reigns.push([...(history.servers[history.primary]?.log ?? [])]);
-  history.primary = who;
-}
-
-async function happens(history: History, what: Event): Promise<void> {
-  const { store, servers } = history;
-  const server = "who" in what ? (servers[what.who] as Server) : (servers[history.primary] as Server);
-  const [primary, aheadUs] = [servers[history.primary] as Server, history.aheadUs[history.primary] ?? 0];
-  const askTip = () =>
-    Promise.resolve(
-      succeed({
-        serverUuid: primary.uuid,
-        position: setOf(primary.log),
-        atUs: history.nowUs + aheadUs,
-      }),
-    );
-  const pass = (of: Server, segmentBytesMax: number) =>
-    archive(archiveWork(store, { segmentBytesMax, askTip }), sourceOf(of));
-  if (what.kind === "write") {
-    for (let index = 0; index < what.count; index += 1) {
-      history.nowUs += 10;
-      const atUs = history.nowUs + aheadUs;
-      const own = server.log.filter(({ gtid }) => gtid.startsWith(server.uuid)).length;
-      server.log.push({ gtid: `${server.uuid}:${own + 1}`, atUs });
-    }
-  } else if (what.kind === "forget") {
-    // Nobody has it in a log any more.
-    await happens(history, { kind: "write", count: 2 });
-    for (const one of servers) {
-      if (one !== primary) receive(history, one, primary.log.length);
-      one.purged = one.log.length;
-    }
-    await happens(history, { kind: "backup", who: history.primary });
-  } else if (what.kind === "idle") history.nowUs += 50;
-  else if (what.kind === "receive") receive(history, server, what.count);
-  else if (what.kind === "archive") await pass(server, what.bytes);
-  else if (what.kind === "both")
-    await Promise.all([pass(server, 100), pass(servers[what.other] as Server, 60)]);
-  else if (what.kind === "failover") failover(history, what.who);
-  else if (what.kind === "purge") server.purged = server.log.length;
-  else if (what.kind === "lose") {
-    const objects = [...store.objects.keys()].filter((key) => key.endsWith(".zst"));
-    store.objects.delete(objects[what.which] ?? "");
-  } else if (server.log.length > 0) {
-    history.backups += 1;
-    await putBackup(
-      store,
-      setOf(server.log),
-      {},
-      new Date(START_MS + history.backups * 60_000).toISOString(),
-    );
-  }
-}
 
 const common = (a: string, b: string) => gtidSets.subtract(a, gtidSets.subtract(a, b));
-
-/** Of all that were primary, and of others unless they only lacked something that another one had. */
-function wholeLogs({ servers, past, reigns, primary }: History): readonly (readonly Committed[])[] {
-  const logs = [...past, ...servers.map(({ log }) => log)];
-  const whole = logs.filter(
-    (log, index) =>
-      !logs.some((other, at) => isPartOf(log, other) && (other.length > log.length || at < index)),
-  );
-  return [...whole, ...reigns, servers[primary]?.log ?? []];
-}
 
 /** All up to the first that was committed later. */
 function heldAt(log: readonly Committed[], atUs: number): string {
@@ -239,10 +100,13 @@ interface Seen {
   positions: number;
   refusedPositions: number;
   quiet: number;
+  /** Instants before a restore that can still be recovered to. */
+  beforeForks: number;
 }
 
 function checkInstants(history: History, found: Archive, isSkewed: boolean, seen: Seen): void {
-  const logs = wholeLogs(history);
+  const eras = erasOf(history);
+  const logs = eras.flatMap((era) => era.logs);
   const { window } = found;
   seen.gaps += Math.max(0, window.ranges.length - 1);
   for (let atUs = START_MS * 1_000 - 50; atUs <= history.nowUs + 60; atUs += 5) {
@@ -254,13 +118,14 @@ function checkInstants(history: History, found: Archive, isSkewed: boolean, seen
       seen.outside += 1;
       expect(end).toBeNull();
       // Where clocks differ, what is in question is out too.
-      if (!isSkewed) expect(reachable(found, atUs), `${atUs} is outside`).toBe(false);
+      if (!isSkewed) expect(reachable(found, atUs, eras), `${atUs} is outside`).toBe(false);
       checkRefusal(found, atUs);
       continue;
     }
     seen.inside += 1;
     if (stretch.segment === null) seen.quiet += 1;
-    const held = logs.map((log) => heldAt(log, atUs));
+    if (eras.length > 1 && atUs < history.eraFromUs) seen.beforeForks += 1;
+    const held = logsAt(eras, atUs, isSkewed ? SKEW_US : 0).map((log) => heldAt(log, atUs));
     expect([...held, ...(isSkewed ? undatedStates(history, found, atUs) : [])], `${atUs}`).toContain(end);
   }
 }
@@ -284,7 +149,7 @@ function checkRefusal(found: Archive, atUs: number): void {
 
 /** Each transaction, and each state, of each log as a target. */
 function checkPositions(history: History, found: Archive, seen: Seen): void {
-  const logs = wholeLogs(history);
+  const logs = erasOf(history).flatMap((era) => era.logs);
   for (const log of logs) {
     for (const [index, { gtid }] of log.entries()) {
       const states = logs.flatMap((other) => {
@@ -312,7 +177,9 @@ test.each([
 ])(
   "whatever the window promises is what a server held, and it leaves nothing out: %s",
   async (_, aheadUs) => {
-    const seen: Seen = { inside: 0, outside: 0, gaps: 0, positions: 0, refusedPositions: 0, quiet: 0 };
+    const seen: Seen = {
+      ...{ inside: 0, outside: 0, gaps: 0, positions: 0, refusedPositions: 0, quiet: 0, beforeForks: 0 },
+    };
     const isSkewed = aheadUs.some((ahead) => ahead !== 0);
     await fc.assert(
       fc.asyncProperty(fc.array(event, { minLength: 20, maxLength: 50, size: "max" }), async (events) => {
@@ -329,6 +196,7 @@ test.each([
     expect(seen.inside).toBeGreaterThan(100);
     expect(seen.outside).toBeGreaterThan(100);
     expect(seen.quiet).toBeGreaterThan(20);
+    expect(seen.beforeForks).toBeGreaterThan(100);
     expect(seen.positions).toBeGreaterThan(100);
     expect(seen.refusedPositions).toBeGreaterThan(20);
     expect(seen.gaps).toBeGreaterThan(5);
@@ -345,8 +213,13 @@ function isThroughout({ starts, segments }: Archive, { after }: Segment): boolea
   );
 }
 
-function reachable(found: Archive, atUs: number): boolean {
+function reachable(found: Archive, atUs: number, eras: readonly Era[]): boolean {
   return found.segments.some(
-    (segment) => segment.firstAtUs <= atUs && atUs <= segment.lastAtUs && isThroughout(found, segment),
+    (segment) =>
+      segment.firstAtUs <= atUs &&
+      atUs <= segment.lastAtUs &&
+      isThroughout(found, segment) &&
+      // One that was stored after a restore was undone holds what was committed before it too.
+      eras.some(({ fromUs, untilUs }) => fromUs <= segment.firstAtUs && segment.lastAtUs <= untilUs),
   );
 }

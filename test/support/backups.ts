@@ -16,6 +16,7 @@ export const BACKUP: BackupSpec = {
   retention: { kind: "calendar", days: 7, weeks: 4, months: 6 },
   deadlineMs: 6 * 3_600_000,
   proof: "daily",
+  archive: false,
   requested: null,
   proofRequested: null,
 };
@@ -34,6 +35,7 @@ export function memory(more: Partial<BackupMemory> = {}): BackupMemory {
     handled: slot,
     ...{ running: null, retry: null, failed: null, failures: 0, missed: 0, proving: null, unproven: null },
     demanded: null,
+    archive: null,
     last: { slot, endedAt: "2026-11-23T02:04:00Z", method: "physical" },
     provingAt: "2026-11-23T02:05:00Z",
     proven: { slot, at: "2026-11-23T02:09:00Z" },

@@ -2,12 +2,14 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readLogFile } from "../../shared/adapters/mysql/log-file.ts";
 import type { Backup, Catalogue } from "../../shared/backup/catalogue.ts";
 import type { Copies, Copy, Restored, TableCounts } from "../../shared/backup/copies.ts";
 import type { Bytes } from "../../shared/backup/flow.ts";
 import { readCatalogue } from "../../shared/backup/holdings.ts";
 import { backupsFolder, type Place } from "../../shared/backup/layout.ts";
 import { placeOf, type Work } from "../../shared/backup/work.ts";
+import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
 import type { BackupTask, ProofTask } from "../../shared/model/job-order.ts";
 import type { Store } from "../../shared/model/store.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
@@ -85,6 +87,7 @@ let tokens = 10_000_000;
 export function workOn(store: ObjectStore, more: Partial<Work> = {}): Work {
   return {
     ...{ cluster: CLUSTER, settings: SETTINGS, store, copies: fakeServer() },
+    logs: { positions: gtidSets, readLogFile },
     clock: { now: () => Date.parse(SLOT) + 60_000, sleep: () => Promise.resolve() },
     ids: {
       password() {

@@ -106,6 +106,15 @@ async function contentsOf({ ask }: Asked, except: readonly string[]): Promise<Co
   return { checksums, rows };
 }
 
+/** Rows and checksum of each table of one server, by `schema.table`. */
+export async function checksumsOf(
+  address: Address,
+  except: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const { checksums } = await withServer(address, (server) => contentsOf(server, except));
+  return checksums;
+}
+
 /** Waits until each replica has executed what the primary has, then compares every table by its checksum. */
 export async function compareServers(
   primary: Address,

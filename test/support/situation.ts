@@ -275,6 +275,7 @@ function untouched(replicas: number): Observed {
     services: { primary: { kind: "missing" }, replicas: { kind: "missing" } },
     backups: { kind: "none" },
     restore: { kind: "none" },
+    archive: null,
     jobs: { backup: { kind: "absent" }, proof: { kind: "absent" }, restore: [] },
     members: Array.from({ length: replicas }, (_, ordinal) => ({
       ordinal,

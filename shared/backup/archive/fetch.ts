@@ -14,16 +14,20 @@ import { type Bytes, outcomeOf, unusable } from "../flow.ts";
 import type { Patience } from "../patience.ts";
 import { openSealed } from "../seal.ts";
 import type { Segment } from "./inventory.ts";
+import { isEncryptedObject } from "./keys.ts";
 import type { Replay } from "./recovery.ts";
-import { type Gathering, gathering } from "./segments.ts";
+import { type Facts, type Gathering, gathering } from "./segments.ts";
 
-export interface FetchWish {
+export interface ReadWish {
   readonly store: ObjectStore;
-  /** Null for segments that are not encrypted. */
+  /** For segments that are encrypted; null = none of them is. */
   readonly identity: Identity | null;
   readonly patience: Patience;
   readonly positions: PositionAlgebra;
   readonly readLogFile: ReadLogFile;
+}
+
+export interface FetchWish extends ReadWish {
   /** Exists; files of the same names are replaced. */
   readonly folder: string;
   /** Called with each file that is there, in no order. */
@@ -81,39 +85,55 @@ const fileName = (number: number) => `replay.${String(number).padStart(6, "0")}`
 
 /** Null when nothing of it is wanted after all, because all of it was committed later. */
 async function fetchOne(replay: Replay, path: string, wish: FetchWish): Promise<LogFile | null> {
-  const { segment, take, until } = replay;
-  const { positions, readLogFile } = wish;
   const handle = await open(`${path}.part`, "w");
-  const gathered = gathering(positions);
-  let wanted: Wanted;
+  let facts: Facts;
   try {
-    wanted = wantedOf(replay, positions);
-    for await (const bytes of chosen(readLogFile(opened(segment, wish)), wanted, gathered)) {
-      await handle.writeFile(bytes);
-    }
+    facts = await read(replay, wish, (bytes) => handle.writeFile(bytes));
   } finally {
     await handle.close();
   }
-  const { position, transactions, lastAtUs } = gathered.facts();
+  const { position, transactions, lastAtUs } = facts;
+  if (transactions === 0) return null;
+  await rename(`${path}.part`, path);
+  return { path, position, transactions, lastAtUs };
+}
+
+/** What would be fetched, read once and not kept; fails as fetching it does. */
+export function readReplay(replay: Replay, wish: ReadWish): Promise<Outcome<Facts>> {
+  return outcomeOf(() => read(replay, wish, () => Promise.resolve()));
+}
+
+async function read(
+  replay: Replay,
+  wish: ReadWish,
+  keep: (bytes: Uint8Array) => Promise<void>,
+): Promise<Facts> {
+  const { segment, take, until } = replay;
+  const { positions, readLogFile } = wish;
+  const gathered = gathering(positions);
+  const wanted = wantedOf(replay, positions);
+  for await (const bytes of chosen(readLogFile(opened(segment, wish)), wanted, gathered)) await keep(bytes);
+  const facts = gathered.facts();
+  const { position } = facts;
   const isPlanned = until.kind === "end" ? position === take : positions.contains(take, position);
   if (!isPlanned || !wanted.isMet()) {
     throw unusable(
       `A segment of the archive holds other transactions than it says (${segment.parts[0]?.key}).`,
     );
   }
-  if (transactions === 0) return null;
-  await rename(`${path}.part`, path);
-  return { path, position, transactions, lastAtUs };
+  return facts;
 }
 
 /** Nothing that was read is good before it has ended. */
-function opened({ parts }: Segment, { store, identity, patience }: FetchWish): Bytes {
+function opened({ parts }: Segment, { store, identity, patience }: ReadWish): Bytes {
   const objects = parts.map(({ key, bytes, sha256, plainBytes, plainSha256 }) => ({
     key,
     stored: { size: bytes, sha256 },
     plain: { size: plainBytes, sha256: plainSha256 },
   }));
-  return openSealed({ store, objects, identity, patience });
+  // The store may have been given a key, or lost it, in the course of the archive.
+  const isSealed = parts.some(({ key }) => isEncryptedObject(key));
+  return openSealed({ store, objects, identity: isSealed ? identity : null, patience });
 }
 
 type Begun = Extract<LogPiece, { kind: "transaction" }>;

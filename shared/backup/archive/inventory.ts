@@ -24,6 +24,8 @@ export interface Segment extends Omit<SegmentRecord, "parts"> {
 export interface Inventory {
   /** Those of which everything is there, in the order of their chains. */
   readonly segments: readonly Segment[];
+  /** Those of which something is missing: they tell all the same what was committed and when. */
+  readonly lost: readonly Segment[];
   /** Null = the archive was never seen to have all there was. */
   readonly look: Look | null;
   /** One phrase each: what is named and cannot be used. */
@@ -69,6 +71,7 @@ export function inventoryOf(
 ): Omit<Inventory, "gap"> {
   const sizes = new Map(listing.map(({ key, size }) => [key, size]));
   const segments: Segment[] = [];
+  const lost: Segment[] = [];
   const damage: string[] = [];
   for (const { key, chain: name, segments: count } of newestDocuments(place, listing)) {
     const document = documents.get(key);
@@ -83,13 +86,16 @@ export function inventoryOf(
     for (const segment of found) {
       const wrong = segment.parts.find((part) => sizes.get(part.key) !== part.bytes);
       if (wrong === undefined) segments.push(segment);
-      else damage.push(`${wrong.key} is missing or of another size`);
+      else {
+        lost.push(segment);
+        damage.push(`${wrong.key} is missing or of another size`);
+      }
     }
   }
   const told = documents.get(lookKey(place));
   const look = told === undefined ? null : decodeLook(told.text, place.clusterUid, positions);
   if (look?.kind === "unusable") damage.push(`${lookKey(place)}: ${look.why}`);
-  return { segments, damage, look: look?.kind === "valid" ? look.value : null };
+  return { segments, lost, damage, look: look?.kind === "valid" ? look.value : null };
 }
 
 /** The algebra throws for what is no position, and in a bucket anything may stand. */
@@ -101,6 +107,7 @@ function readable(chain: Chain, folder: string, positions: PositionAlgebra): rea
   }
 }
 
+const NOTHING = { segments: [], lost: [], damage: [], look: null };
 const TRIES = 5;
 /** Documents that are asked for side by side. */
 const PARALLEL = 16;
@@ -113,7 +120,7 @@ export async function readInventory(
 ): Promise<Inventory> {
   for (let tried = 1; ; tried += 1) {
     const listing = await listAll(store, archiveFolder(place));
-    if (!listing.ok) return { segments: [], damage: [], look: null, gap: listing.failure };
+    if (!listing.ok) return { ...NOTHING, gap: listing.failure };
     const documents = await fetchAll(store, [
       ...newestDocuments(place, listing.value).map(({ key }) => key),
       ...listing.value.filter(({ key }) => key === lookKey(place)).map(({ key }) => key),
@@ -125,7 +132,7 @@ export async function readInventory(
       };
     }
     if (documents.failure.kind !== "gone" || tried === TRIES) {
-      return { segments: [], damage: [], look: null, gap: documents.failure };
+      return { ...NOTHING, gap: documents.failure };
     }
   }
 }

@@ -57,6 +57,10 @@ export function objectName(segment: number, object: number, isEncrypted: boolean
   return `${digits(segment)}.${object}.zst${isEncrypted ? ".age" : ""}`;
 }
 
+export function isEncryptedObject(key: string): boolean {
+  return key.endsWith(".age");
+}
+
 export type ArchiveKey =
   | { readonly kind: "document"; readonly chain: ChainName; readonly segments: number }
   | { readonly kind: "object"; readonly chain: ChainName };

@@ -63,6 +63,8 @@ export interface ArchiveWork {
   readonly askTip: AskTip;
   /** How long after one look at the primary there is no other, milliseconds. */
   readonly lookEveryMs: number;
+  /** Told that all that was committed up to there is held, milliseconds since 1970. */
+  readonly onHeld?: (toMs: number) => void;
   /** Absent = as a backup is. */
   readonly shape?: Partial<SealShape>;
 }
@@ -157,8 +159,10 @@ async function goOn(work: ArchiveWork, source: LogSource, held: Recorded): Promi
   let lastAtUs: number | null = null;
   let chain = beginChain(work, source, after);
   for await (const cut of cutSegments(source.stream(after), limits)) {
-    if (cut.kind === "quiet") await watch.look(positions.union(all, chain.end()));
-    else {
+    if (cut.kind === "quiet") {
+      work.onHeld?.(clock.now());
+      await watch.look(positions.union(all, chain.end()));
+    } else {
       if (chain.isFull()) {
         await chain.tidy();
         chain = beginChain(work, source, chain.end());
@@ -167,6 +171,7 @@ async function goOn(work: ArchiveWork, source: LogSource, held: Recorded): Promi
       segments += 1;
       transactions += record.transactions;
       lastAtUs = Math.max(lastAtUs ?? 0, record.lastAtUs);
+      work.onHeld?.(record.lastAtUs / 1_000);
     }
     if (signal.aborted) break;
   }

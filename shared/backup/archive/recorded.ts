@@ -19,8 +19,8 @@ export async function readRecorded(
   ]);
   const gap = catalogue.gap ?? inventory.gap;
   if (gap !== null) return { ok: false, failure: gap };
-  const { segments, look, damage } = inventory;
-  return succeed({ starts: startsOf(catalogue), segments, look, damage });
+  const { segments, lost, look, damage } = inventory;
+  return succeed({ starts: startsOf(catalogue), segments, lost, look, damage });
 }
 
 export interface Archive extends Recorded {

@@ -54,6 +54,8 @@ export interface Window {
 export interface Recorded {
   readonly starts: readonly Start[];
   readonly segments: readonly Segment[];
+  /** Named, and not there to be replayed any more. */
+  readonly lost: readonly Segment[];
   readonly look: Look | null;
   /** One phrase each: what is named in the bucket and cannot be used. */
   readonly damage: readonly string[];
@@ -89,6 +91,33 @@ function knownOf(
   });
 }
 
+/**
+ * Until when a stretch holds: before the first commit that is no part of it and that nothing goes on to from it. A restore
+ * in place abandons what was committed since, and its undoing what was committed after it. Of what lies between such a
+ * commit and the first one that goes on with the stretch nobody knows which of the two was in service.
+ */
+function forks(segments: readonly Segment[], { contains, union }: PositionAlgebra) {
+  const ordered = segments.toSorted((a, b) => a.firstAtUs - b.firstAtUs);
+  const ends = ordered.map(({ after, position }) => union(after, position));
+  // The latest commit of it and of all that begin earlier.
+  let latestUs = Number.NEGATIVE_INFINITY;
+  const latest = ordered.map(({ lastAtUs }) => (latestUs = Math.max(latestUs, lastAtUs)));
+  return ({ fromUs, toUs }: Range, state: Position, segment: Segment | null): number => {
+    const all = segment === null ? state : union(state, segment.position);
+    let untilUs = toUs;
+    let index = ordered.findLastIndex(({ firstAtUs }) => firstAtUs <= toUs);
+    for (; index >= 0 && (latest[index] ?? fromUs) >= fromUs; index -= 1) {
+      const { position, firstAtUs, lastAtUs } = ordered[index] as Segment;
+      // Stored after a restore was undone, it may go on long after it began: whoever committed in between was in service then.
+      const isAround = segment !== null && firstAtUs < fromUs && lastAtUs > toUs;
+      if (isAround || lastAtUs < fromUs) continue;
+      if (!contains(all, position) && !contains(ends[index] ?? "", all))
+        untilUs = Math.min(untilUs, firstAtUs - 1);
+    }
+    return untilUs;
+  };
+}
+
 type Placed = Known & { readonly latestUs: number };
 
 /**
@@ -117,12 +146,16 @@ export function windowOf(recorded: Omit<Recorded, "damage">, positions: Position
   const starts = newestFirst(recorded.starts);
   const archived = archivedBy(recorded.segments, positions);
   const stretches: Stretch[] = [];
-  function add({ fromUs, toUs }: Range, state: Position, segment: Segment | null): boolean {
-    if (fromUs > toUs) return false;
+  const untilFork = forks([...recorded.segments, ...recorded.lost], positions);
+  function add(range: Range, state: Position, segment: Segment | null): boolean {
+    if (range.fromUs > range.toUs) return false;
     const unarchived = subtract(state, archived);
     const start = starts.find(({ position }) => contains(state, position) && contains(position, unarchived));
-    if (start !== undefined) stretches.push({ fromUs, toUs, start, state, segment });
-    return start !== undefined;
+    if (start === undefined) return false;
+    const { fromUs } = range;
+    const toUs = untilFork(range, state, segment);
+    if (fromUs <= toUs) stretches.push({ fromUs, toUs, start, state, segment });
+    return true;
   }
   /** Since when each state was held. */
   const held = new Map<Position, number>();

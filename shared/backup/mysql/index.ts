@@ -32,7 +32,7 @@ export function createMysqlCopies(scratch: Scratch, { positions, isOwnAccount }:
       const restore = method === "physical" ? restoreVolume : restoreDatabases;
       return restore(scratch, stream, (server) => lookInto(server, looking(position)));
     },
-    rebuild: (wish) => rebuild(scratch, wish, { ...looking(wish.position), isOwnAccount }),
+    rebuild: (wish) => rebuild(scratch, wish, { looking, isOwnAccount, count: positions.count }),
     misfit: (origin) => misfit(scratch, origin),
     // Its dictionary, without which there is no server.
     isDataDirectory: (names) => names.includes("mysql.ibd"),

@@ -7,33 +7,41 @@ import type { Credentials, Server } from "../../ports/server.ts";
 import type { RebuildWish, Restored } from "../copies.ts";
 import { unusable } from "../flow.ts";
 import { restoreDatabases } from "./dump.ts";
+import { replayLogs, standReady } from "./replay.ts";
 import { type Scratch, withServer } from "./scratch.ts";
 import { executed, type Looking, lookInto } from "./tables.ts";
 import { ownVersion } from "./version.ts";
 import { restoreVolume, SHAPE_FILE, strip, UNGUARDED } from "./volume.ts";
 
-export interface RebuildRules extends Looking {
+export interface RebuildRules {
+  /** For what the server should hold. */
+  readonly looking: (wanted: string) => Looking;
   readonly isOwnAccount: (name: string) => boolean;
+  /** Transactions in a position. */
+  readonly count: (position: string) => bigint;
 }
 
 export async function rebuild(scratch: Scratch, wish: RebuildWish, rules: RebuildRules): Promise<Restored> {
   const there: Scratch = { ...scratch, disk: wish.folder };
   const { method, databases, engine } = wish.origin;
+  const looking = rules.looking(wish.position);
+  const replaying = wish.replay === null ? [] : await standReady(wish.replay);
   let restored: Restored;
   if (method === "physical") {
-    restored = await restoreVolume(there, wish.stream, async (server) => {
-      const found = await lookInto(server, rules);
-      if (isWell(found)) await settle(server, wish, rules);
+    const look = async (server: Server) => {
+      const found = await lookInto(server, looking);
+      if (isWell(found)) await goOn(server, wish, rules);
       return found;
-    });
+    };
+    restored = await restoreVolume(there, wish.stream, look, replaying);
   } else {
-    restored = await restoreDatabases(there, wish.stream, (server) => lookInto(server, rules));
+    restored = await restoreDatabases(there, wish.stream, (server) => lookInto(server, looking));
     if (!isWell(restored)) return restored;
     // System tables of another version have to be brought up to date; and of accounts it knows those that it began with.
     const isOther = (await ownVersion(scratch)).join(".") !== /^[\d.]*/.exec(engine.version)?.[0];
     const upgrading = isOther && databases === null ? ["--upgrade=FORCE"] : [];
-    const options = [...UNGUARDED, ...upgrading];
-    await withServer(there, { shape: null, options }, (server) => settle(server, wish, rules));
+    const options = [...UNGUARDED, ...upgrading, ...replaying];
+    await withServer(there, { shape: null, options }, (server) => goOn(server, wish, rules));
   }
   await strip(there, (name) => name === SHAPE_FILE || isLog(name));
   return restored;
@@ -58,10 +66,20 @@ interface Account {
 const ACCOUNTS = `SELECT User AS name, Host AS host,
  plugin = 'caching_sha2_password' AND authentication_string = '' AS is_open FROM mysql.user`;
 
-async function settle(server: Server, { administrator }: RebuildWish, rules: RebuildRules): Promise<void> {
+/** From what the backup holds to what goes into service. */
+async function goOn(server: Server, wish: RebuildWish, rules: RebuildRules): Promise<void> {
+  // Until now the server did not know of any account, and whoever came was let in; so none could be made either.
+  orBreak(await server.query("FLUSH PRIVILEGES"));
+  if (wish.replay !== null) await replayLogs(server, wish.replay, rules.count);
+  await settle(server, wish, rules);
+}
+
+async function settle(
+  server: Server,
+  { administrator, position, replay }: RebuildWish,
+  rules: RebuildRules,
+): Promise<void> {
   const run = async (sql: string, values: readonly string[] = []) => orBreak(await server.query(sql, values));
-  // Until now the server did not know of any account, and whoever came was let in.
-  await run("FLUSH PRIVILEGES");
   await run("SET SESSION sql_log_bin = 0");
   const accounts = (await run(ACCOUNTS)).map(
     ({ name, host, is_open }): Account => ({ name: name ?? "", host: host ?? "", isOpen: is_open === "1" }),
@@ -70,8 +88,9 @@ async function settle(server: Server, { administrator }: RebuildWish, rules: Reb
     if (rules.isOwnAccount(name)) await run("DROP USER ?@?", [name, host]);
   await letIn(run, administrator, accounts);
   await run("RESET REPLICA ALL");
-  const astray = rules.astray(await executed(server));
-  if (astray !== null) throw unusable(`The server that was made of the backup has changed: ${astray}.`);
+  const astray = rules.looking(replay?.position ?? position).astray(await executed(server));
+  if (astray !== null)
+    throw unusable(`The server that was made is not at the point that was asked for: ${astray}.`);
 }
 
 /** From anywhere, and by the socket, which is how images look whether their server is well. */

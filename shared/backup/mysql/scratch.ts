@@ -40,6 +40,8 @@ const SETTINGS: readonly string[] = [
   ...["--skip-networking", "--loose-mysqlx=OFF", "--secure-file-priv=NULL", "--log-error-verbosity=1"],
   ...["--skip-log-bin", "--skip-replica-start", "--event-scheduler=OFF"],
   ...["--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--max-allowed-packet=1G"],
+  // Whatever it holds when it fails is made anew; what it holds when it has ended in an orderly way is all on the disk.
+  ...["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF"],
   // Keys of its own would lie in its folder, and go into the backup.
   ...["--loose-auto-generate-certs=OFF", "--loose-caching-sha2-password-auto-generate-rsa-keys=OFF"],
 ];

@@ -185,14 +185,15 @@ export async function copyVolume<T>(
   });
 }
 
-/** What `look` finds in a server over what the stream holds; it asks nobody who he is. */
+/** What `look` finds in a server over what the stream holds; it asks nobody who he is. `more`: further options of it. */
 export async function restoreVolume<T>(
   scratch: Scratch,
   stream: Bytes,
   look: (server: Server) => Promise<T>,
+  more: readonly string[] = [],
 ): Promise<T> {
   await emptyScratch(scratch);
   await unpackInto(dataFolder(scratch), stream);
   const shape = await readShape(scratch);
-  return await withServer(scratch, { shape, options: UNGUARDED }, look);
+  return await withServer(scratch, { shape, options: [...UNGUARDED, ...more] }, look);
 }

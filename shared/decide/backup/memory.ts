@@ -40,7 +40,7 @@ export function beginning(clusterUid: string, nowMs: number): BackupMemory {
   return {
     ...{ v: BACKUPS_VERSION, clusterUid, schedule: null, handled: slotText(nowMs) },
     ...{ running: null, retry: null, last: null, failed: null, failures: 0, missed: 0 },
-    ...{ proving: null, provingAt: null, proven: null, unproven: null, demanded: null },
+    ...{ proving: null, provingAt: null, proven: null, unproven: null, demanded: null, archive: null },
   };
 }
 

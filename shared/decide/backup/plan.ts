@@ -7,7 +7,7 @@
  */
 import { budgetProblem } from "../../annotations/budget.ts";
 import { ANNOTATION } from "../../annotations/keys.ts";
-import type { BackupMemory, BackupSpec, JobTask, RunningBackup } from "../../model/backup.ts";
+import type { ArchiveReport, BackupMemory, BackupSpec, JobTask, RunningBackup } from "../../model/backup.ts";
 import type { Problem } from "../../model/condition.ts";
 import { backupJobName, proofJobName } from "../../model/job-name.ts";
 import type { Track } from "../../model/step.ts";
@@ -15,6 +15,7 @@ import { calendarOf } from "../../schedule/calendar.ts";
 import { slotsBetween } from "../../schedule/slots.ts";
 import type { Happening } from "../report.ts";
 import { isAcker, isLeaving, type MemberView, type Situation } from "../situation.ts";
+import { archiveProblems, followArchive } from "./archive.ts";
 import {
   beginning,
   dropRetry,
@@ -236,13 +237,13 @@ function missingJobs(
 }
 
 /** What has ended, step by step; nothing of it needs to be done in time. */
-function follow(memory: BackupMemory, scene: Scene): Told {
+function follow(memory: BackupMemory, scene: Scene, report: ArchiveReport | null): Told {
   const backup = followBackup(memory, scene);
   const proof = followProof(backup.memory, scene);
   const kept = dropRetry(followSchedule(proof.memory, scene), scene);
   const missed = kept.running === null ? missSlots(kept, scene) : { memory: kept, happenings: [] };
   return {
-    memory: missed.memory,
+    memory: followArchive(missed.memory, scene, report),
     happenings: [...backup.happenings, ...proof.happenings, ...missed.happenings],
   };
 }
@@ -250,7 +251,7 @@ function follow(memory: BackupMemory, scene: Scene): Told {
 /** Nothing of it may be acted on before its record is written, and none of it changes who is the primary. */
 export function planBackups(situation: Situation): BackupMove {
   const { observed, nowMs } = situation;
-  const { set, backups, jobs, wish } = observed;
+  const { set, archive, backups, jobs, wish } = observed;
   const spec = wish.spec?.backup ?? null;
   if (backups.kind === "newer") {
     const why = `ordinal.dev/backups was written by a newer Ordinal (format ${backups.version}); upgrade this one`;
@@ -259,7 +260,7 @@ export function planBackups(situation: Situation): BackupMove {
   const stored = backups.kind === "valid" ? backups.memory : null;
   if (spec === null && stored === null) return NO_BACKUP;
   const scene: Scene = { spec, jobs, nowMs };
-  const followed = follow(stored ?? beginning(set.uid, nowMs), scene);
+  const followed = follow(stored ?? beginning(set.uid, nowMs), scene, archive);
   // Where it cannot be read what is asked for, what has ended is noted and nothing is begun.
   if (spec === null)
     return moved(stored, { ...nothing(followed.memory), happenings: followed.happenings }, []);
@@ -273,7 +274,11 @@ export function planBackups(situation: Situation): BackupMove {
   const tracks = missingJobs(situation, memory, last, spec).filter(
     ([step]) => step?.kind !== "StartJob" || step.task.kind !== "backup" || begun.problems.length === 0,
   );
-  const problems = [...backupProblems(set.name, memory, spec), ...begun.problems];
+  const problems = [
+    ...backupProblems(set.name, memory, spec),
+    ...archiveProblems(set.name, memory, nowMs),
+    ...begun.problems,
+  ];
   const happenings = [...followed.happenings, ...begun.happenings];
   const all = [...begun.answered, ...answered];
   return moved(stored, { memory, problems, happenings, answered: all }, tracks);

@@ -4,12 +4,12 @@ import { oneLine } from "../../annotations/text.ts";
 import type { BackupMemory, BackupSpec } from "../../model/backup.ts";
 import type { Problem, ProblemCode } from "../../model/condition.ts";
 
-function problem(code: ProblemCode, message: string): Problem {
+export function problem(code: ProblemCode, message: string): Problem {
   return { code, message, blocks: false };
 }
 
 /** As much of the reason as leaves room for what to do then, which is never cut off. */
-function because(before: string, reason: string, after: string): string {
+export function because(before: string, reason: string, after: string): string {
   const room = MESSAGE_MAX - before.length - after.length;
   return `${before}${oneLine(reason, room)}${after}`;
 }

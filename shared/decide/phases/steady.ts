@@ -26,6 +26,8 @@ const MILD: ReadonlySet<Problem["code"]> = new Set([
   "ProofFailed",
   "StoreUnconditional",
   "NeverProven",
+  "ArchiveFailed",
+  "ArchiveLagging",
   "RestoreRefused",
   "RestoreFailed",
 ]);

@@ -70,10 +70,11 @@ function into({ nowMs, running }: Scene, phase: RunningRestore["phase"]): Runnin
   return { ...running, phase, attempt: 1, phaseAt: instantOf(nowMs) };
 }
 
-function taskOf({ wish, direction, phase }: RunningRestore, ordinal: number): RestoreTask {
+function taskOf({ wish, direction, phase, begunAt }: RunningRestore, ordinal: number): RestoreTask {
   const { id, store, from, target } = wish;
-  if (phase === "Checking") return { kind: "restore-check", id, store, from, target };
-  if (phase === "Filling") return { kind: "restore-fill", ordinal, id, store, from, target };
+  const source = { id, store, from, target, begunAt };
+  if (phase === "Checking") return { kind: "restore-check", ...source };
+  if (phase === "Filling") return { kind: "restore-fill", ordinal, ...source };
   return { kind: "restore-exchange", id, ordinal, direction };
 }
 

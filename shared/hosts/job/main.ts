@@ -5,6 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { readLogFile } from "../../adapters/mysql/log-file.ts";
 import { createServers } from "../../adapters/mysql/servers.ts";
 import { createS3Store } from "../../adapters/s3/store.ts";
 import { oneLine } from "../../annotations/text.ts";
@@ -108,7 +109,8 @@ async function withStore(
   const servers = createServers({ pool: false });
   const store = createS3Store(settings.value);
   const common = { cluster, settings: settings.value, store, log, signal };
-  const work = { ...common, copies: mysqlCopies(servers, log), clock: systemClock, ids: systemIds };
+  const logs = { positions: mysql.rules.positions, readLogFile };
+  const work = { ...common, copies: mysqlCopies(servers, log), logs, clock: systemClock, ids: systemIds };
   try {
     return await carryOut(work, task, source);
   } finally {

@@ -8,6 +8,7 @@ import { type ClusterRef, clusterKey, type Wake } from "../../model/cluster.ts";
 import type { StatefulSet } from "../../model/kube.ts";
 import type { ListOptions } from "../../ports/kube.ts";
 import type { ClusterMemory, PassRequest, PassResult, ReconcileContext } from "../../reconcile/index.ts";
+import type { Archiver } from "../archive/archiver.ts";
 import { isBackupDue } from "../due-backups.ts";
 import { readEvent } from "../events.ts";
 import { type EventFunction, NOTHING, type Reaction, react } from "../functions.ts";
@@ -26,6 +27,8 @@ export interface RunnerOptions {
   readonly namespaces: readonly string[];
   readonly lookEveryMs: number;
   readonly concurrency: number;
+  /** Absent = this host archives nothing. */
+  readonly archiver?: Archiver;
   readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
   readonly onPass?: (result: PassResult, request: PassRequest) => void;
 }
@@ -101,7 +104,15 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
     !seat.disturbed && seat.entry !== null && startedAtMs - seat.entry.listedAtMs <= ENTRY_AGE_MAX_MS;
   const entry = fresh && seat.entry !== null ? seat.entry.set : null;
   const { silent } = seat;
-  const request: PassRequest = { ref, cause, entry, memory: seat.disturbed ? null : seat.memory, silent };
+  const archive = fleet.options.archiver?.reportOf(ref) ?? null;
+  const request: PassRequest = {
+    ref,
+    cause,
+    entry,
+    memory: seat.disturbed ? null : seat.memory,
+    silent,
+    archive,
+  };
   Object.assign(seat, { memory: null, entry: null, disturbed: false, lookedAtMs: startedAtMs });
   seat.passes += 1;
 
@@ -173,6 +184,16 @@ function wakeDue({ options, queue, seats }: Fleet, sets: readonly StatefulSet[],
   }
 }
 
+/** One list is enough for both, which mostly come together. */
+function wakeDueAndArchive(fleet: Fleet, sets: readonly StatefulSet[], listedAtMs: number): void {
+  wakeDue(fleet, sets, listedAtMs);
+  fleet.options.archiver?.look(sets);
+}
+
+function followLogs({ options }: Fleet, sets: readonly StatefulSet[]): void {
+  options.archiver?.look(sets);
+}
+
 function wakeForBackups(fleet: Fleet, sets: readonly StatefulSet[], listedAtMs: number): void {
   for (const set of sets) {
     const { namespace, name } = set;
@@ -210,6 +231,8 @@ export function createRunner(options: RunnerOptions): Runner {
   const queue = createQueue({ clock, ids, log, concurrency, work });
   const fleet: Fleet = { options, queue, seats: new Map() };
   const sweep = lister(fleet, wakeDue);
+  const sweepAndArchive = lister(fleet, wakeDueAndArchive);
+  const lookForArchives = lister(fleet, followLogs);
   const lookForBackups = lister(fleet, wakeForBackups);
 
   function reportBug(error: unknown): void {
@@ -220,9 +243,10 @@ export function createRunner(options: RunnerOptions): Runner {
     return namespaces.length === 0 || namespaces.includes(ref.namespace);
   }
 
-  function take({ wakes, sweep: sweeps, backups }: Reaction): boolean {
+  function take({ wakes, sweep: sweeps, backups, archives }: Reaction): boolean {
     const placed = wakes.filter(isInScope).map((one) => wakeUp(fleet, one));
-    if (sweeps) sweep().catch(reportBug);
+    if (sweeps) (archives ? sweepAndArchive : sweep)().catch(reportBug);
+    else if (archives) lookForArchives().catch(reportBug);
     if (backups) lookForBackups().catch(reportBug);
     return placed.every(Boolean);
   }

@@ -5,16 +5,21 @@
  */
 import type { CloudEvent } from "cloudevents";
 import { createKube, type KubeHandle } from "../../adapters/kube/kube.ts";
+import { streamLog } from "../../adapters/mysql/log.ts";
 import { createServers } from "../../adapters/mysql/servers.ts";
+import { createS3Store } from "../../adapters/s3/store.ts";
+import { askTip, lookAtLog } from "../../backup/mysql/log-source.ts";
 import { mysql } from "../../engines/mysql/index.ts";
 import type { Log } from "../../ports/host.ts";
 import {
+  engineOf,
   type PassRequest,
   type PassResult,
   type ReconcileContext,
   reconcile,
 } from "../../reconcile/index.ts";
 import { preview } from "../../reconcile/preview.ts";
+import { type Archiver, createArchiver } from "../archive/archiver.ts";
 import type { Reaction } from "../functions.ts";
 import { createFront } from "../http/front.ts";
 import { createGuard } from "../http/guard.ts";
@@ -87,6 +92,19 @@ async function serveHttp(
   return await startHttpServer(http, front, log);
 }
 
+/** Its connections are its own: what it reads from is no sensor, and nobody else is to wait for it. */
+function archiverOf(context: ReconcileContext, wake: Runner["wake"]): Archiver {
+  const { kube, clock, ids, log, component } = context;
+  const servers = createServers({ pool: false });
+  return createArchiver({
+    ...{ kube, clock, ids, log, component, openStore: createS3Store },
+    engineOf: (set) => engineOf(context, set),
+    lookAtLog: (to, wish) => lookAtLog({ servers, streamLog }, to, wish),
+    askTip: (to) => askTip(servers, to),
+    onNews: (ref) => wake({ ref, cause: "archive", priority: "normal" }),
+  });
+}
+
 /** Throws when the kubeconfig cannot be used or the options contradict each other. */
 export async function startLocalHost(options: LocalHostOptions = {}): Promise<LocalHost> {
   const { namespaces = [], sweepSeconds = 1, concurrency = 8, lookEveryMs = 10_000 } = options;
@@ -123,8 +141,9 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
     budgetMs: options.budgetMs ?? BUDGET_MS,
   };
   const { onEvent, onPass } = options;
+  const archiver = archiverOf(context, (wake) => runner.wake(wake));
   const runner = createRunner({
-    context,
+    ...{ context, archiver },
     pass: reconcile,
     functions: functions.events,
     namespaces,
@@ -148,7 +167,10 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
     idle: runner.idle,
     async stop() {
       for (const subscription of subscriptions) subscription.close();
-      await Promise.all([runner.stop(STOP_GRACE_MS), server?.stop(STOP_GRACE_MS)]);
+      await Promise.all([
+        ...[runner.stop(STOP_GRACE_MS), archiver.stop(STOP_GRACE_MS)],
+        server?.stop(STOP_GRACE_MS),
+      ]);
       servers.close();
       handle.close();
     },

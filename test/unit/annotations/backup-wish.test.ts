@@ -22,6 +22,7 @@ const DEFAULTS = {
   retention: null,
   deadlineMs: 21_600_000,
   proof: "daily",
+  archive: false,
   requested: null,
   proofRequested: null,
 };
@@ -46,6 +47,7 @@ describe("what was asked for", () => {
       [ANNOTATION.backupRetention]: "6m,7d",
       [ANNOTATION.backupDeadline]: "90m",
       [ANNOTATION.backupProof]: "each",
+      [ANNOTATION.archive]: "true",
       [ANNOTATION.backupNow]: "true",
       [ANNOTATION.proveNow]: "2026-11-23T03:00:00Z",
     };
@@ -58,6 +60,7 @@ describe("what was asked for", () => {
       databases: ["shop", "crm_2", "a-b$"],
       retention: { kind: "calendar", days: 7, weeks: 0, months: 6 },
       deadlineMs: 5_400_000,
+      archive: true,
       proof: "each",
       requested: "logical",
       proofRequested: { slot: "2026-11-23T03:00:00Z" },

@@ -20,6 +20,7 @@ const memory: BackupMemory = {
   proven: null,
   unproven: null,
   demanded: null,
+  archive: null,
 };
 const raw = (of: BackupMemory): string => encodeBackups(of)[ANNOTATION.backups] ?? "";
 

@@ -17,6 +17,8 @@ import type { Direction } from "../../../shared/model/restore.ts";
 class Killed extends Error {}
 
 /** Renames, of which each marker is one too, until the process is killed. */
+/** Thousands of files are made and written through to the disk: in memory, where there is such a place. */
+const FAST = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 const left = vi.hoisted(() => ({ renames: Number.POSITIVE_INFINITY }));
 vi.mock("node:fs/promises", async (original) => {
   const real = await original<typeof import("node:fs/promises")>();
@@ -30,7 +32,7 @@ vi.mock("node:fs/promises", async (original) => {
   };
 });
 
-const root = mkdtempSync(join(tmpdir(), "ordinal-exchange-"));
+const root = mkdtempSync(join(FAST, "ordinal-exchange-"));
 afterAll(() => rmSync(root, { recursive: true }));
 beforeEach(() => {
   left.renames = Number.POSITIVE_INFINITY;

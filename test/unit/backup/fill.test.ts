@@ -24,7 +24,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 const TASK: FillTask = {
   ...{ kind: "restore-fill", id: "r1", ordinal: 0, store: "backups", from: null },
-  target: { kind: "backup", slot: null },
+  ...{ target: { kind: "backup", slot: null }, begunAt: "2026-11-24T00:00:00.000Z" },
 };
 
 let volumes = 0;

@@ -53,13 +53,14 @@ function bucket(more: Partial<Work> = {}) {
       await store.put(proofKey(placeOf(work), slotMs), Buffer.from(text));
     },
     /** What the check says of a restore. */
-    async says(target: RestoreTarget, from: string | null = null, as: Work = work): Promise<string> {
+    async says(
+      target: RestoreTarget,
+      from: string | null = null,
+      as: Work = work,
+      begunAt = "2026-11-30T00:00:00.000Z",
+    ): Promise<string> {
       const said = await checkRestore(as, {
-        kind: "restore-check",
-        id: "r1",
-        store: "backups",
-        from,
-        target,
+        ...{ kind: "restore-check", id: "r1", store: "backups", from, target, begunAt },
       });
       return said.ok ? said.value : `${said.failure.kind}: ${said.failure.message}`;
     },
@@ -77,6 +78,19 @@ test("the newest, or the one that is named", async () => {
     `The physical backup of ${slot(22)} of shop/mysql ${holds} can be restored.`,
   );
   expect(await says(of(21))).toContain(`The physical backup of ${slot(21)} of shop/mysql`);
+});
+
+test("the newest is that of the moment at which the restore was begun, whatever comes later", async () => {
+  const { backup, says, work } = bucket({ clock: { now: () => clockMs, sleep: () => Promise.resolve() } });
+  let clockMs = Date.parse(slot(20));
+  await backup([20]);
+  const begunAt = new Date(clockMs).toISOString();
+  clockMs += 1;
+  await backup([19, 21]);
+  expect(await says(NEWEST, null, work, begunAt)).toMatch(
+    new RegExp(`^The physical backup of ${slot(20)} .* can be restored\\.$`),
+  );
+  expect(await says(NEWEST, null, work)).toContain(`backup of ${slot(21)}`);
 });
 
 test("one that is damaged or failed its proof is passed over, and refused when it is named", async () => {

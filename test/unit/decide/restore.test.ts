@@ -77,6 +77,7 @@ describe("a wish", () => {
       store: "backups",
       from: null,
       target: WISH.target,
+      begunAt: restoreOf(begun)?.running?.begunAt,
     });
     const checking = carryOut(begun, deciding(begun));
     expect(stepsOf(deciding(checking))).toEqual([]);

@@ -35,9 +35,13 @@ function rowsOf(fn: EventFunction): string[] {
     return fn.accepts.flatMap(({ kind, changes }) => changes.map((change) => changeRow(fn, kind, change)));
   }
   return fn.accepts.map((type) => {
-    const { wakes, sweep, backups } = fn.handle({ kind: "tick", id: "1", type });
-    expect([wakes, sweep]).toEqual([[], !backups]);
-    const due = backups ? "every cluster of which a backup is due" : "every cluster that is due";
+    const { wakes, sweep, backups, archives } = fn.handle({ kind: "tick", id: "1", type });
+    expect([wakes.length, Number(sweep) + Number(backups) + Number(archives)]).toEqual([0, 1]);
+    const due = backups
+      ? "every cluster of which a backup is due"
+      : archives
+        ? "every cluster whose logs are archived"
+        : "every cluster that is due";
     return `| \`${fn.name}\` | – | \`${type}\` | ${due} | normal |`;
   });
 }

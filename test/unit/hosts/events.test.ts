@@ -150,7 +150,7 @@ describe("garbage is refused with 400, and never with an exception", () => {
   ])("%s", (_name, message) => {
     const { status, reaction, message: reason } = receive(EVENT_FUNCTIONS, message);
     expect(status).toBe(400);
-    expect(reaction).toEqual({ wakes: [], sweep: false, backups: false });
+    expect(reaction).toEqual({ wakes: [], sweep: false, backups: false, archives: false });
     expect(reason.length).toBeGreaterThan(10);
     expect(reason.length).toBeLessThan(300);
   });

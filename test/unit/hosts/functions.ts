@@ -1,4 +1,5 @@
 /** All functions of events and of requests, as the hosts serve them. */
+import { eventFunction as archive } from "../../../functions/archive/index.ts";
 import { requestFunction as backup } from "../../../functions/backup/index.ts";
 import { eventFunction as backupCron } from "../../../functions/backup-cron/index.ts";
 import { eventFunction as clusterChanged } from "../../../functions/cluster-changed/index.ts";
@@ -14,6 +15,7 @@ import type { EventFunction } from "../../../shared/hosts/functions.ts";
 import type { RequestFunction } from "../../../shared/hosts/http/function.ts";
 
 export const EVENT_FUNCTIONS: readonly EventFunction[] = [
+  archive,
   backupCron,
   clusterChanged,
   jobFinished,

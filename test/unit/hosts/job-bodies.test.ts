@@ -55,7 +55,10 @@ function podOf(task: Task, set: Partial<StatefulSet> = {}) {
   return { spec, container, order: jobOrderSchema.parse(JSON.parse(text)), body };
 }
 
-const SOURCE = { id: "r1", store: "backups", from: null, target: { kind: "backup", slot: null } } as const;
+const SOURCE = {
+  ...{ id: "r1", store: "backups", from: null, begunAt: "2026-11-24T00:00:00.000Z" },
+  target: { kind: "backup", slot: null },
+} as const;
 const CHECK: RestoreTask = { kind: "restore-check", ...SOURCE };
 const FILL: RestoreTask = { kind: "restore-fill", ordinal: 0, ...SOURCE };
 const EXCHANGE: RestoreTask = { kind: "restore-exchange", id: "r1", ordinal: 2, direction: "in" };
