@@ -25,7 +25,7 @@ const memory: BackupMemory = {
 const raw = (of: BackupMemory): string => encodeBackups(of)[ANNOTATION.backups] ?? "";
 
 test("it is canonical and read back", () => {
-  expect(raw(memory)).toMatch(/^\{"clusterUid":"uid-1","demanded":null,"failed":null,/);
+  expect(raw(memory)).toMatch(/^\{"archive":null,"clusterUid":"uid-1","demanded":null,"failed":null,/);
   expect(decodeBackups(raw(memory), "uid-1")).toEqual({ kind: "valid", memory });
 });
 
