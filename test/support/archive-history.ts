@@ -53,7 +53,7 @@ interface Server {
 }
 
 /** Between two restores, or a restore and its undoing: what was abandoned with one is no part of the next. */
-export interface Era {
+interface Era {
   readonly fromUs: number;
   readonly untilUs: number;
   readonly logs: readonly (readonly Committed[])[];
