@@ -5,6 +5,7 @@
  * members stays on their volumes, so that a restore can be undone until it is forgotten.
  */
 import { z } from "zod";
+import { OBJECT_NAME } from "./kube.ts";
 import { stateSchema } from "./state.ts";
 
 const instant = z.iso.datetime();
@@ -25,7 +26,7 @@ const restoreIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/);
 /** Of a StatefulSet, or `namespace/name` of one. */
 const CLUSTER = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z0-9-]{1,63}\/[a-z0-9.-]{1,253})$/;
 /** What GTID sets are made of, tags included. */
-const GTIDS = /^[0-9A-Za-z_:,\s-]{1,4096}$/;
+const GTIDS = /^[0-9A-Za-z_:, \n-]{1,4096}$/;
 
 /** As somebody writes it: one of `backup` (`latest` or a slot), `time` (RFC 3339 with its offset) and `gtid`. */
 export const restoreTextSchema = z.strictObject({
@@ -33,7 +34,7 @@ export const restoreTextSchema = z.strictObject({
   backup: z.union([z.literal("latest"), slot]).optional(),
   time: z.iso.datetime({ offset: true }).optional(),
   gtid: z.string().regex(GTIDS).optional(),
-  store: z.string().max(253).optional(),
+  store: z.string().max(253, { abort: true }).regex(OBJECT_NAME, "must be the name of a Secret").optional(),
   inPlace: z.boolean().optional(),
   id: restoreIdSchema.optional(),
 });

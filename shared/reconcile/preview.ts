@@ -107,8 +107,11 @@ const NO_STORE: Problem = {
   blocks: true,
 };
 
+/** `wish`: with what is asked for. Of a restore that is not there only the store can be missing: it was checked before. */
 function hasNoStore({ wish }: Observed, { kind }: Asked): boolean {
-  return (kind === "backup" || kind === "prove") && wish.spec !== null && wish.spec.backup === null;
+  if (wish.spec === null) return false;
+  if (kind === "restore") return wish.spec.restore === null;
+  return (kind === "backup" || kind === "prove") && wish.spec.backup === null;
 }
 
 /** From a snapshot alone. */
@@ -118,9 +121,10 @@ export async function previewOf(
   asked: Asked,
   at: { readonly nowMs: number; readonly component: string },
 ): Promise<Preview> {
-  const { first, turns, complete } = await rehearse(engine, withWish(observed, asked), at);
+  const wished = withWish(observed, asked);
+  const { first, turns, complete } = await rehearse(engine, wished, at);
   const { why } = first;
-  const wrong = hasNoStore(observed, asked) ? [...first.problems, NO_STORE] : first.problems;
+  const wrong = hasNoStore(wished, asked) ? [...first.problems, NO_STORE] : first.problems;
   const stands = wrong.find((problem) => refuses(problem, asked));
   if (stands !== undefined) {
     const { code, message } = stands;

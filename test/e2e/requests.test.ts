@@ -226,11 +226,16 @@ describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`,
     expect(await ending(won)).toMatchObject({ status: "done" });
     const [one, other] = await Promise.all([ask(scaleTo(34)), ask(switchTo("mysql-9"))]);
     expect([one.status, other.status, other.body["code"]]).toEqual([400, 422, "SwitchoverRefused"]);
-    const later = await ask({ path: `${CLUSTER}/restore`, body: {}, port: ports["restore"] ?? null });
-    expect([later.status, later.body["detail"]]).toEqual([
+    const restore = { path: `${CLUSTER}/restore`, port: ports["restore"] ?? null };
+    const unsaid = await ask({ ...restore, body: {} });
+    expect([unsaid.status, unsaid.body["detail"]]).toEqual([
       400,
       expect.stringContaining("one of backup, time and gtid"),
     ]);
+    const storeless = await ask({ ...restore, body: { backup: "latest" } });
+    expect([storeless.status, storeless.body["code"]]).toEqual([422, "AnnotationInvalid"]);
+    const held = await ask({ ...restore, body: { backup: "latest", store: "backups" } });
+    expect([held.status, held.body["code"]]).toEqual([422, "RestoreRefused"]);
     const nowhere = await ask({ path: `${CLUSTER}/backup`, body: {}, port: ports["backup"] ?? null });
     expect([nowhere.status, nowhere.body["code"]]).toEqual([422, "AnnotationInvalid"]);
     expect(nowhere.body["detail"]).toContain("ordinal.dev/backup-store is missing");

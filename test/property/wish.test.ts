@@ -37,6 +37,7 @@ function valid(key: string, value: string): boolean {
     return inside && value.length <= 253;
   }
   if (key === ANNOTATION.replicas) return /^[1-9]\d?$/.test(value) && Number(value) <= 33;
+  if (key === ANNOTATION.archive) return value === "true" || value === "false";
   // No value here is the JSON of a restore.
   if (key === ANNOTATION.restoreFrom) return false;
   if ([ANNOTATION.restoreUndo, ANNOTATION.restoreForget].some((one) => one === key))
@@ -82,7 +83,7 @@ function isMixed(annotations: Annotations): boolean {
 }
 
 function isOfBackups(key: string): boolean {
-  return key.startsWith("ordinal.dev/backup-") || key === ANNOTATION.proveNow;
+  return key.startsWith("ordinal.dev/backup-") || key === ANNOTATION.proveNow || key === ANNOTATION.archive;
 }
 
 /** Settings of backups that have nowhere to go. */
