@@ -15,7 +15,7 @@ export interface Tier {
 export const reportVariable = "ORDINAL_TEST_REPORT";
 
 export const tiers: readonly Tier[] = [
-  { name: "tidy", testTimeoutMs: 20_000, serial: false, hasCluster: false, needsServers: false },
+  { name: "tidy", testTimeoutMs: 60_000, serial: false, hasCluster: false, needsServers: false },
   { name: "unit", testTimeoutMs: 5_000, serial: false, hasCluster: false, needsServers: false },
   { name: "property", testTimeoutMs: 60_000, serial: false, hasCluster: false, needsServers: false },
   { name: "sim", testTimeoutMs: 300_000, serial: false, hasCluster: false, needsServers: false },
