@@ -10,11 +10,11 @@ import { checksumsOf, withServer } from "../../test/support/servers.ts";
 import { SHOP_SCHEMA } from "../../test/support/shop.ts";
 import { storeFields, storeSecret } from "../../test/support/store-secret.ts";
 import { expectThat, Unmet, waitFor } from "../../test/support/wait.ts";
-import { readWorld, type SetRef } from "../../test/support/world.ts";
+import { readWorld, type SetRef, type World } from "../../test/support/world.ts";
 import type { ClusterStatus } from "../local/index.ts";
-import { ANNOTATIONS, serving, waitHealthy, waitReplicated } from "./adopt.ts";
+import { ANNOTATIONS, serving, waitReplicated } from "./adopt.ts";
 import { STORE_SECRET } from "./backups.ts";
-import { addressOf, annotate, look, PLACE, RESTORED, type Stage } from "./stage.ts";
+import { addressOf, annotate, PLACE, RESTORED, type Stage } from "./stage.ts";
 import { seconds } from "./tale.ts";
 
 type Found = (sentence: string) => void;
@@ -23,6 +23,7 @@ const LOST_TABLE = `${SHOP_SCHEMA}.order_lines`;
 /** Terms and tails are of each cluster alone. */
 const OURS = ["ordinal"];
 const ARCHIVED_MS = 5_000;
+const BEGIN_MS = 60_000;
 const PATIENCE_MS = 300_000;
 const EXAMPLE = join(import.meta.dirname, "../examples/mysql.yaml");
 
@@ -73,11 +74,26 @@ async function deployEmptySet({ cluster, tale }: Stage, ref: SetRef, s3: NonNull
   tale.say("demo", `applied the same example to the namespace ${ref.namespace}, with one member`);
 }
 
-async function restoredThere(stage: Stage, ref: SetRef): Promise<void> {
-  await waitFor("the new cluster", { timeoutMs: PATIENCE_MS, signal: stage.signal }, async () => {
-    const { phase, readiness, annotations } = await readWorld(stage.cluster, ref);
-    const done = phase === "Healthy" && annotations[ANNOTATION.restore]?.includes('"running":null');
-    return done ? { ok: true, value: null } : { ok: false, saw: `phase ${phase ?? "none"}; ${readiness}` };
+/** Until what the cluster says of itself holds. */
+async function until(
+  { cluster, signal }: Stage,
+  ref: SetRef,
+  what: string,
+  holds: (world: World) => boolean,
+  timeoutMs = PATIENCE_MS,
+): Promise<void> {
+  await waitFor(what, { timeoutMs, signal }, async () => {
+    const world = await readWorld(cluster, ref);
+    const saw = `phase ${world.phase ?? "none"}; ${world.readiness}`;
+    return holds(world) ? { ok: true, value: null } : { ok: false, saw };
+  });
+}
+
+/** In service with the data that it is to have. */
+async function untilRestored(stage: Stage, ref: SetRef): Promise<void> {
+  await until(stage, ref, "the end of the restore", ({ phase, annotations }) => {
+    const isOver = annotations[ANNOTATION.restore]?.includes('"running":null') === true;
+    return isOver && phase === "Healthy";
   });
 }
 
@@ -92,7 +108,7 @@ export async function restoreElsewhere(
   const wish = JSON.stringify({ cluster: `${PLACE.namespace}/${PLACE.name}`, time: before });
   const wishes = [`${ANNOTATION.backupStore}=${STORE_SECRET}`, `${ANNOTATION.restoreFrom}=${wish}`];
   await annotate(stage, [...ANNOTATIONS, ...wishes], RESTORED);
-  await restoredThere(stage, RESTORED);
+  await untilRestored(stage, RESTORED);
   const { pods } = await readWorld(stage.cluster, RESTORED);
   expectSame(await checksumsOf(addressOf(stage, pods[0]), OURS), checksums, RESTORED.namespace);
   found(
@@ -101,13 +117,8 @@ export async function restoreElsewhere(
   );
 }
 
-async function restored(stage: Stage): Promise<void> {
-  await waitFor("the end of the restore", { timeoutMs: PATIENCE_MS, signal: stage.signal }, async () => {
-    const { annotations, readiness } = await look(stage);
-    const done = annotations[ANNOTATION.restore]?.includes('"running":null') === true;
-    return done ? { ok: true, value: null } : { ok: false, saw: readiness };
-  });
-  await waitHealthy(stage, PATIENCE_MS);
+async function untilRestoredInPlace(stage: Stage): Promise<void> {
+  await untilRestored(stage, PLACE);
   await waitReplicated(stage, 60_000);
 }
 
@@ -120,22 +131,16 @@ export async function restoreInPlace(
   const sinceMs = Date.now();
   const wish = JSON.stringify({ id, time: before, inPlace: true });
   await annotate(stage, [`${ANNOTATION.restoreFrom}=${wish}`]);
-  await waitFor("the restore to begin", { timeoutMs: 60_000, signal: stage.signal }, async () => {
-    const { annotations, readiness } = await look(stage);
-    const known = annotations[ANNOTATION.restore]?.includes(id) === true;
-    return known ? { ok: true, value: null } : { ok: false, saw: readiness };
-  });
-  await restored(stage);
+  const isBegun = ({ annotations }: World) => annotations[ANNOTATION.restore]?.includes(id) === true;
+  await until(stage, PLACE, "the restore to begin", isBegun, BEGIN_MS);
+  await untilRestoredInPlace(stage);
   const tookMs = Date.now() - sinceMs;
   expectSame(await checksumsOf(await primaryOf(stage), OURS), checksums, PLACE.namespace);
   const undoMs = Date.now();
   await annotate(stage, [`${ANNOTATION.restoreUndo}=${id}`]);
-  await waitFor("the undoing to begin", { timeoutMs: 60_000, signal: stage.signal }, async () => {
-    const { annotations, readiness } = await look(stage);
-    const taken = annotations[ANNOTATION.restoreUndo] === undefined;
-    return taken ? { ok: true, value: null } : { ok: false, saw: readiness };
-  });
-  await restored(stage);
+  const isTaken = ({ annotations }: World) => annotations[ANNOTATION.restoreUndo] === undefined;
+  await until(stage, PLACE, "the undoing to begin", isTaken, BEGIN_MS);
+  await untilRestoredInPlace(stage);
   const undone = await checksumsOf(await primaryOf(stage), OURS);
   expectThat(!undone.has(LOST_TABLE), `${LOST_TABLE} is there after the restore was undone`);
   found(

@@ -5,18 +5,14 @@
 import type { BackupMemory, BackupMethod } from "../model/backup.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { RequestAnswer } from "../model/request.ts";
+import { answer } from "./answer.ts";
 import { decodeBackups } from "./backups.ts";
 import { decodeConditions } from "./conditions.ts";
 import { ANNOTATION } from "./keys.ts";
-import { oneLine } from "./text.ts";
 import { parseWish } from "./wish.ts";
 
 /** Whoever asks may have a clock that is ahead of that of whoever makes the backup. */
 const CLOCKS_MS = 5_000;
-
-function answer(status: RequestAnswer["status"], message: string | null): RequestAnswer {
-  return { status, message: message && oneLine(message, 200) };
-}
 
 function memoryOf(set: StatefulSet): BackupMemory | null {
   const read = decodeBackups(set.annotations[ANNOTATION.backups], set.uid);

@@ -2,18 +2,14 @@
 import type { StatefulSet } from "../model/kube.ts";
 import type { RequestAnswer } from "../model/request.ts";
 import type { Direction, RestoreMemory } from "../model/restore.ts";
+import { answer } from "./answer.ts";
 import { decodeConditions } from "./conditions.ts";
 import { ANNOTATION } from "./keys.ts";
 import { decodeRestore } from "./restores.ts";
-import { oneLine } from "./text.ts";
 
 export function restoreMemoryOf(set: StatefulSet): RestoreMemory | null {
   const read = decodeRestore(set.annotations[ANNOTATION.restore], set.uid);
   return read.kind === "valid" ? read.memory : null;
-}
-
-function answer(status: RequestAnswer["status"], message: string | null): RequestAnswer {
-  return { status, message: message && oneLine(message, 200) };
 }
 
 /** What `Ready` says while it is under way. */

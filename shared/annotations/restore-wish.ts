@@ -3,6 +3,7 @@ import { parseSlot } from "../model/backup.ts";
 import { instantOf, microsecondsOf } from "../model/instant.ts";
 import { digestOf } from "../model/job-name.ts";
 import {
+  namesOneTarget,
   type RestoreTarget,
   type RestoreText,
   type RestoreWish,
@@ -16,9 +17,9 @@ import { type Reading, secretName } from "./reading.ts";
 const FORM =
   'set it to JSON such as {"backup":"latest"}, {"time":"2026-11-23T03:00:00+01:00"} or {"gtid":"<set>"}, with "cluster", "store", "inPlace" and "id" where they are needed';
 
-function targetOf({ backup, time, gtid }: RestoreText): Reading<RestoreTarget> {
-  if ([backup, time, gtid].filter((one) => one !== undefined).length !== 1)
-    return { wanted: 'name one of "backup", "time" and "gtid"' };
+function targetOf(text: RestoreText): Reading<RestoreTarget> {
+  if (!namesOneTarget(text)) return { wanted: 'name one of "backup", "time" and "gtid"' };
+  const { backup, time, gtid } = text;
   if (gtid !== undefined) return { value: { kind: "gtid", set: gtid.replaceAll(/\s/g, "") } };
   if (time !== undefined) return { value: { kind: "time", at: instantOf(microsecondsOf(time)) } };
   if (backup === "latest") return { value: { kind: "backup", slot: null } };

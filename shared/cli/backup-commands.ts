@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { quote } from "../annotations/text.ts";
 import { BACKUP_METHODS, type BackupMethod, parseSlot } from "../model/backup.ts";
 import { restoreRequestSchema } from "../model/request.ts";
-import type { RestoreText } from "../model/restore.ts";
+import { namesOneTarget, type RestoreText } from "../model/restore.ts";
 import { backups, backupsIn, prune } from "./backups.ts";
 import {
   carryOut,
@@ -112,7 +112,7 @@ function restoreWishOf({ clock }: Terminal, options: RestoreOptions) {
     Object.fromEntries(Object.entries(text).filter(([, value]) => value !== undefined)),
   );
   const wrong = wish.error?.issues[0]?.path[0];
-  if (wish.success && [backup, time, gtid].filter((one) => one !== undefined).length === 1) return wish.data;
+  if (wish.success && namesOneTarget(wish.data)) return wish.data;
   throw new WrongUseError(
     wrong === "time"
       ? "Write --time with its offset, such as 2026-11-23T03:00:00+01:00."

@@ -8,6 +8,7 @@ import type { BackupMemory } from "../model/backup.ts";
 import { type Changes, withChanges } from "../model/changes.ts";
 import type { EngineRules } from "../model/engine.ts";
 import { restoreJobs } from "../model/job-name.ts";
+import { isOfRestore } from "../model/job-order.ts";
 import type { ObjectMeta } from "../model/kube.ts";
 import type { JobObservation, Member, Observed } from "../model/observed.ts";
 import type { Channel, ServerFacts } from "../model/server.ts";
@@ -129,8 +130,7 @@ export function afterStep(observed: Observed, step: Step, rules: EngineRules): O
         job: { ...made, result: "active", endedAtMs: null, failure: null },
       };
       const { jobs, set, restore } = observed;
-      if (step.task.kind === "backup" || step.task.kind === "proof")
-        return { ...observed, jobs: { ...jobs, [step.task.kind]: job } };
+      if (!isOfRestore(step.task)) return { ...observed, jobs: { ...jobs, [step.task.kind]: job } };
       const names = restore.kind === "valid" ? restoreJobs(set.name, restore.memory) : [];
       const now = jobs.restore.map((before, at) => (names[at] === step.name ? job : before));
       return { ...observed, jobs: { ...jobs, restore: now } };

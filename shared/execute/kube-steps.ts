@@ -7,6 +7,7 @@ import { accountsSecretName, CONTROL_KEY, replicationKey } from "../access/index
 import { lapsedResults } from "../annotations/backups.ts";
 import { shrink } from "../annotations/budget.ts";
 import { ANNOTATION, LABEL } from "../annotations/keys.ts";
+import { isOfRestore } from "../model/job-order.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { EventStep, KubeStep, RecordStep } from "../model/step.ts";
@@ -187,7 +188,7 @@ async function startJob(
   if (jobs === null) return fail("refused", "this host does not know the image that Jobs for backups run");
   const fresh = await kube.read("StatefulSet", set);
   if (!fresh.ok) return fresh;
-  const memory = task.kind === "backup" || task.kind === "proof" ? ANNOTATION.backups : ANNOTATION.restore;
+  const memory = isOfRestore(task) ? ANNOTATION.restore : ANNOTATION.backups;
   const same = fresh.value.uid === set.uid && fresh.value.annotations[memory] === set.annotations[memory];
   if (!same) return fail("conflict", `${memory} was replaced by something newer`);
   const created = await kube.create("Job", manifest(scene, name, jobs(task, set)));

@@ -61,6 +61,10 @@ export const jobOrderSchema = z.strictObject({
 
 export type JobOrder = z.infer<typeof jobOrderSchema>;
 export type Task = JobOrder["task"];
+export function isOfRestore(task: Task): task is RestoreTask {
+  return task.kind !== "backup" && task.kind !== "proof";
+}
+
 /** What a task is about, for people: the slot of a backup or the id of a restore. */
 export function subjectOf(task: Task): string {
   return "slot" in task ? task.slot : task.id;

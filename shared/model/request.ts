@@ -8,7 +8,7 @@ import type { ClusterRef } from "./cluster.ts";
 import { OBJECT_NAME } from "./kube.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Preview } from "./plan.ts";
-import { restoreTextSchema } from "./restore.ts";
+import { namesOneTarget, restoreTextSchema } from "./restore.ts";
 import { MEMBERS_MAX } from "./state.ts";
 
 export const REQUEST_KINDS = ["scale", "switchover", "backup", "restore"] as const;
@@ -22,7 +22,7 @@ export const switchoverWishSchema = z.strictObject({
 export const backupWishSchema = z.strictObject({ method: z.enum(BACKUP_METHODS).optional() });
 /** As it is asked for; it gets an `id` where it has none. */
 export const restoreBodySchema = restoreTextSchema.refine(
-  ({ backup, time, gtid }) => [backup, time, gtid].filter((one) => one !== undefined).length === 1,
+  namesOneTarget,
   "must name one of backup, time and gtid",
 );
 /** By its `id` it is known again, whoever looks for it. */

@@ -40,6 +40,10 @@ export const restoreTextSchema = z.strictObject({
 });
 export type RestoreText = z.infer<typeof restoreTextSchema>;
 
+export function namesOneTarget({ backup, time, gtid }: RestoreText): boolean {
+  return [backup, time, gtid].filter((one) => one !== undefined).length === 1;
+}
+
 /** One of a kind: the same one asked for again, by a manifest that is applied again, is not carried out again. */
 export const restoreWishSchema = z.strictObject({
   /** Tells two wishes for the same thing apart; absent in the annotation = made of the rest. */

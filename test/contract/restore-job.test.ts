@@ -29,6 +29,7 @@ import {
   initialiseHere,
   type MysqlHere,
   mysqlPrograms,
+  runEach,
   serveHere,
   startMysqlHere,
   whyNoMysqlHere,
@@ -100,14 +101,13 @@ describe.skipIf(reason !== null)(`restores${reason === null ? "" : ` (skipped: $
     mkdirSync(data);
     await initialiseHere(bin, data);
     const member = await serveHere(bin, { data, credentials: { username: "root", password: "" } });
-    for (const sql of [
+    await runEach(member.session, [
       "CREATE DATABASE old",
       "CREATE TABLE old.kept (id INT PRIMARY KEY)",
       "INSERT INTO old.kept VALUES (1), (2), (3)",
       "CREATE USER root@'%' IDENTIFIED BY 'Old-root-1'",
       "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION",
-    ])
-      await ask(member.session, sql);
+    ]);
     await member.end();
     return data;
   }

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decide } from "../../shared/decide/index.ts";
 import { ATTEMPTS_MAX, type BackupMemory, type JobTask } from "../../shared/model/backup.ts";
+import { isOfRestore } from "../../shared/model/job-order.ts";
 import type { Observed } from "../../shared/model/observed.ts";
 import { assert } from "../../shared/model/outcome.ts";
 import { nextSlot } from "../../shared/schedule/slots.ts";
@@ -70,7 +71,7 @@ function pass(start: Observed, nowMs: number, { begun, memories }: Course): Obse
     const { running, proving } = remembered(after);
     for (const { name, task } of stepsOfKind(decision, "StartJob")) {
       expect(name).toMatch(/^[a-z0-9-]{1,63}$/);
-      assert(task.kind === "backup" || task.kind === "proof", "no restore was asked for");
+      assert(!isOfRestore(task), "no restore was asked for");
       if (task.kind === "proof") expect(task.slot).toBe(proving?.slot);
       else {
         expect([task.slot, task.attempt, task.source]).toEqual([

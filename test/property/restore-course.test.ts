@@ -8,6 +8,7 @@ import { expect, test } from "vitest";
 import { afterStep } from "../../shared/decide/after-step.ts";
 import { decide } from "../../shared/decide/index.ts";
 import { stepsOf } from "../../shared/model/decision.ts";
+import { isOfRestore } from "../../shared/model/job-order.ts";
 import type { Observed } from "../../shared/model/observed.ts";
 import type { RestoreTask } from "../../shared/model/restore.ts";
 import { settled } from "../support/carry-out.ts";
@@ -46,10 +47,6 @@ interface World {
   readonly begun: Map<string, RestoreTask>;
   /** Names of Jobs that have not ended. */
   readonly active: Set<string>;
-}
-
-function isRestore(task: { readonly kind: string }): task is RestoreTask {
-  return task.kind.startsWith("restore-");
 }
 
 /** What a Job has done to the volumes when it has ended well, or half way through when it has not. */
@@ -114,7 +111,7 @@ function pass(world: World, steps: number): void {
     .filter(({ kind }) => kinds.has(kind))
     .slice(0, steps);
   for (const step of carried) {
-    if (step.kind !== "StartJob" || !isRestore(step.task)) continue;
+    if (step.kind !== "StartJob" || !isOfRestore(step.task)) continue;
     const { name, task } = step;
     if (task.kind === "restore-fill" || task.kind === "restore-exchange") {
       expect([before.set.replicas, podsOf(before)]).toEqual([0, 0]);

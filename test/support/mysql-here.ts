@@ -182,20 +182,25 @@ export async function initialiseHere(bin: string, data: string): Promise<void> {
   await run(join(bin, "mysqld"), options, { env: envOf(bin) });
 }
 
+/** One after the other; throws at the first that the server does not take. */
+export async function runEach(session: Server, statements: readonly string[]): Promise<void> {
+  for (const sql of statements) {
+    const done = await session.query(sql);
+    if (!done.ok) throw new Error(`${sql}: ${done.failure.message}`);
+  }
+}
+
 /** One to be copied: with an administrator and an account that may copy it. */
 export async function startMysqlHere(bin: string): Promise<MysqlHere> {
   const data = mkdtempSync(join(tmpdir(), "ordinal-data-"));
   await initialiseHere(bin, data);
   const server = await serveHere(bin, { data, credentials: { username: "root", password: "" } });
-  for (const sql of [
+  await runEach(server.session, [
     "CREATE USER 'root'@'%' IDENTIFIED BY 'Test-root-1'",
     "GRANT ALL ON *.* TO 'root'@'%' WITH GRANT OPTION",
     "CREATE USER 'ordinal_repl_0'@'%' IDENTIFIED BY 'Test-repl-1' REQUIRE SSL",
     "GRANT REPLICATION SLAVE, BACKUP_ADMIN ON *.* TO 'ordinal_repl_0'@'%'",
-  ]) {
-    const done = await server.session.query(sql);
-    if (!done.ok) throw new Error(`${sql}: ${done.failure.message}`);
-  }
+  ]);
   return {
     ...server,
     root: { username: "root", password: "Test-root-1" },
