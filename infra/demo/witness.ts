@@ -3,7 +3,7 @@
  * what a user would see with `kubectl get events`. It looks on and takes no part.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import type { Cluster } from "../../test/support/cluster-access.ts";
 import type { Tale } from "./tale.ts";
 

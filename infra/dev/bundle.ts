@@ -1,7 +1,8 @@
 // How everything we ship is bundled: the kubectl plugin, and the programs of the container image.
 // One place, so that what runs at users is what the tests of any one of them have run.
 
-import type { BuildOptions } from "esbuild";
+import { dirname } from "node:path";
+import type { BuildOptions, Plugin } from "esbuild";
 import { root } from "./tool.ts";
 
 /** Some dependencies are CommonJS and call require, which an ES module does not have unless it is made. */
@@ -19,3 +20,39 @@ export const bundling = {
   banner: { js: requireForCommonJs },
   logLevel: "warning",
 } as const satisfies BuildOptions;
+
+/**
+ * What `@kubernetes/client-node`'s kubeconfig reader imports and a program in a cluster never reaches: the typed clients, ways
+ * through a proxy, and log-ins that need a person. It is 1.6 MB, and half of the time until the first call. By module, the
+ * names that are imported from it: esbuild refuses the build when a new version of the package wants another one.
+ */
+const unreached: Readonly<Record<string, readonly string[]>> = {
+  "./gen/index.js": ["createConfiguration", "ServerConfiguration"],
+  "./middleware.js": ["setHeaderMiddleware"],
+  hpagent: ["HttpProxyAgent", "HttpsProxyAgent"],
+  "jsonpath-plus": ["JSONPath"],
+  "openid-client": ["customFetch", "discovery", "refreshTokenGrant"],
+  socks: ["SocksClient"],
+  "socks-proxy-agent": ["SocksProxyAgent"],
+  undici: ["Agent", "ProxyAgent"],
+};
+
+const reader = "@kubernetes/client-node/dist";
+
+/** Puts in the place of each of these a module that throws, and says why, when it is used after all. */
+export const inClusterOnly: Plugin = {
+  name: "in-cluster-only",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /./ }, ({ path, importer }) =>
+      path in unreached && dirname(importer).endsWith(reader) ? { path, namespace: "unreached" } : undefined,
+    );
+    onLoad({ filter: /./, namespace: "unreached" }, ({ path }) => ({
+      contents: (unreached[path] ?? [])
+        .map(
+          (name) =>
+            `export function ${name}() { throw new Error("this program was built without ${name}: proxies and auth-provider plugins of a kubeconfig work with kubectl-ordinal only"); }`,
+        )
+        .join("\n"),
+    }));
+  },
+};

@@ -8,7 +8,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { basename, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { Instance } from "./instance.ts";
 import { inside } from "./namespaces.ts";
 import {

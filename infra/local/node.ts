@@ -7,7 +7,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { askApi } from "./api.ts";
 import type { Component } from "./components.ts";
 import type { Instance } from "./instance.ts";

@@ -8,7 +8,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { apiIsReady } from "./api.ts";
 import { livingComponent } from "./components.ts";
 import { auditLogOf } from "./control-plane.ts";

@@ -2,7 +2,7 @@
  * A list of the last entries, newest last, in one annotation: the oldest go when there are too many or when room
  * is short, and what cannot be read is left out without a word.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import { canonicalJson, parseJson } from "./json.ts";
 import { utf8Bytes } from "./text.ts";
 

@@ -2,7 +2,7 @@
  * What an engine has to do for backups: to make a copy of a server as a stream of bytes, and to make a server of such a
  * stream again and look into it. Everything else about backups knows no engine.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Credentials } from "../ports/server.ts";
 import type { Bytes } from "./flow.ts";
 

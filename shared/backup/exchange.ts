@@ -6,7 +6,7 @@
  */
 import { mkdir, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { parseJson } from "../annotations/json.ts";
 import type { ExchangeTask, ForgetTask } from "../model/job-order.ts";
 import type { Outcome } from "../model/outcome.ts";

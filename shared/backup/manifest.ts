@@ -4,7 +4,7 @@
  * within limits, and only for the cluster and the slot under whose key they stand.
  */
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { canonicalJson, parseJson } from "../annotations/json.ts";
 import { versionOf } from "../annotations/version.ts";
 import { ATTEMPTS_MAX, BACKUP_METHODS } from "../model/backup.ts";

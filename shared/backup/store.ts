@@ -3,7 +3,7 @@
  * that silently goes elsewhere or is not encrypted is found out when it is too late. Messages name fields, never
  * what stands in them.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { endpointProblem } from "../model/endpoint.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { Store } from "../model/store.ts";

@@ -2,7 +2,7 @@
  * What `-o json` and `-o yaml` print: a documented, versioned schema (docs/cli.md), which is also the one
  * thing that the texts for people are rendered from. A field is never renamed or removed within a version.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { BACKUP_METHODS } from "../model/backup.ts";
 import { conditionSchema } from "../model/condition.ts";
 import { planSchema } from "../model/plan.ts";

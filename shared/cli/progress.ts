@@ -3,7 +3,7 @@
  * are stored, or restored) of its log, in words: what was moved, how fast, and how long it still takes where that is known.
  * For people; nothing is decided from it.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { parseJson } from "../annotations/json.ts";
 import { age, bytes, bytesOf } from "./format.ts";
 

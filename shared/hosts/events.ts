@@ -6,7 +6,7 @@
  * never throw on what a stranger sent; the answer to garbage is a value.
  */
 import { CloudEvent, HTTP } from "cloudevents";
-import { z } from "zod";
+import * as z from "zod";
 import { oneLine } from "../annotations/text.ts";
 import type { ObjectMeta } from "../model/kube.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";

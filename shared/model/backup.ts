@@ -2,7 +2,7 @@
  * What is asked for in the way of backups, and what is remembered of them. The memory is for scheduling and for people:
  * which backups there are, only the store knows. Slots and other instants are written as RFC 3339 in UTC.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Schedule } from "./schedule.ts";
 
 export const BACKUP_METHODS = ["physical", "logical"] as const;

@@ -2,7 +2,7 @@
  * What people see: conditions (lasting), Events (passing) and the phase (one word). The codes are the same
  * words in the CLI, in conditions, in Events, in logs and in docs/conditions.md (a test compares them).
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** Every problem that Ordinal can report, with how bad it is. A person is called only for `warning`. */
 export const PROBLEM_CODES = {

@@ -2,7 +2,7 @@
  * What a Job is told about the cluster and its work. It stands in the Job for everybody to read, so no secret is in it:
  * those are files of Secrets that the Job mounts.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { ATTEMPTS_MAX, BACKUP_METHODS, type JobTask } from "./backup.ts";
 import { type RestoreTask, restoreTargetSchema, restoreWishSchema } from "./restore.ts";
 

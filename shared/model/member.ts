@@ -2,7 +2,7 @@
  * What a pass saw of one member, as kept on its Pod for people and for `kubectl ordinal`, which looks at
  * Kubernetes only. Nothing is decided from it: it is as old as `at`, and a Pod's owner may edit it.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 export const memberSchema = z.strictObject({
   /** What it serves clients as; `none` while it serves nobody. */

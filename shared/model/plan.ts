@@ -2,7 +2,7 @@
  * A plan as people and programs are shown it before anything is done: what, where, and the very statements and
  * changes. Nothing is ever decided from it.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 const statementSchema = z.strictObject({
   /** Name of the pod. */

@@ -2,7 +2,7 @@
  * What may be asked of a cluster by HTTP or as a CloudEvent, and how what was asked is remembered. A request is
  * a wish: recording it changes nothing but annotations, and a pass later does, refuses or finishes it.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { BACKUP_METHODS } from "./backup.ts";
 import type { ClusterRef } from "./cluster.ts";
 import { OBJECT_NAME } from "./kube.ts";

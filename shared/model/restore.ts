@@ -4,7 +4,7 @@
  * exchange the old data is what the cluster comes back with; once it is recorded, the new data is. The old data of all
  * members stays on their volumes, so that a restore can be undone until it is forgotten.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { OBJECT_NAME } from "./kube.ts";
 import { stateSchema } from "./state.ts";
 

@@ -3,7 +3,7 @@
  * INV-4: the epoch only grows. INV-3: the recorded ackers are a superset of the servers that really
  * acknowledge, and the recorded ack count is never above the real one.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 export const STATE_VERSION = 1;
 

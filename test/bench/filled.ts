@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { localName } from "../../infra/images/ordinal/image.ts";
 import type { Cluster } from "../support/cluster-access.ts";
 import { type HostProcess, startHostProcess } from "../support/host-process.ts";

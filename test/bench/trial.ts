@@ -3,7 +3,7 @@
  * of its own, and fresh books for each run. Between runs every Pod whose container was restarted is made anew,
  * because the kubelet delays each further restart of a container by ten seconds more.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { decodeConditions } from "../../shared/annotations/conditions.ts";
 import { ANNOTATION } from "../../shared/annotations/keys.ts";
 import type { ProblemCode } from "../../shared/model/condition.ts";

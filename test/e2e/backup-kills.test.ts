@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { s3Schema } from "../../infra/local/s3.ts";
 import { ANNOTATION } from "../../shared/annotations/keys.ts";
 import {

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
 import { type Bucket, clusterFields, openBucket } from "../support/e2e-backups.ts";
 import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { nodeIn, userId } from "../../infra/images/ordinal/runtime.ts";
 import { loadFunctions, SOURCE_FOLDER } from "../../shared/hosts/local/function-folder.ts";
 import { makeServerCertificate } from "../support/certificates.ts";

@@ -4,7 +4,7 @@
  * answer is a refusal in one plain sentence, and nothing is recorded; what is let through leaves no trace of the value.
  */
 import { describe, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { changeEvent } from "../../shared/hosts/events.ts";
 import { CLUSTER_ROUTES, PARAMETERS, type Route } from "../../shared/hosts/http/routes.ts";
 import { REQUEST_KINDS } from "../../shared/model/request.ts";

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { BROKEN, INTACT, NIGHTLY } from "./model-check/cases.ts";
 import type { ModelCheckOptions } from "./model-check/index.ts";
 

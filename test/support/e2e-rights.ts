@@ -6,7 +6,7 @@ import { createReadStream, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseAllDocuments } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import type { Scene } from "./e2e.ts";
 
 const FOLDER = join(import.meta.dirname, "../../infra/kustomize");

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { type LocalHost, type LocalHostOptions, startLocalHost } from "../../shared/hosts/local/start.ts";
 import { manifestOf, type PlainSet } from "../bench/place.ts";
 import { type Cluster, openCluster } from "./cluster-access.ts";

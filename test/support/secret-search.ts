@@ -4,7 +4,7 @@
  */
 import { createReadStream, readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { z } from "zod";
+import * as z from "zod";
 
 export interface NamedSecret {
   readonly name: string;

@@ -2,7 +2,7 @@
  * Eight clients of a managed cluster: four go straight to whichever Pod bears the primary's label, four to the
  * address of the Service, through the node's own rules. With each acknowledgement it is known who gave it.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { createKube } from "../../shared/adapters/kube/kube.ts";
 import { systemClock, systemIds } from "../../shared/hosts/local/platform.ts";
 import type { Pod } from "../../shared/model/kube.ts";

@@ -3,7 +3,7 @@
  * schemas of our own. Checks look at this and at the servers, never at what a call of ours returned.
  */
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import type { Cluster } from "./cluster-access.ts";
 import { Unmet } from "./wait.ts";
 

@@ -6,7 +6,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { root } from "../../dev/tool.ts";
 import { type Image, type ImageConfig, importImages, writeLayer } from "../../local/image.ts";
 import { runInside } from "../../local/namespaces.ts";

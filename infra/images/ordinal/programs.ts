@@ -7,7 +7,7 @@
 import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { type BuildOptions, build, type Metafile } from "esbuild";
-import { bundling } from "../../dev/bundle.ts";
+import { bundling, inClusterOnly } from "../../dev/bundle.ts";
 import { root } from "../../dev/tool.ts";
 
 /** A program in one file, `/ordinal/<name>.mjs`, and the module that it is bundled from. */
@@ -35,6 +35,7 @@ function bundle(entries: Readonly<Record<string, string>>, options: BuildOptions
     outdir: nowhere,
     outExtension: { ".js": ".mjs" },
     minifyWhitespace: true,
+    plugins: [inClusterOnly],
     // The licences themselves are in the image.
     legalComments: "none",
     metafile: true,

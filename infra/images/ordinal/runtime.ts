@@ -7,7 +7,7 @@
  */
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { type PinnedNode, pinnedNode } from "../../dev/node24.mjs";
 import { cached, hashOf } from "../../local/build.ts";
 import { type Image, writeLayer } from "../../local/image.ts";

@@ -2,7 +2,7 @@
  * What an unhappy answer of the API server means to us: the one place where HTTP statuses become the four
  * kinds of failure. A message never holds what was sent, and for Secrets and tokens not even the server's own text.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Kind } from "../../model/kube.ts";
 import type { Failure, FailureKind } from "../../model/outcome.ts";
 

@@ -3,7 +3,7 @@
  * Only the fields that the model needs are read, all others are ignored, so that a newer API server changes
  * nothing here; and since nothing parsed is ever written back, nothing unknown can get lost.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type {
   ContainerStatus,
   Job,

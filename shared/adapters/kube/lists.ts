@@ -2,7 +2,7 @@
  * Whole lists, page by page from one snapshot of the server. A list is either complete or a failure: a
  * missing page would look like deleted objects to whoever compares.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Kind, KubeKinds } from "../../model/kube.ts";
 import { fail, type Outcome, succeed } from "../../model/outcome.ts";
 import type { ListOptions } from "../../ports/kube.ts";

@@ -2,7 +2,7 @@
  * The port `Reviewer` by two reviews of the API server. The one of access is namespaced, so that it needs no right
  * beyond the namespace. A token is sent to the API server alone, and no part of an answer about it is passed on.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type Outcome, succeed } from "../../model/outcome.ts";
 import type { Reviewer } from "../../ports/reviewer.ts";
 import { type Subject, unreadable } from "./failures.ts";

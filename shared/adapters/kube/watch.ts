@@ -5,7 +5,7 @@
  * every `relistMs`, and waits longer and longer while nothing works.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import type { Kind, KubeKinds } from "../../model/kube.ts";
 import { type Failure, unreachable } from "../../model/outcome.ts";
 import type { Clock, Ids, Log } from "../../ports/host.ts";

@@ -3,7 +3,7 @@
  * become the four kinds of failure, each with one sentence that says what to do. A message never holds what was
  * sent, nor the store's own text where that may quote a signature.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Failure, FailureKind } from "../../model/outcome.ts";
 import type { Store } from "../../model/store.ts";
 

@@ -2,7 +2,7 @@
  * What is in a store: one page of keys, and all uploads that are still open. Answers are parsed here, because
  * what is not understood of a listing must not look like something that is not there.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type Outcome, succeed } from "../../model/outcome.ts";
 import type { ListPage, ListWish, OpenUpload } from "../../ports/object-store.ts";
 import type { Calls } from "./calls.ts";

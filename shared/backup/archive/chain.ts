@@ -2,7 +2,7 @@
  * The document of a chain: which segments it has, each a log file of whole transactions, and what the server had before
  * the first. Read from a bucket that others may write to: strictly, within limits, and only for where it stands.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { canonicalJson, parseJson } from "../../annotations/json.ts";
 import { versionOf } from "../../annotations/version.ts";
 import { MANIFEST_BYTES_MAX, partSchema, type Read } from "../manifest.ts";

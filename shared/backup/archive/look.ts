@@ -2,7 +2,7 @@
  * The document that says when the archive was last seen to have all there was. While nothing is written no segment is
  * added, and without it nobody could tell an hour without writes from an hour without an archive.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { canonicalJson, parseJson } from "../../annotations/json.ts";
 import { versionOf } from "../../annotations/version.ts";
 import type { PositionAlgebra } from "../../model/engine.ts";

@@ -3,7 +3,7 @@
  * and what to do. Nothing that came in is put into a header, and no text of a caller's is longer than a line.
  */
 import { STATUS_CODES } from "node:http";
-import { z } from "zod";
+import * as z from "zod";
 import type { Failure } from "../../model/outcome.ts";
 import type { Log } from "../../ports/host.ts";
 

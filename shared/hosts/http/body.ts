@@ -2,7 +2,7 @@
  * From the bytes of a body to a value of which nothing is known yet but that it is JSON with one meaning: in UTF-8,
  * not too deep, without keys that could reach a prototype and without a key that comes twice in an object.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import { parseJson } from "../../annotations/json.ts";
 import { oneLine } from "../../annotations/text.ts";
 import { end, type HttpAnswer, type Passed, pass, problem } from "./answers.ts";

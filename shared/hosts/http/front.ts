@@ -3,7 +3,7 @@
  * only after all of these is anything looked at that tells whether an object exists. It never throws on what a
  * stranger sent.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { oneLine } from "../../annotations/text.ts";
 import { clusterKey } from "../../model/cluster.ts";
 import { assert } from "../../model/outcome.ts";

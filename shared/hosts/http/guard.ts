@@ -2,7 +2,7 @@
  * Who asks, and whether they may. Ordinal asks the API server and keeps no accounts of its own; a token that is
  * missing or not accepted costs its address, a request costs its user. A token is never kept, logged or answered.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { parseJson } from "../../annotations/json.ts";
 import { quote } from "../../annotations/text.ts";
 import type { ObjectRef } from "../../model/kube.ts";

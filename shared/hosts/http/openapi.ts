@@ -3,7 +3,7 @@
  * cannot say anything else than what is done.
  */
 import { STATUS_CODES } from "node:http";
-import { z } from "zod";
+import * as z from "zod";
 import { problemSchema } from "./answers.ts";
 import { DRY_RUN, IDEMPOTENCY_KEY, PARAMETERS, ROUTES, type Route, type RouteName } from "./routes.ts";
 

@@ -2,7 +2,7 @@
  * The one table of what is served: the router, the right that is asked for, the bodies that are taken and the OpenAPI
  * document all come from it, and docs/http.md is compared with it by a test.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { clusterSchema } from "../../cli/documents.ts";
 import { OBJECT_NAME } from "../../model/kube.ts";
 import { planSchema } from "../../model/plan.ts";

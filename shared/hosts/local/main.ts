@@ -3,7 +3,7 @@
  * signals only; docs/events.md lists the options.
  */
 import { parseArgs } from "node:util";
-import { z } from "zod";
+import * as z from "zod";
 import { loadFunctions, SOURCE_FOLDER, selectFunctions } from "./function-folder.ts";
 import type { HttpServerOptions } from "./http-server.ts";
 import { createLog } from "./platform.ts";

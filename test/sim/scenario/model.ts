@@ -2,7 +2,7 @@
  * A scenario as data: a cluster, who works on it and on whom, and which faults happen when. Together with its
  * seed it says everything about a run, so it can be stored, made smaller and run again to the letter.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** Resolved when the fault comes: the primary of that moment, or one of the others by ordinal. */
 const target = z.enum(["primary", "replica-0", "replica-1", "replica-2"]);

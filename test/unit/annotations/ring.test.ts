@@ -1,6 +1,6 @@
 /** The last entries of a list in an annotation: how many, and how many bytes. */
 import { expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { decodeRing, encodeRing } from "../../../shared/annotations/ring.ts";
 
 const text = z.string();

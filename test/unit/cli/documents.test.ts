@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import type { z } from "zod";
+import type * as z from "zod";
 import { ADVICE } from "../../../shared/cli/advice.ts";
 import {
   backupListSchema,

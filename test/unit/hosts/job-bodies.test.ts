@@ -1,6 +1,6 @@
 /** Jobs as Kubernetes gets them: nothing that Pod Security "restricted" refuses, no secret, and an order that can be read. */
 import { expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { mysql } from "../../../shared/engines/mysql/index.ts";
 import { createJobBodies } from "../../../shared/hosts/job/bodies.ts";
 import { dataVolumeOf } from "../../../shared/model/data-volume.ts";

@@ -1,7 +1,7 @@
 /** The document is complete, resolves, and says what is checked; docs/http.md lists every route and status. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { openApi } from "../../../shared/hosts/http/openapi.ts";
 import { ROUTES, type RouteName, recordedSchema } from "../../../shared/hosts/http/routes.ts";
 import { scaleWishSchema } from "../../../shared/model/request.ts";

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { REQUEST_FUNCTIONS } from "../hosts/functions.ts";
 
 const folder = join(import.meta.dirname, "../../../infra/kustomize");

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { sorted } from "../../../infra/images/ordinal/entries.ts";
 import { type Image, writeArchive, writeLayer } from "../../../infra/local/image.ts";
 import type { TarEntry } from "../../../infra/local/tar.ts";

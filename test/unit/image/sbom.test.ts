@@ -1,6 +1,6 @@
 /** The bill of materials tells of what is bundled exactly what package-lock.json pins. */
 import { expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { packagesIn } from "../../../infra/images/ordinal/programs.ts";
 import { npmParts, sbomOf } from "../../../infra/images/ordinal/sbom.ts";
 import lock from "../../../package-lock.json" with { type: "json" };
