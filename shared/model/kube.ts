@@ -64,6 +64,8 @@ export interface StatefulSet extends ObjectMeta {
   readonly claimTemplates: readonly string[];
   /** Claims of members that are scaled away stay (`persistentVolumeClaimRetentionPolicy.whenScaled`). */
   readonly keepsClaims: boolean;
+  /** Only one pod at a time can have such a volume (`ReadWriteOncePod`). */
+  readonly hasExclusiveVolumes: boolean;
   readonly containers: readonly SetContainer[];
   readonly pods: PodTraits;
 }

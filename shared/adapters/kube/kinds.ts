@@ -92,6 +92,7 @@ const claimTemplateSchema = z.object({
   spec: z
     .object({
       storageClassName: z.string().nullish(),
+      accessModes: listOf(z.string()),
       resources: z.object({ requests: texts }).default({ requests: {} }),
     })
     .optional(),
@@ -172,6 +173,9 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
     matchLabels: spec.selector.matchLabels,
     serviceName: spec.serviceName,
     claimTemplates: spec.volumeClaimTemplates.map((template) => template.metadata.name),
+    hasExclusiveVolumes: spec.volumeClaimTemplates.some(
+      (template) => template.spec?.accessModes.includes("ReadWriteOncePod") === true,
+    ),
     keepsClaims: spec.persistentVolumeClaimRetentionPolicy?.whenScaled !== "Delete",
     containers: spec.template.spec.containers.map(({ name, image, ports, volumeMounts }) => ({
       ...{ name, image, mounts: volumeMounts },

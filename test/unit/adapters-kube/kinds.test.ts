@@ -176,6 +176,7 @@ test("a StatefulSet in which everything optional is missing", () => {
     serviceName: "",
     claimTemplates: [],
     keepsClaims: true,
+    hasExclusiveVolumes: false,
     pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [{ name: "m", image: "", ports: [], mounts: [] }],
   });
