@@ -253,11 +253,9 @@ function expectations(found: Archive, logs: readonly (readonly Committed[])[]): 
     const next = documents.filter((one) => one.after === end);
     const nextUs = Math.min(...next.map((one) => one.firstAtUs));
     for (const one of next) expected(lastAtUs, nextUs, end, one.end);
-    // By a clock that is behind, a look may be earlier than the commit that it has seen.
     const seenUs = look?.position === end ? Math.max(lastAtUs, look.toUs) : lastAtUs;
     if (next.length === 0) expected(lastAtUs, seenUs + 1, end, end);
   }
-  if (look !== null && documents.every(({ after, end }) => after !== look.position && end !== look.position))
-    expected(look.fromUs, look.toUs + 1, look.position, look.position);
+  if (look !== null) expected(look.fromUs, look.toUs + 1, look.position, look.position);
   return (atUs) => known.some(({ fromUs, untilUs }) => fromUs <= atUs && atUs < untilUs);
 }

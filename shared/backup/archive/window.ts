@@ -85,11 +85,10 @@ function within(segment: Known): Claim {
   return { state: after, segment, fromUs: firstAtUs, toUs: lastAtUs - 1, log: end };
 }
 
-/** From the end of each segment, and from the look, until the first commit that goes on from there. */
+/** From the end of each segment until the first commit that goes on from there, or until a look saw that there was none. */
 function between(known: readonly Known[], look: Look | null): readonly Claim[] {
-  const sinceUs = new Map(look === null ? [] : [[look.position, look.fromUs]]);
-  for (const { end, lastAtUs } of known) sinceUs.set(end, lastAtUs);
   const following = Map.groupBy(known, ({ after }) => after);
+  const sinceUs = new Map(known.map(({ end, lastAtUs }) => [end, lastAtUs]));
   return [...sinceUs].flatMap(([state, fromUs]): readonly Claim[] => {
     const next = following.get(state) ?? [];
     const claim = { state, segment: null, fromUs };
@@ -100,6 +99,10 @@ function between(known: readonly Known[], look: Look | null): readonly Claim[] {
     const toUs = next.reduce((first, { firstAtUs }) => Math.min(first, firstAtUs), Infinity) - 1;
     return next.map(({ end }) => ({ ...claim, toUs, log: end }));
   });
+}
+
+function seen({ position, fromUs, toUs }: Look): Claim {
+  return { state: position, segment: null, fromUs, toUs, log: position };
 }
 
 /**
@@ -134,7 +137,7 @@ export function windowOf(
   const usable = segments.map(withEnd);
   const known = [...usable, ...lost.map(withEnd)];
   const untilFork = forks(known, positions);
-  const claims = [...usable.map(within), ...between(known, look)];
+  const claims = [...usable.map(within), ...between(known, look), ...(look === null ? [] : [seen(look)])];
   const ordered = claims
     .map((claim) => ({ ...claim, toUs: untilFork(claim), before: count(claim.state) }))
     .filter(({ fromUs, toUs }) => fromUs <= toUs)
