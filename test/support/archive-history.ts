@@ -153,11 +153,11 @@ async function isAllHeld(history: History): Promise<boolean> {
   return starts.length > 0 && gtidSets.contains(held, setOf(history.servers[history.primary]?.log ?? []));
 }
 
-/** By how much clocks may differ. An exchange takes longer. */
+/** Longer than clocks may differ by. */
 const EXCHANGE_US = 100;
 
 /** The servers are others from now on. */
-async function turnTo(history: History, { servers, primary }: Aside, aside: History["aside"]): Promise<void> {
+async function turnTo(history: History, { servers, primary }: Aside, aside: Aside): Promise<void> {
   if (!(await isAllHeld(history))) return;
   history.eras.push(wholeLogs(history));
   const last = history.held.push(heldUntil(history, 0)) - 1;
@@ -181,8 +181,10 @@ async function restore(history: History, keep: number, replayed: number): Promis
   await turnTo(history, { servers: restored, primary: 0 }, { servers, primary });
 }
 
+/** What is taken out of service is set aside in its turn. */
 async function undo(history: History): Promise<void> {
-  if (history.aside !== null) await turnTo(history, history.aside, null);
+  const { aside, servers, primary } = history;
+  if (aside !== null) await turnTo(history, aside, { servers, primary });
 }
 
 export async function happens(history: History, what: Event): Promise<void> {
