@@ -15,9 +15,7 @@ import { HOSTILE } from "../support/hostile.ts";
 import { inPieces, mutatedBytes, mutatedText } from "../support/mutations.ts";
 import { propertyRuns } from "../support/property-runs.ts";
 
-const RUNS = {
-  numRuns: propertyRuns(2_000, 100_000),
-};
+const RUNS = { numRuns: propertyRuns(2_000, 100_000) };
 const TIMEOUT_MS = 900_000;
 
 const sizes = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 6 });
