@@ -81,6 +81,12 @@ export function decide(observed: Observed, rules: EngineRules, nowMs: number): D
     // A mistyped key next to a missing engine is a slip and no goodbye.
     const slips = wish.problems.filter((problem) => problem.blocks);
     if (slips.length > 0) return blocked(observed, nowMs, slips, null);
+    const witness = witnessOf(observed);
+    // By an older record that was put back somebody could be opened, or handed over, beside the primary that there is.
+    if (witness !== null && isOutdated(observed, state)) {
+      const { gracefulWaitMs: waitMs } = SPEC_DEFAULTS;
+      return reconstructing(observed, rules, nowMs, { witness, known: [], waitMs });
+    }
     return openBeforeRelease(observed, rules, nowMs, state) ?? releasing(observed, nowMs, state);
   }
   return decideManaged(observed, rules, nowMs, state);

@@ -86,16 +86,17 @@ function uselessChains(
   /** The segment in which a backup was made says since when there was what it holds. */
   const isAround = ({ after, position }: Segment, start: Position) =>
     !contains(after, start) && contains(union(after, position), start);
-  const { segments: usable, lost, look } = inventory;
-  const window = windowOf({ starts, segments: usable, lost, look }, positions);
-  const beginsUs = window.ranges[0]?.fromUs ?? Number.NEGATIVE_INFINITY;
-  /** What was abandoned says of instants in the window that they are in question. */
-  const isWitness = ({ position, lastAtUs }: Segment) =>
-    lastAtUs >= beginsUs && !starts.every((start) => contains(start.position, position));
-  const isNeeded = (segment: Segment) =>
-    isWitness(segment) ||
+  const isReplayed = (segment: Segment) =>
     needed.some((wanted) => subtract(segment.position, wanted) !== segment.position) ||
     starts.some(({ position }) => isAround(segment, position));
+  // Nothing can be recovered to before, with or without what is in question.
+  const beginsUs = known
+    .filter(isReplayed)
+    .reduce((first, { firstAtUs }) => Math.min(first, firstAtUs), inventory.look?.fromUs ?? Infinity);
+  /** What was abandoned says of instants after that that they are in question. */
+  const isWitness = ({ position, lastAtUs }: Segment) =>
+    lastAtUs >= beginsUs && !starts.every((start) => contains(start.position, position));
+  const isNeeded = (segment: Segment) => isWitness(segment) || isReplayed(segment);
   const byFolder = Map.groupBy(known, folderOf);
   return chains.filter(({ folder, begunMs, documents }) => {
     const segments = byFolder.get(folder) ?? [];

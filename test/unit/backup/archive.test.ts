@@ -98,11 +98,15 @@ describe("segments", () => {
     ).toEqual([3, 3, 3]);
   });
 
-  test("the commit of the first in the log and the latest, also where clocks differ", async () => {
+  test("a commit that is earlier than the one before it begins a new one: another clock counts from there", async () => {
     const [one, two, three] = committed(A, 1, 3).map(({ atUs }) => atUs);
-    const log = [two, three, one].map((atUs = 0, index) => ({ gtid: `${A}:${index + 1}`, atUs }));
-    const [found] = await cut(piecesOf(log));
-    expect([found?.facts.firstAtUs, found?.facts.lastAtUs]).toEqual([two, three]);
+    const log = [two, three, three, one].map((atUs = 0, index) => ({ gtid: `${A}:${index + 1}`, atUs }));
+    const found = await cut(piecesOf(log));
+    expect(found.map(({ facts }) => [facts.position, facts.firstAtUs, facts.lastAtUs])).toEqual([
+      [`${A}:1-3`, two, three],
+      [`${A}:4`, one, one],
+    ]);
+    expect(found[1]?.text).toBe(`head;<${A}:4>`);
   });
 
   test("a log that ends within a transaction is broken", async () => {
