@@ -111,7 +111,7 @@ async function points(history: History, archive: Archive, known: Bytes): Promise
   for (let atUs = START_MS * 1_000 - 50; atUs <= history.nowUs + 60; atUs += 35)
     instants.set(atUs, await end(history, archive, { kind: "time", atUs }, known));
   const transactions = new Map<string, string | null>();
-  const all = [...history.servers.map(({ log }) => log), ...history.past, ...history.reigns].flat();
+  const all = [...history.servers.map(({ log }) => log), ...history.past, ...history.eras.flat()].flat();
   for (const { gtid } of all.filter((_, index) => index % 4 === 0))
     transactions.set(gtid, await end(history, archive, { kind: "position", position: gtid }, known));
   return { instants, transactions };

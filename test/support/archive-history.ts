@@ -228,7 +228,10 @@ export async function happens(history: History, what: Event): Promise<void> {
   else if (what.kind === "undo") await undo(history);
   else if (what.kind === "purge") server.purged = server.log.length;
   else if (what.kind === "lose") {
-    const objects = [...store.objects.keys()].filter((key) => key.endsWith(".zst"));
+    // Of the archive: a backup that is gone takes with it what was known of nowhere else.
+    const objects = [...store.objects.keys()].filter(
+      (key) => key.endsWith(".zst") && key.includes("/binlogs/"),
+    );
     store.objects.delete(objects[what.which] ?? "");
   } else if (server.log.length > 0) {
     history.backups += 1;
