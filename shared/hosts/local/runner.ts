@@ -12,6 +12,7 @@ import type { Archiver } from "../archive/archiver.ts";
 import { isBackupDue } from "../due-backups.ts";
 import { readEvent } from "../events.ts";
 import { type EventFunction, NOTHING, type Reaction, react } from "../functions.ts";
+import type { Announcer } from "../outgoing/announcer.ts";
 import { createQueue, type Queue } from "../queue.ts";
 import { chooseLooks, isManaged, type Seen, type Sighting, sightingOf } from "../sweep.ts";
 
@@ -29,6 +30,8 @@ export interface RunnerOptions {
   readonly concurrency: number;
   /** Absent = this host archives nothing. */
   readonly archiver?: Archiver;
+  /** Absent = nobody wants to be told. */
+  readonly announcer?: Announcer;
   readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
   readonly onPass?: (result: PassResult, request: PassRequest) => void;
 }
@@ -128,6 +131,7 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
   seat.silent = result.silent;
   logPass(fleet.options, request, result, context.clock.now() - startedAtMs);
   onPass?.(result, request);
+  if (!isQuiet(request, result)) announce(fleet.options, ref);
   if (result.outcome === "unmanaged") fleet.seats.delete(key);
   // The queue keeps the retry until the back-off is over.
   else if (result.outcome === "failed") wakeUp(fleet, { ref, cause: "retry", priority: "normal" });
@@ -136,9 +140,20 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
 }
 
 /** A look that found all as it was says nothing: with one every few seconds the log would hold little else. */
+function isQuiet({ cause }: PassRequest, { outcome }: PassResult): boolean {
+  return outcome === "unmanaged" || (outcome === "settled" && cause.startsWith("sweep"));
+}
+
+/** The next sweep would come to it as well; where sweeps are rare, that is late. */
+function announce({ context, announcer }: RunnerOptions, ref: ClusterRef): void {
+  if (announcer === undefined) return;
+  void context.kube.read("StatefulSet", ref).then((read) => {
+    if (read.ok) announcer.look([read.value]);
+  });
+}
+
 function logPass({ context }: RunnerOptions, request: PassRequest, result: PassResult, tookMs: number): void {
-  if (result.outcome === "unmanaged") return;
-  if (result.outcome === "settled" && request.cause.startsWith("sweep")) return;
+  if (isQuiet(request, result)) return;
   const { outcome, phase, message: why } = result;
   const fields = { cluster: clusterKey(request.ref), cause: request.cause, outcome, phase, tookMs, why };
   if (outcome === "failed") context.log.warn("pass", fields);
@@ -174,6 +189,7 @@ async function listFleet({ context, namespaces }: RunnerOptions): Promise<readon
 function wakeDue({ options, queue, seats }: Fleet, sets: readonly StatefulSet[], listedAtMs: number): void {
   const present = new Map(sets.map((set) => [clusterKey(set), set]));
   for (const key of seats.keys()) if (!present.has(key)) seats.delete(key);
+  options.announcer?.look(sets);
   const seen = new Map<string, Seen>();
   for (const [key, { sighting, lookedAtMs }] of seats) {
     if (sighting !== null) seen.set(key, { sighting, lookedAtMs });

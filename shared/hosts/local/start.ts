@@ -25,6 +25,8 @@ import { createFront } from "../http/front.ts";
 import { createGuard } from "../http/guard.ts";
 import { createSenders } from "../http/senders.ts";
 import { createJobBodies } from "../job/bodies.ts";
+import { createAnnouncer } from "../outgoing/announcer.ts";
+import { createSink } from "../outgoing/sink.ts";
 import { type Functions, loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
 import { type HttpServer, type HttpServerOptions, startHttpServer } from "./http-server.ts";
 import { createLog, systemClock, systemIds } from "./platform.ts";
@@ -62,6 +64,8 @@ export interface LocalHostOptions {
   readonly http?: HttpServerOptions;
   /** Events are taken from service accounts alone, by tokens that were made for this audience; absent = from anybody. */
   readonly eventAudience?: string;
+  /** Where CloudEvents of what was done are sent; absent = nowhere. May hold a secret. */
+  readonly sink?: string;
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
   readonly wrapWatch?: (source: EventSource) => EventSource;
   readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
@@ -153,8 +157,12 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   };
   const { onEvent, onPass } = options;
   const archiver = archiverOf(context, (wake) => runner.wake(wake));
+  const { sink } = options;
+  const { kube } = handle;
+  const announcer = sink === undefined ? null : createAnnouncer({ kube, clock, log, send: createSink(sink) });
   const runner = createRunner({
     ...{ context, archiver },
+    ...(announcer !== null && { announcer }),
     pass: reconcile,
     functions: functions.events,
     namespaces,
@@ -182,6 +190,7 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
         ...[runner.stop(stopGraceMs), archiver.stop(stopGraceMs)],
         server?.stop(stopGraceMs),
       ]);
+      await announcer?.stop();
       servers.close();
       handle.close();
     },
