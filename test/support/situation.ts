@@ -214,6 +214,7 @@ function statefulSet(replicas: number): StatefulSet {
     serviceName: "mysql",
     claimTemplates: ["data"],
     keepsClaims: true,
+    hasExclusiveVolumes: false,
     containers: [
       {
         ...{ name: "mysql", image: "mysql:9.7", ports: [3306] },

@@ -80,7 +80,7 @@ function begin(
   answered: readonly string[],
 ): RestoreMove {
   const at = new Date(nowMs).toISOString();
-  const running: RunningRestore = { ...start, attempt: 1, begunAt: at, phaseAt: at };
+  const running: RunningRestore = { ...start, attempt: 1, begunAt: at, phaseAt: at, volume: null };
   const { id } = start.wish;
   const ids = [...memory.ids.filter((known) => known !== id), id].slice(-WISHES_MAX);
   const stops = start.phase === "Stopping";
