@@ -25,11 +25,12 @@ describe.skipIf(none)(`one cluster's life${none ? ` (skipped: ${noClusterReason}
 
   beforeAll(async () => {
     scene = await openScene("e2e-story");
-    sink = createServer(async (request, response) => {
-      const body = await text(request);
-      scene.lines.push(body);
-      told.push(JSON.parse(body));
-      response.writeHead(202).end();
+    sink = createServer((request, response) => {
+      void text(request).then((body) => {
+        scene.lines.push(body);
+        told.push(JSON.parse(body));
+        response.writeHead(202).end();
+      });
     });
     await new Promise<void>((resolve) => sink.listen(0, "127.0.0.1", resolve));
     await scene.until("three plain servers", allReady);

@@ -217,9 +217,11 @@ describe("the sink", () => {
 
   async function serve(status: number, headers: Readonly<Record<string, string>> = {}) {
     const seen: { readonly type: string | undefined; readonly body: string }[] = [];
-    const server = createServer(async (request, response) => {
-      seen.push({ type: request.headers["content-type"], body: await text(request) });
-      response.writeHead(status, headers).end();
+    const server = createServer((request, response) => {
+      void text(request).then((body) => {
+        seen.push({ type: request.headers["content-type"], body });
+        response.writeHead(status, headers).end();
+      });
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     onTestFinished(() => void server.close());
