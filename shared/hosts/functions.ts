@@ -10,6 +10,7 @@ import {
   type ChangeEvent,
   type HttpMessage,
   type IncomingEvent,
+  plainHeaders,
   type RequestEvent,
   readEvents,
   type TickEvent,
@@ -106,12 +107,15 @@ export interface Reception {
   readonly status: 202 | 400;
   readonly message: string;
   readonly reaction: Reaction;
-  /** At most one, and then nothing else: each is answered for itself. */
+  /** At most one. */
   readonly requests: readonly RequestEvent[];
 }
 
+/** Each event is answered for itself, and is worth repeating or not: a batch could only be answered as a whole. */
+const BATCH = "application/cloudevents-batch";
+
 /**
- * One HTTP request with an event or a batch. A host that cannot take the wakes must answer 503, never 500:
+ * One HTTP request with one event. A host that cannot take the wakes must answer 503, never 500:
  * ApiServerSource drops an event after a single 500.
  */
 export function receive(functions: readonly EventFunction[], message: HttpMessage): Reception {
@@ -121,10 +125,11 @@ export function receive(functions: readonly EventFunction[], message: HttpMessag
     reaction: NOTHING,
     requests: [],
   });
+  const type = plainHeaders(message.headers)["content-type"] ?? "";
+  if (type.startsWith(BATCH)) return refuse("not a CloudEvent: a batch is not taken, send each event alone");
   const events: Outcome<readonly IncomingEvent[]> = readEvents(message);
   if (!events.ok) return refuse(events.failure.message);
   const requests = events.value.filter((event) => event.kind === "request");
-  if (requests.length > 0 && events.value.length > 1) return refuse("a request must be sent alone");
   const reaction = react(functions, events.value);
   const accepted = reaction.sweep || reaction.backups || reaction.archives || reaction.wakes.length > 0;
   return { status: 202, message: accepted ? "accepted" : "ignored", reaction, requests };

@@ -26,7 +26,9 @@ const optionsSchema = z
     concurrency: z.coerce.number().int().min(1).max(100).default(8),
     functions: z.string().default(SOURCE_FOLDER),
     only: z.array(z.string().min(1)).default([]),
+    requests: z.enum(["on", "off"]).default("on"),
     sensor: z.enum(["on", "off"]).default("on"),
+    sources: z.enum(["watch", "http"]).default("watch"),
     "job-image": z
       .string()
       .regex(/^[a-z0-9][\w.:/@-]{0,511}$/, "must name an image")
@@ -35,6 +37,8 @@ const optionsSchema = z
     "http-address": z.string().min(1).default("127.0.0.1"),
     "tls-cert": z.string().optional(),
     "tls-key": z.string().optional(),
+    "stop-seconds": z.coerce.number().int().min(1).max(600).default(5),
+    "event-audience": z.string().min(1).max(512).optional(),
   })
   .refine((given) => (given["tls-cert"] === undefined) === (given["tls-key"] === undefined), {
     path: ["tls-cert"],
@@ -57,15 +61,21 @@ function readOptions(): Options | string {
         concurrency: text,
         functions: text,
         only: { type: "string", multiple: true },
+        requests: text,
         sensor: text,
+        sources: text,
         "job-image": text,
         "http-port": text,
         "http-address": text,
         "tls-cert": text,
         "tls-key": text,
+        "stop-seconds": text,
+        "event-audience": text,
       },
     });
-    const parsed = optionsSchema.safeParse(values);
+    // Whoever runs containers by Knative's contract says so where it sends to.
+    const port = values.sources === "http" ? process.env["PORT"] : undefined;
+    const parsed = optionsSchema.safeParse({ ...(port !== undefined && { "http-port": port }), ...values });
     if (parsed.success) return parsed.data;
     return parsed.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`).join("\n");
   } catch (error) {
@@ -84,6 +94,7 @@ async function main(options: Options): Promise<void> {
   const { namespace: namespaces, kubeconfig, context, concurrency } = options;
   const log = createLog(options.log);
   const http = httpOf(options);
+  const all = await loadFunctions(options.functions);
   const host = await startLocalHost({
     namespaces,
     ...(http === null ? {} : { http }),
@@ -93,8 +104,13 @@ async function main(options: Options): Promise<void> {
     lookEveryMs: options["look-seconds"] * 1000,
     concurrency,
     sensor: options.sensor === "on",
+    sources: options.sources,
     ...(options["job-image"] === undefined ? {} : { jobImage: options["job-image"] }),
-    functions: selectFunctions(await loadFunctions(options.functions), options.only),
+    ...(options["event-audience"] === undefined ? {} : { eventAudience: options["event-audience"] }),
+    // In the environment, since an address may hold a secret; Knative's SinkBinding puts it there.
+    ...(process.env["K_SINK"] === undefined ? {} : { sink: process.env["K_SINK"] }),
+    stopGraceMs: options["stop-seconds"] * 1000,
+    functions: selectFunctions(options.requests === "on" ? all : { ...all, requests: [] }, options.only),
     log,
   });
   let stopping = false;

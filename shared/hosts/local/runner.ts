@@ -12,6 +12,7 @@ import type { Archiver } from "../archive/archiver.ts";
 import { isBackupDue } from "../due-backups.ts";
 import { readEvent } from "../events.ts";
 import { type EventFunction, NOTHING, type Reaction, react } from "../functions.ts";
+import type { Announcer } from "../outgoing/announcer.ts";
 import { createQueue, type Queue } from "../queue.ts";
 import { chooseLooks, isManaged, type Seen, type Sighting, sightingOf } from "../sweep.ts";
 
@@ -29,6 +30,8 @@ export interface RunnerOptions {
   readonly concurrency: number;
   /** Absent = this host archives nothing. */
   readonly archiver?: Archiver;
+  /** Absent = nobody wants to be told. */
+  readonly announcer?: Announcer;
   readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
   readonly onPass?: (result: PassResult, request: PassRequest) => void;
 }
@@ -42,7 +45,10 @@ export interface Runner {
   wake(wake: Wake): void;
   /** Resolves when no cluster waits for a pass and none is running; a retry after a failure waits too. */
   idle(): Promise<void>;
-  /** Starts nothing more and waits at most `graceMs` for the passes under way: one may end anywhere. */
+  /**
+   * Starts nothing more and waits at most `graceMs` for the passes under way: one may end anywhere. For half of that they
+   * begin further steps.
+   */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -80,6 +86,8 @@ interface Fleet {
   readonly options: RunnerOptions;
   readonly queue: Queue;
   readonly seats: Map<string, Seat>;
+  /** When no pass begins anything more, milliseconds since 1970; infinite until this host is told to stop. */
+  endsAtMs: number;
 }
 
 function wakeUp({ options, queue, seats }: Fleet, wake: Wake): boolean {
@@ -112,6 +120,7 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
     memory: seat.disturbed ? null : seat.memory,
     silent,
     archive,
+    endsAtMs: () => fleet.endsAtMs,
   };
   Object.assign(seat, { memory: null, entry: null, disturbed: false, lookedAtMs: startedAtMs });
   seat.passes += 1;
@@ -122,6 +131,7 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
   seat.silent = result.silent;
   logPass(fleet.options, request, result, context.clock.now() - startedAtMs);
   onPass?.(result, request);
+  if (!isQuiet(request, result)) announce(fleet.options, ref);
   if (result.outcome === "unmanaged") fleet.seats.delete(key);
   // The queue keeps the retry until the back-off is over.
   else if (result.outcome === "failed") wakeUp(fleet, { ref, cause: "retry", priority: "normal" });
@@ -130,9 +140,23 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
 }
 
 /** A look that found all as it was says nothing: with one every few seconds the log would hold little else. */
+function isQuiet({ cause }: PassRequest, { outcome }: PassResult): boolean {
+  return outcome === "unmanaged" || (outcome === "settled" && cause.startsWith("sweep"));
+}
+
+/** The next sweep would come to it as well; where sweeps are rare, that is late. */
+function announce({ context, announcer }: RunnerOptions, ref: ClusterRef): void {
+  if (announcer === undefined) return;
+  const reading = context.kube.read("StatefulSet", ref);
+  reading
+    .then((read) => (read.ok ? announcer.look([read.value]) : undefined))
+    .catch((error: unknown) => {
+      context.log.warn("a cluster could not be announced for an unexpected error", { error: String(error) });
+    });
+}
+
 function logPass({ context }: RunnerOptions, request: PassRequest, result: PassResult, tookMs: number): void {
-  if (result.outcome === "unmanaged") return;
-  if (result.outcome === "settled" && request.cause.startsWith("sweep")) return;
+  if (isQuiet(request, result)) return;
   const { outcome, phase, message: why } = result;
   const fields = { cluster: clusterKey(request.ref), cause: request.cause, outcome, phase, tookMs, why };
   if (outcome === "failed") context.log.warn("pass", fields);
@@ -168,6 +192,7 @@ async function listFleet({ context, namespaces }: RunnerOptions): Promise<readon
 function wakeDue({ options, queue, seats }: Fleet, sets: readonly StatefulSet[], listedAtMs: number): void {
   const present = new Map(sets.map((set) => [clusterKey(set), set]));
   for (const key of seats.keys()) if (!present.has(key)) seats.delete(key);
+  options.announcer?.look(sets);
   const seen = new Map<string, Seen>();
   for (const [key, { sighting, lookedAtMs }] of seats) {
     if (sighting !== null) seen.set(key, { sighting, lookedAtMs });
@@ -229,7 +254,7 @@ export function createRunner(options: RunnerOptions): Runner {
   const { concurrency, functions, namespaces } = options;
   const work = (wake: Wake): Promise<boolean> => runPass(fleet, wake);
   const queue = createQueue({ clock, ids, log, concurrency, work });
-  const fleet: Fleet = { options, queue, seats: new Map() };
+  const fleet: Fleet = { options, queue, seats: new Map(), endsAtMs: Number.POSITIVE_INFINITY };
   const sweep = lister(fleet, wakeDue);
   const sweepAndArchive = lister(fleet, wakeDueAndArchive);
   const lookForArchives = lister(fleet, followLogs);
@@ -263,6 +288,7 @@ export function createRunner(options: RunnerOptions): Runner {
     },
     idle: queue.idle,
     async stop(graceMs) {
+      fleet.endsAtMs = clock.now() + graceMs / 2;
       await Promise.race([queue.close(), clock.sleep(graceMs)]);
     },
   };
