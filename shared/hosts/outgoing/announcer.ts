@@ -5,6 +5,7 @@
  */
 import { decodeAnnounced, encodeAnnounced } from "../../annotations/announced.ts";
 import { ANNOTATION } from "../../annotations/keys.ts";
+import { decodeState } from "../../annotations/state.ts";
 import { clusterKey } from "../../model/cluster.ts";
 import type { StatefulSet } from "../../model/kube.ts";
 import type { Clock, Log } from "../../ports/host.ts";
@@ -32,6 +33,11 @@ export interface Announcer {
   look(sets: readonly StatefulSet[]): void;
   /** Begins nothing more, and resolves when what was being sent has ended. */
   stop(): Promise<void>;
+}
+
+/** Of one that was let go of, the last that was done is told too; a record that was copied from another set is nobody's. */
+function isOurs(set: StatefulSet): boolean {
+  return isManaged(set) || decodeState(set.annotations[ANNOTATION.state], set.uid).kind === "valid";
 }
 
 /** Worth to be repeated; another refusal stays one. */
@@ -89,7 +95,7 @@ export function createAnnouncer({ kube, clock, log, send }: AnnouncerOptions): A
       for (const set of sets) {
         if (stopped || clock.now() < pausedUntilMs || busy.size >= AT_A_TIME) return;
         const key = clusterKey(set);
-        if (busy.has(key) || !isManaged(set)) continue;
+        if (busy.has(key) || !isOurs(set)) continue;
         if (newsOf(set, decodeAnnounced(set.annotations[ANNOTATION.announced])).length === 0) continue;
         const told = tell(set)
           .catch((error: unknown) =>
