@@ -224,7 +224,7 @@ describe.skipIf(none)(`one cluster's life${none ? ` (skipped: ${noClusterReason}
     expect(new Set(told.map(({ id }) => id)).size).toBe(told.length);
     expect((await eventsOf(scene)).map(({ reason }) => reason)).toEqual(expect.arrayContaining(reasons));
     expect(told.map(({ data }) => data["condition"])).toContainEqual(
-      expect.objectContaining({ type: "ErrantTransactions", status: "True" }),
+      expect.objectContaining({ type: "Ready", status: "True" }),
     );
   });
 });
