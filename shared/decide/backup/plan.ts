@@ -45,13 +45,13 @@ export interface BackupMove {
 
 export const NO_BACKUP: BackupMove = { problems: [], memory: null, happenings: [], tracks: [], answered: [] };
 
-/** Ready, following closely, and to stay. */
 /** For how long every server that answers keeps its logs; null = until somebody deletes them. */
 function logsKeptMs({ members }: Situation): number | null {
   const kept = members.flatMap(({ facts }) => facts?.logsKeptMs ?? []);
   return kept.length === 0 ? null : Math.min(...kept);
 }
 
+/** Ready, following closely, and to stay. */
 function canBeCopied(situation: Situation, view: MemberView): boolean {
   const { pod } = view.member;
   if (view.standing.kind !== "following" || view.standing.lagMs > situation.spec.maxLagMs) return false;

@@ -68,8 +68,8 @@ const REST_MS_MAX = 10_000;
 /** A server that has nothing to send says so twice a second. */
 const SILENCE_MS_MAX = 10_000;
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
-/** What is committed waits for the end of its segment; what was committed before is not worth a small one. */
-const SEGMENT_MS_MAX = { following: 500, catchingUp: 10_000 };
+/** What is committed waits for the end of its segment. */
+const SEGMENT_MS_MAX = 500;
 const LOOK_EVERY_MS = 10_000;
 /** A host has no room for more: 10 MiB for each cluster. */
 const SHAPE = { parallel: 1, partBytes: 5 * 1024 * 1024 };
@@ -99,7 +99,7 @@ export async function onArchive<T>(
   const work: ArchiveWork = {
     ...{ cluster: { namespace, name, uid }, store, clock, ids, signal, shape: SHAPE },
     segmentBytesMax: SEGMENT_BYTES_MAX,
-    segmentAgeMsMax: follow ? SEGMENT_MS_MAX.following : SEGMENT_MS_MAX.catchingUp,
+    segmentAgeMsMax: SEGMENT_MS_MAX,
     place: { prefix: settings.value.prefix, clusterUid: uid },
     positions: engine.rules.positions,
     ageRecipients: settings.value.ageRecipients,

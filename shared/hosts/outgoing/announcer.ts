@@ -3,7 +3,7 @@
  * marked on the StatefulSet afterwards; killed in between, the same event is sent again under the same id. A place that does
  * not answer costs three attempts, then a pause that grows to a minute; the next look goes on where it was.
  */
-import { decodeAnnounced, encodeAnnounced } from "../../annotations/announced.ts";
+import { type Announced, decodeAnnounced, encodeAnnounced } from "../../annotations/announced.ts";
 import { ANNOTATION } from "../../annotations/keys.ts";
 import { decodeState } from "../../annotations/state.ts";
 import { clusterKey } from "../../model/cluster.ts";
@@ -11,7 +11,7 @@ import type { StatefulSet } from "../../model/kube.ts";
 import type { Clock, Log } from "../../ports/host.ts";
 import type { Kube } from "../../ports/kube.ts";
 import { isManaged } from "../sweep.ts";
-import { newsOf, type OutgoingEvent } from "./news.ts";
+import { type News, newsOf, type OutgoingEvent } from "./news.ts";
 
 const ATTEMPTS = 3;
 const RETRY_MS = 500;
@@ -70,15 +70,14 @@ export function createAnnouncer({ kube, clock, log, send }: AnnouncerOptions): A
     }
   }
 
-  async function tell(set: StatefulSet): Promise<void> {
-    const before = decodeAnnounced(set.annotations[ANNOTATION.announced]);
-    let announced = before;
-    for (const news of newsOf(set, before)) {
+  async function tell(set: StatefulSet, all: readonly News[]): Promise<void> {
+    let announced: Announced | null = null;
+    for (const news of all) {
       if (stopped || !(await deliver(news.event))) break;
       failures = 0;
       announced = news.announced;
     }
-    if (announced === before) return;
+    if (announced === null) return;
     const marked = await kube.patch("StatefulSet", set, {
       uid: set.uid,
       annotations: { [ANNOTATION.announced]: encodeAnnounced(announced) },
@@ -96,8 +95,9 @@ export function createAnnouncer({ kube, clock, log, send }: AnnouncerOptions): A
         if (stopped || clock.now() < pausedUntilMs || busy.size >= AT_A_TIME) return;
         const key = clusterKey(set);
         if (busy.has(key) || !isOurs(set)) continue;
-        if (newsOf(set, decodeAnnounced(set.annotations[ANNOTATION.announced])).length === 0) continue;
-        const told = tell(set)
+        const all = newsOf(set, decodeAnnounced(set.annotations[ANNOTATION.announced]));
+        if (all.length === 0) continue;
+        const told = tell(set, all)
           .catch((error: unknown) =>
             log.warn("telling was broken off by an unexpected error", { error: String(error) }),
           )

@@ -10,14 +10,17 @@ import { gtidSets } from "../../../shared/engines/mysql/gtid.ts";
 import { succeed } from "../../../shared/model/outcome.ts";
 import type { ObjectStore } from "../../../shared/ports/object-store.ts";
 import {
+  UUID_A as A,
   ARCHIVE,
   archive,
   archiveWork,
-  type Committed,
+  UUID_B as B,
+  committed,
   HEAD,
   inventoryIn,
   type Logged,
   putBackup,
+  START_US,
   setOf,
   sourceOf,
   storedIn,
@@ -27,18 +30,9 @@ import { killedAfter } from "../../support/killed.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { newIdentity } from "../../support/streams.ts";
 
-const A = "aaaaaaaa-0000-4000-8000-000000000000";
-const B = "bbbbbbbb-0000-4000-8000-000000000000";
 const C = "cccccccc-0000-4000-8000-000000000000";
-const START_US = Date.parse("2026-11-23T04:00:00Z") * 1_000;
 const BEGUN_MS = Date.parse("2026-11-23T05:00:00Z");
 const MINUTE_MS = 60_000;
-
-const committed = (uuid: string, from: number, to: number, stepUs = 1_000_000): readonly Committed[] =>
-  Array.from({ length: to - from + 1 }, (_, index) => ({
-    gtid: `${uuid}:${from + index}`,
-    atUs: START_US + (from + index + (uuid === B ? 100 : 0)) * stepUs,
-  }));
 
 /** Every segment is one object. */
 const shape = { sliceBytes: 1024 ** 3, partBytes: 1024 ** 2, parallel: 1 };
