@@ -4,7 +4,7 @@
  */
 import type { BackupMemory } from "../../model/backup.ts";
 import type { BackupsObservation } from "../../model/observed.ts";
-import type { MemberView, ReadView, Situation } from "../situation.ts";
+import { isRead, type MemberView, type Situation } from "../situation.ts";
 
 /** Of a volume, from which on logs are no longer held. */
 export const FULL_SHARE = 0.9;
@@ -29,10 +29,6 @@ export function fullest({ members }: Pick<Situation, "members">): Fullness | nul
     return [{ podName: member.podName, share: facts.storedBytes / capacity }];
   });
   return known.toSorted((a, b) => b.share - a.share)[0] ?? null;
-}
-
-function isRead(view: MemberView): view is ReadView {
-  return view.facts !== null;
 }
 
 /** Of a volume of which the size is not known nobody could say when it is full. */
