@@ -63,6 +63,9 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
   ArchiveLagging: "find out why Ordinal or the replicas were away, or what makes the store slow.",
   ArchiveExpiring:
     "bring the archive back, or enlarge the volumes; where servers keep their logs for too short a time, say so on each: `SET PERSIST binlog_expire_logs_seconds = 2592000`.",
+  RolloutRefused: "put an image into the template that the message allows, or the old template back.",
+  RolloutHeldBack:
+    "look at the pod that the message names; with the template that was there before, it is made anew from that.",
   RestoreRefused: "change the annotation as the message says, or remove it; nothing was touched.",
   RestoreFailed:
     "nothing was lost: the old data is in service. Change what the message names and ask for it anew.",

@@ -21,6 +21,7 @@ const PHASES: Readonly<Record<Phase | "Unseen", Words>> = {
   Reopening: { is: "is being made writable again", tone: "attention" },
   FailingOver: { is: "is failing over", tone: "bad" },
   SwitchingOver: { is: "is handing over to another member", tone: "attention" },
+  RollingOut: { is: "is rolling out a changed pod template", tone: "attention" },
   Scaling: { is: "is getting more or fewer members", tone: "attention" },
   Restoring: { is: "is being restored and out of service", tone: "bad" },
   Blocked: { is: "is blocked until you act", tone: "bad" },

@@ -69,7 +69,8 @@ function jobsAfter({ backups, jobs }: Observed, { running, proving }: BackupMemo
 }
 
 function afterRecord(observed: Observed, step: RecordStep): Observed {
-  const { state, conditions, history, phase, managedLabel, answered, replicas, backups, restore } = step;
+  const { state, conditions, history, phase, managedLabel, answered, replicas, partition, backups, restore } =
+    step;
   const { set, wish } = observed;
   const gone = Object.fromEntries(answered.map((key) => [key, null]));
   const labels = { [LABEL.managed]: managedLabel ? "true" : null };
@@ -78,6 +79,7 @@ function afterRecord(observed: Observed, step: RecordStep): Observed {
     set: {
       ...changed(set, labels, { ...gone, [ANNOTATION.phase]: phase }),
       replicas: replicas ?? set.replicas,
+      rollout: { ...set.rollout, partition: partition ?? set.rollout.partition },
     },
     wish: { ...wish, spec: wish.spec === null ? null : answeredSpec(wish.spec, answered) },
     state: state === null ? observed.state : { kind: "valid", state },

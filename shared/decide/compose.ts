@@ -53,6 +53,8 @@ export interface Outline {
   readonly urgent?: boolean;
   /** `spec.replicas`, written with the record. */
   readonly replicas?: number;
+  /** `spec.updateStrategy.rollingUpdate.partition`, written with the record. */
+  readonly partition?: number;
   /** Annotations of the user's that are answered by this record. */
   readonly answered?: readonly string[];
   /** The memory of backups, written with the record. */
@@ -73,6 +75,7 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
       happenings: [],
       managedLabel: true,
       replicas: null,
+      partition: null,
       answered: [],
       backups: null,
       restore: null,
@@ -98,6 +101,7 @@ export function compose(observed: Observed, nowMs: number, outline: Outline): De
     happenings: outline.happenings ?? [],
     managedLabel: outline.managedLabel ?? true,
     replicas: outline.replicas ?? null,
+    partition: outline.partition ?? null,
     answered: outline.answered ?? [],
     backups: outline.backups ?? null,
     restore: outline.restore ?? null,
@@ -122,6 +126,7 @@ function finaleOf(report: Report, prelude: readonly Step[], next: NextRecord | n
     happenings,
     backups: null,
     restore: null,
+    partition: null,
   });
   return [...next.before, ...steps, ...next.after];
 }

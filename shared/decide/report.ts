@@ -39,10 +39,11 @@ export interface Report {
   readonly ready: Ready;
   /** Null = the state annotation stays as it is. */
   readonly state: State | null;
-  /** Told only beside a new state or a new memory of backups or of a restore. */
+  /** Told only beside a new state, a new memory of backups or of a restore, or another part of a rollout. */
   readonly happenings: readonly Happening[];
   readonly managedLabel: boolean;
   readonly replicas: number | null;
+  readonly partition: number | null;
   readonly answered: readonly string[];
   /** Null = the memory of backups stays as it is. */
   readonly backups: BackupMemory | null;
@@ -130,6 +131,7 @@ export function reportSteps(report: Report): {
     phase,
     managedLabel: report.managedLabel,
     replicas: report.replicas,
+    partition: report.partition,
     answered: report.answered,
     backups: report.backups,
     restore: report.restore,
@@ -139,11 +141,13 @@ export function reportSteps(report: Report): {
     state !== null ||
     report.backups !== null ||
     report.restore !== null ||
+    report.partition !== null ||
     observed.set.annotations[ANNOTATION.phase] !== phase ||
     labelled !== report.managedLabel ||
     encodeConditions(observed.conditions) !== encodeConditions(conditions);
   if (!news) return { steps: [], conditions };
-  const remembers = state !== null || report.backups !== null || report.restore !== null;
+  const remembers =
+    state !== null || report.backups !== null || report.restore !== null || report.partition !== null;
   const events = [
     ...problemEvents(observed, conditions),
     ...(remembers ? report.happenings : []).map((happening) => happeningEvent(happening, state ?? previous)),

@@ -55,6 +55,8 @@ const UNREAD: ServerFacts = {
   ...{ terms: [], archived: [], survey: null, settings: {} },
 };
 
+const PARTITION = "spec.updateStrategy.rollingUpdate.partition";
+
 type Fields = ChangeOfObject["fields"];
 
 /** Every leaf of a document by its path. */
@@ -76,11 +78,12 @@ function differing(
 }
 
 function fieldsOf(patch: Patch): Fields {
-  const { labels, annotations, replicas, selector, values } = patch;
+  const { labels, annotations, replicas, partition, selector, values } = patch;
   return Object.fromEntries([
     ...leaves(labels ?? {}, "metadata.labels"),
     ...leaves(annotations ?? {}, "metadata.annotations"),
     ...(replicas === undefined ? [] : [["spec.replicas", replicas] as const]),
+    ...(partition === undefined ? [] : [[PARTITION, partition] as const]),
     ...leaves(selector ?? {}, "spec.selector"),
     ...leaves(values ?? {}, "stringData"),
   ]);
@@ -109,6 +112,7 @@ function notingKube(world: World): Kube {
       labels,
       annotations,
       ...(replicas !== undefined && { replicas }),
+      ...(patch.partition !== undefined && { partition: patch.partition }),
     });
     if (Object.keys(fields).length > 0) note("patch", "StatefulSet", set.name, fields);
     const changed: StatefulSet = {

@@ -99,6 +99,8 @@ export function describeStep(step: Step): string {
       return `routing Service ${step.name}`;
     case "DeleteService":
       return `removing Service ${step.name}`;
+    case "DeletePod":
+      return `deleting pod ${step.name}, to be made anew`;
     case "StartJob":
       return `beginning the ${step.task.kind} of ${subjectOf(step.task)} in Job ${step.name}`;
     default:
@@ -158,6 +160,7 @@ export async function runStep(
     case "LabelPod":
     case "AnnotateClaim":
     case "DeleteService":
+    case "DeletePod":
     case "StartJob": {
       const stands = await confirmed(kube, intent);
       return stands.ok ? runKubeStep(scene, step) : stands;

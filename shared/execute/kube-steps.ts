@@ -74,7 +74,7 @@ export async function record(scene: KubeScene, step: RecordStep): Promise<Outcom
 }
 
 function swap({ kube, set }: KubeScene, step: RecordStep): Promise<Outcome<StatefulSet>> {
-  const { state, conditions, history, phase, backups, restore, answered, replicas } = step;
+  const { state, conditions, history, phase, backups, restore, answered, replicas, partition } = step;
   const without = Object.fromEntries([...answered, ...lapsedResults(backups)].map((key) => [key, null]));
   return kube.patch("StatefulSet", set, {
     uid: set.uid,
@@ -85,6 +85,7 @@ function swap({ kube, set }: KubeScene, step: RecordStep): Promise<Outcome<State
     },
     labels: { [LABEL.managed]: step.managedLabel ? "true" : null },
     ...(replicas === null ? {} : { replicas }),
+    ...(partition === null ? {} : { partition }),
   });
 }
 
@@ -216,6 +217,8 @@ export async function runKubeStep(scene: KubeScene, step: KubeStep): Promise<Out
     }
     case "DeleteService":
       return kube.remove("Service", { namespace, name: step.name, ...step.seen });
+    case "DeletePod":
+      return kube.remove("Pod", { namespace, name: step.name, ...step.seen });
     case "StartJob":
       return startJob(scene, step);
   }

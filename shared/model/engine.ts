@@ -57,6 +57,8 @@ export interface EngineRules {
     readonly code: "EngineMismatch" | "UnsupportedVersion" | "UnsupportedSettings";
     readonly message: string;
   } | null;
+  /** Why servers of this version cannot go on with this image, and what to do, as the end of a sentence; null = nothing speaks against it. */
+  refusesImage(version: string, image: string): string | null;
   /** True when `executed` is no more than what an image writes while it initialises an empty volume. */
   initialOnly(facts: ServerFacts): boolean;
   /** What is still missing on this server for its place, in the order in which it must be done. */

@@ -52,6 +52,16 @@ export interface SetContainer {
   readonly mounts: readonly VolumeMount[];
 }
 
+/** How a change of the pod template reaches the pods, and how far it has. */
+export interface Rollout {
+  /** `RollingUpdate`: Kubernetes replaces pods, highest ordinals first; `OnDelete`: whoever deletes them. Null = it is not told. */
+  readonly strategy: "RollingUpdate" | "OnDelete" | null;
+  /** `RollingUpdate` leaves pods with a lower ordinal as they are. */
+  readonly partition: number;
+  /** Revision of the template that pods were made from, and that they are to be made from. Null = not told, or told of an earlier template. */
+  readonly revisions: { readonly current: string; readonly wanted: string } | null;
+}
+
 export interface StatefulSet extends ObjectMeta {
   readonly generation: number;
   readonly replicas: number;
@@ -68,6 +78,7 @@ export interface StatefulSet extends ObjectMeta {
   readonly hasExclusiveVolumes: boolean;
   readonly containers: readonly SetContainer[];
   readonly pods: PodTraits;
+  readonly rollout: Rollout;
 }
 
 export interface Termination {

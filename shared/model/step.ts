@@ -22,6 +22,8 @@ export interface RecordStep {
   readonly managedLabel: boolean;
   /** Written by the same patch: `spec.replicas`; null leaves it. */
   readonly replicas: number | null;
+  /** The same of `spec.updateStrategy.rollingUpdate.partition`. */
+  readonly partition: number | null;
   /** The memory of backups, written by the same patch; null leaves it. */
   readonly backups: BackupMemory | null;
   /** The memory of a restore, written by the same patch; null leaves it. */
@@ -164,6 +166,8 @@ export type KubeStep =
       readonly selector: Readonly<Record<string, string>>;
     }
   | { readonly kind: "DeleteService"; readonly name: string; readonly seen: Seen }
+  /** The StatefulSet makes it anew. */
+  | { readonly kind: "DeletePod"; readonly name: string; readonly seen: Seen }
   /** Begins what the memory of backups or of a restore says to be under way; a Job of that name is the same one. */
   | { readonly kind: "StartJob"; readonly name: string; readonly task: Task };
 

@@ -16,6 +16,8 @@ export interface Patch {
   readonly annotations?: Changes;
   /** StatefulSets only. */
   readonly replicas?: number;
+  /** `spec.updateStrategy.rollingUpdate.partition` of a StatefulSet. */
+  readonly partition?: number;
   /** Secrets only: values in clear, encoded by the adapter. */
   readonly values?: Changes;
   /** Services only. Keys that are not named are taken away. */

@@ -250,6 +250,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
 
   /** The pod goes when its server has ended, at the latest after its grace; its controller makes the next. */
   function deleteGracefully(slot: Slot, ordinal: number, graceMs: number, hook: boolean): void {
+    slot.onEnd = () => replacePod(slot, ordinal);
     beginDeletion(sim, slot.ref, new Date(clock.now()).toISOString());
     const { server } = slot;
     if (server.running && hook) {
@@ -265,7 +266,6 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     later(slot, graceMs, () => {
       if (!slot.nodeGone) replacePod(slot, ordinal);
     });
-    slot.onEnd = () => replacePod(slot, ordinal);
     if (!server.running) replacePod(slot, ordinal);
   }
 
@@ -302,6 +302,15 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     if (kind !== "StatefulSet" || after === null || slots.length === 0) return;
     const replicas = Number(part(after, "spec")["replicas"] ?? wanted);
     if (replicas !== wanted) clock.after(STATUS_MS, () => resize(replicas));
+  });
+
+  /** Whoever asked for it. */
+  sim.onChange(({ kind, after }) => {
+    if (kind !== "Pod" || after === null || part(after, "metadata")["deletionTimestamp"] === undefined)
+      return;
+    const ordinal = slots.findIndex(({ ref }) => ref.name === part(after, "metadata")["name"]);
+    const slot = slots[ordinal];
+    if (slot !== undefined && slot.onEnd === null) deleteGracefully(slot, ordinal, GRACE_MS, true);
   });
 
   let replaced = 0;

@@ -56,6 +56,7 @@ export const RULES: EngineRules = {
     gtidSets.without(executed, serverUuid) === "" &&
     gtidSets.count(executed) <= 10n &&
     (survey?.schemas.length ?? 0) === 0,
+  refusesImage: (version, image) => (image === "mysql:1" ? `mysql:1 is older than ${version}` : null),
   preparations({ settings }, { role }) {
     if (settings["prepared"] === role) return [];
     return [{ kind: "settings", text: `settings of a ${role}`, parameters: { role } }];
@@ -223,6 +224,7 @@ function statefulSet(replicas: number): StatefulSet {
       },
     ],
     pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
+    rollout: { strategy: null, partition: 0, revisions: null },
   };
 }
 

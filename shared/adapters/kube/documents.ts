@@ -37,8 +37,10 @@ export function manifestDocument(kind: Kind, manifest: Manifest): Document {
  * patch comes back as an unspecific 422. Kubernetes' own kinds all take strategic merge patches.
  */
 export function patchDocument(kind: Kind, patch: Patch): Document {
-  const { uid, resourceVersion, labels, annotations, replicas, values, selector } = patch;
-  assert(replicas === undefined || kind === "StatefulSet", `replicas in a patch of a ${kind}`);
+  const { uid, resourceVersion, labels, annotations, replicas, partition, values, selector } = patch;
+  const isSet = kind === "StatefulSet";
+  assert(replicas === undefined || isSet, `replicas in a patch of a ${kind}`);
+  assert(partition === undefined || isSet, `a partition in a patch of a ${kind}`);
   assert(values === undefined || kind === "Secret", `values in a patch of a ${kind}`);
   assert(selector === undefined || kind === "Service", `a selector in a patch of a ${kind}`);
   const body = {
@@ -48,12 +50,19 @@ export function patchDocument(kind: Kind, patch: Patch): Document {
       ...(labels && { labels }),
       ...(annotations && { annotations }),
     },
-    ...(replicas !== undefined && { spec: { replicas } }),
+    ...(replicas !== undefined || partition !== undefined ? { spec: specOf(patch) } : {}),
     ...(values && { data: encoded(values) }),
     ...(selector && { spec: { selector: { $patch: "replace", ...selector } } }),
   };
   const form = selector ? "strategic-merge-patch" : "merge-patch";
   return { contentType: `application/${form}+json`, body };
+}
+
+function specOf({ replicas, partition }: Pick<Patch, "replicas" | "partition">): Document["body"] {
+  return {
+    ...(replicas !== undefined && { replicas }),
+    ...(partition !== undefined && { updateStrategy: { rollingUpdate: { partition } } }),
+  };
 }
 
 function encoded(values: Changes): Changes {

@@ -15,6 +15,7 @@ import type {
   PersistentVolumeClaim,
   Pod,
   PodTraits,
+  Rollout,
   Secret,
   Service,
   StatefulSet,
@@ -153,6 +154,31 @@ function traitsOf(
   };
 }
 
+const strategySchema = z.object({
+  type: z.enum(["RollingUpdate", "OnDelete"]).nullable().catch(null),
+  rollingUpdate: z.object({ partition: z.number().default(0) }).nullish(),
+});
+
+const setStatusSchema = z.object({
+  observedGeneration: z.number().default(0),
+  currentRevision: z.string().default(""),
+  updateRevision: z.string().default(""),
+});
+
+function rolloutOf(
+  strategy: z.infer<typeof strategySchema> | undefined,
+  status: z.infer<typeof setStatusSchema> | undefined,
+  generation: number,
+): Rollout {
+  const isTold =
+    status !== undefined && status.updateRevision !== "" && status.observedGeneration >= generation;
+  return {
+    strategy: strategy?.type ?? null,
+    partition: strategy?.rollingUpdate?.partition ?? 0,
+    revisions: isTold ? { current: status.currentRevision, wanted: status.updateRevision } : null,
+  };
+}
+
 const statefulSetSchema: z.ZodType<StatefulSet> = z
   .object({
     metadata: metaSchema.extend({ managedFields: ownersSchema }),
@@ -163,9 +189,11 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
       volumeClaimTemplates: listOf(claimTemplateSchema),
       persistentVolumeClaimRetentionPolicy: z.object({ whenScaled: z.string().optional() }).nullish(),
       template: z.object({ spec: podSpecSchema }),
+      updateStrategy: strategySchema.optional(),
     }),
+    status: setStatusSchema.optional(),
   })
-  .transform(({ metadata, spec }) => ({
+  .transform(({ metadata, spec, status }) => ({
     ...metaOf(metadata),
     generation: metadata.generation,
     replicas: spec.replicas,
@@ -182,6 +210,7 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
       ports: ports.map((port) => port.containerPort),
     })),
     pods: traitsOf(spec.template.spec, spec.volumeClaimTemplates),
+    rollout: rolloutOf(spec.updateStrategy, status, metadata.generation),
   }));
 
 const terminatedSchema = z.object({

@@ -5,6 +5,7 @@ import type { Observed } from "../../model/observed.ts";
 import type { State } from "../../model/state.ts";
 import { compose } from "../compose.ts";
 import { releasedState, releaseSteps, releasingState, unreachedMembers } from "../plan/release.ts";
+import { letRoll } from "../plan/rollout.ts";
 import type { Happening } from "../report.ts";
 
 export function releasing(observed: Observed, nowMs: number, state: State): Decision {
@@ -40,6 +41,7 @@ export function releasing(observed: Observed, nowMs: number, state: State): Deci
     phase: "Released",
     ready: { status: "Unknown", reason: "Released", message },
     before: releaseSteps(observed, state),
+    ...letRoll(observed),
     state: releasedState(state),
     happenings: [{ reason: "Released", message }],
     managedLabel: false,

@@ -7,12 +7,14 @@ import type { Phase, Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { Observed } from "../../model/observed.ts";
 import { type BackupMove, NO_BACKUP } from "../backup/plan.ts";
-import { compose, patience } from "../compose.ts";
+import { compose, type Outline, patience } from "../compose.ts";
 import { claimState, revokeTracks, type Suspicion, suspect } from "../plan/failover.ts";
+import { type RolloutMove, rollOut } from "../plan/rollout.ts";
 import { isCatchingUp } from "../plan/routing.ts";
 import { grow, isShrinking, NO_SCALING, type Scaling, shrink } from "../plan/scale.ts";
 import { hasNoRoom, maintenance, needsReopening, nextChange, reopeningState } from "../plan/steady.ts";
 import { demoteTracks, type Request, requested, switchoverState } from "../plan/switchover.ts";
+import type { Happening } from "../report.ts";
 import { type Situation, summary } from "../situation.ts";
 
 const MILD: ReadonlySet<Problem["code"]> = new Set([
@@ -20,6 +22,8 @@ const MILD: ReadonlySet<Problem["code"]> = new Set([
   "SwitchoverRefused",
   "ScaleRefused",
   "ReplicasContested",
+  "RolloutRefused",
+  "RolloutHeldBack",
   "BackupFailed",
   "BackupOverdue",
   "BackupHeldBack",
@@ -33,7 +37,15 @@ const MILD: ReadonlySet<Problem["code"]> = new Set([
   "RestoreFailed",
 ]);
 /** In the order in which they are looked for. */
-const UNSETTLED = ["Adopting", "Reopening", "FailingOver", "SwitchingOver", "Scaling", "Degraded"] as const;
+const UNSETTLED = [
+  "Adopting",
+  "Reopening",
+  "FailingOver",
+  "SwitchingOver",
+  "Scaling",
+  "RollingOut",
+  "Degraded",
+] as const;
 /** A replica that is behind gains on its primary by seconds, not by milliseconds. */
 const CATCH_UP_MS = 1_000;
 
@@ -156,8 +168,28 @@ function forgetting(situation: Situation, problems: readonly Problem[]): Decisio
   });
 }
 
+function isRolling({ kind }: RolloutMove): boolean {
+  return kind === "waits" || kind === "replaces" || kind === "hands over";
+}
+
+type Turn = Extract<RolloutMove, { kind: "replaces" }>;
+
+/** A partition that lets Kubernetes begin with the next one is written only when it is its turn. */
+function rolledFurther(rollout: RolloutMove, turn: Turn | null): Pick<Outline, "partition"> {
+  const { partition } = rollout.kind === "replaces" ? (turn ?? { partition: null }) : rollout;
+  return partition === null ? {} : { partition };
+}
+
+function replacing({ message, key }: Turn): Happening {
+  return { reason: "MemberReplaced", message, key };
+}
+
 /** Backups are begun where nothing else is to be changed: what is copied is a cluster at rest. */
-function keeping(situation: Situation, known: readonly Problem[], backup: BackupMove): Decision {
+function keeping(
+  situation: Situation,
+  known: readonly Problem[],
+  { backup, rollout }: { readonly backup: BackupMove; readonly rollout: RolloutMove },
+): Decision {
   const { observed, nowMs, state } = situation;
   const change = nextChange(situation);
   // Once the wish is another one, what was written for the one before it says nothing any more.
@@ -165,13 +197,14 @@ function keeping(situation: Situation, known: readonly Problem[], backup: Backup
     return forgetting(situation, known);
   const scale = change === null ? shrink(situation) : NO_SCALING;
   if (scale.kind === "resize") return resizing(situation, known, scale);
-  const problems = scale.kind === "refused" ? [...known, scale.problem] : known;
+  const refused = [scale, rollout].flatMap((one) => ("problem" in one ? [one.problem] : []));
+  const problems = [...known, ...refused];
   const serious = problems.filter((problem) => !MILD.has(problem.code));
   const [first] = serious;
   const tracks = maintenance(situation);
   const catchingUp = isCatchingUp(situation);
   const settled = change === null && tracks.length === 0 && !catchingUp;
-  const phase = phaseOf(situation, serious, settled);
+  const phase = isRolling(rollout) ? "RollingOut" : phaseOf(situation, serious, settled);
   const base = { phase, problems, ready: readiness(situation, first) };
   if (change !== null) {
     const { reason, message, before, established, after, lastly } = change;
@@ -196,13 +229,16 @@ function keeping(situation: Situation, known: readonly Problem[], backup: Backup
   const looks = [
     ...(scale.kind === "later" ? [scale.lookAgainMs] : []),
     ...(awaited ? [patience(observed, nowMs, "WaitingForMembers")] : []),
-    ...(catchingUp ? [CATCH_UP_MS] : []),
+    ...(catchingUp || isRolling(rollout) ? [CATCH_UP_MS] : []),
   ];
+  const turn = settled && memory === null && rollout.kind === "replaces" ? rollout : null;
   return compose(observed, nowMs, {
     ...base,
-    why: summary(situation),
-    ...{ backups: memory, happenings, answered },
-    tracks: [...tracks, ...backup.tracks],
+    why: turn?.message ?? summary(situation),
+    ...{ backups: memory, answered },
+    ...rolledFurther(rollout, turn),
+    happenings: [...happenings, ...(turn === null ? [] : [replacing(turn)])],
+    tracks: [...tracks, ...backup.tracks, ...(turn === null || turn.track.length === 0 ? [] : [turn.track])],
     lookAgainMs: looks.length === 0 ? null : Math.min(...looks),
   });
 }
@@ -249,12 +285,13 @@ export function steady(
   // Members that were taken away may hold what a failover needs, so they are brought back before anything else.
   const growth = grow(situation);
   if (growth.kind === "resize") return resizing(situation, problems, growth);
-  const request = requested(situation);
+  const rollout = rollOut(situation);
+  const request = requested(situation, rollout);
   const refused = [growth, request].flatMap((one) => (one.kind === "refused" ? [one.problem] : []));
   const known = [...problems, ...refused];
   const given = givingUp(situation, known);
   if (given !== null) return given;
   if (needsReopening(situation)) return reopen(situation, known);
   if (request.kind === "accepted") return switchingOver(situation, known, request);
-  return keeping(situation, known, backup);
+  return keeping(situation, known, { backup, rollout });
 }

@@ -7,6 +7,7 @@ import type { Problem } from "../../model/condition.ts";
 import type { State } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
 import { isAcker, isLeaving, type MemberView, type Situation } from "../situation.ts";
+import type { RolloutMove } from "./rollout.ts";
 
 /** A primary that is still not handed over after this long goes on being one. */
 const BUDGET_MS = 20_000;
@@ -39,8 +40,7 @@ function whyLeave(situation: Situation): string | null {
 }
 
 /** Before it is stopped, to whoever could be asked for: the least far behind first, then by ordinal. */
-function successor(situation: Situation): MemberView | null {
-  const { members } = situation;
+function successor(situation: Situation, members: readonly MemberView[]): MemberView | null {
   const behindMs = ({ standing }: MemberView) => (standing.kind === "following" ? standing.lagMs : 0);
   const able = members.filter(
     (view) =>
@@ -49,11 +49,18 @@ function successor(situation: Situation): MemberView | null {
   return able.toSorted((a, b) => behindMs(a) - behindMs(b))[0] ?? null;
 }
 
-export function requested(situation: Situation): Request {
+export function requested(situation: Situation, rollout: RolloutMove): Request {
   const { spec, members } = situation;
   const leave = whyLeave(situation);
-  const next = leave === null ? null : successor(situation);
+  const next = leave === null ? null : successor(situation, members);
   if (leave !== null && next !== null) return { kind: "accepted", target: next, why: leave };
+  const heir = rollout.kind === "hands over" ? successor(situation, rollout.to) : null;
+  if (heir !== null)
+    return {
+      kind: "accepted",
+      target: heir,
+      why: "since its pod is to be made anew from the changed template",
+    };
   if (spec.switchoverTo === null) return { kind: "none" };
   const target = members.find((view) => view.member.podName === spec.switchoverTo);
   const reason = whyNot(situation, target);

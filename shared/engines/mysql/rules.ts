@@ -9,6 +9,7 @@ import { gtidSets } from "./gtid.ts";
 import { PLUGINS } from "./plugins.ts";
 import { TABLE_NAMES } from "./schema.ts";
 import { missingSettings } from "./settings.ts";
+import { refusesImage } from "./upgrade.ts";
 
 /** The first long-term release with the words SOURCE and REPLICA everywhere, and the oldest in support. */
 const VERSION_MIN = [8, 4] as const;
@@ -159,6 +160,7 @@ export const rules: EngineRules = {
   positions: gtidSets,
   replicationAccount: accountNames.replication,
   unsupported,
+  refusesImage,
   initialOnly,
   preparations,
 };

@@ -10,7 +10,7 @@ import type {
   StatefulSet,
 } from "../../../shared/model/kube.ts";
 import type { SimKube } from "./api-server.ts";
-import type { Json } from "./store.ts";
+import { type Json, part } from "./store.ts";
 
 export interface StatefulSetPart {
   readonly replicas: number;
@@ -56,10 +56,24 @@ export function putStatefulSet(sim: SimKube, ref: ObjectRef, wanted: StatefulSet
   });
 }
 
+export const REVISION = "controller-revision-hash";
+
+/** Of the template from which a pod of this ordinal is made; undefined where nobody plays with templates. */
+function revisionFor(set: Json, ordinal: number): string | undefined {
+  const { updateRevision, currentRevision } = part(set, "status") as Record<string, string | undefined>;
+  const strategy = part(part(set, "spec"), "updateStrategy");
+  const partition = Number(part(strategy, "rollingUpdate")["partition"] ?? 0);
+  return strategy["type"] === "OnDelete" || ordinal >= partition ? updateRevision : currentRevision;
+}
+
 /** The controller's pod of this ordinal, not running yet. */
 export function putPod(sim: SimKube, set: StatefulSet, ordinal: number): Pod {
   const name = `${set.name}-${ordinal}`;
-  const labels = { ...set.matchLabels, "statefulset.kubernetes.io/pod-name": name };
+  const revision = revisionFor(sim.raw("StatefulSet", set) ?? {}, ordinal);
+  const labels = {
+    ...{ ...set.matchLabels, "statefulset.kubernetes.io/pod-name": name },
+    ...(revision !== undefined && { [REVISION]: revision }),
+  };
   const ref = { namespace: set.namespace, name };
   return sim.put("Pod", ref, {
     metadata: { labels, ownerReferences: ownedBy(set) },

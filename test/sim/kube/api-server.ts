@@ -2,7 +2,7 @@
  * A Kubernetes API server for simulations: the ports `Kube` and `Watches` in memory, with faults that a test
  * chooses call by call and a log of all calls. Deterministic: no time but the given clock, no chance. It is
  * held to the real one by the contract suite; the JSON goes through the adapter's own parsers. What it leaves
- * out: validation, admission, graceful deletion (`remove` takes an object away at once).
+ * out: validation, admission, and the grace of what is removed, except of pods, which their kubelet takes away.
  */
 import { manifestDocument, patchDocument } from "../../../shared/adapters/kube/documents.ts";
 import type { Kind, KubeKinds, ObjectRef } from "../../../shared/model/kube.ts";
@@ -81,7 +81,7 @@ export function createSimKube(clock: Clock, begin?: Contents): SimKube {
   }
 
   return {
-    kube: createKube(store, call),
+    kube: createKube(store, call, () => new Date(clock.now()).toISOString()),
     watches,
     calls,
     callbackErrors: watches.callbackErrors,
@@ -106,7 +106,7 @@ type MakeCall = <T>(
   effect: (fault: Fault) => Outcome<T>,
 ) => Promise<Outcome<T>>;
 
-function createKube(store: Store, call: MakeCall): Kube {
+function createKube(store: Store, call: MakeCall, now: () => string): Kube {
   return {
     read: (kind, ref) =>
       call("read", kind, ref, () => {
@@ -132,7 +132,8 @@ function createKube(store: Store, call: MakeCall): Kube {
       call("remove", kind, ref, () => {
         const against = objection(store, kind, ref, ref);
         if (against) return against.failure.kind === "gone" ? succeed(null) : against;
-        store.drop(kind, ref);
+        if (kind === "Pod") store.put(kind, ref, { metadata: { deletionTimestamp: now() } });
+        else store.drop(kind, ref);
         return succeed(null);
       }),
   };

@@ -68,6 +68,7 @@ test("conditions.md explains every phase", () => {
     FailingOver: true,
     SwitchingOver: true,
     Scaling: true,
+    RollingOut: true,
     Restoring: true,
     Blocked: true,
     Paused: true,

@@ -22,6 +22,7 @@ export function setWith(annotations: Readonly<Record<string, string>>): Stateful
     claimTemplates: ["data"],
     keepsClaims: true,
     hasExclusiveVolumes: false,
+    rollout: { strategy: null, partition: 0, revisions: null },
     pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
   };

@@ -213,7 +213,7 @@ const CASES: { readonly [Kind in Step["kind"]]: Case } = {
       history: [
         { at: "2026-11-23T10:00:00.000Z", epoch: 1, reason: "ScaledDown", why: "as asked", considered: [] },
       ],
-      ...{ replicas: 2, answered: ["ordinal.dev/engine"], backups: null, restore: null },
+      ...{ replicas: 2, partition: null, answered: ["ordinal.dev/engine"], backups: null, restore: null },
     },
     changes: [
       {

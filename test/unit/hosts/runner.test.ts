@@ -33,6 +33,7 @@ function healthy(name: string, changes: Partial<StatefulSet> = {}): StatefulSet 
     claimTemplates: [],
     keepsClaims: true,
     hasExclusiveVolumes: false,
+    rollout: { strategy: null, partition: 0, revisions: null },
     pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
     ...changes,

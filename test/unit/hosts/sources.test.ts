@@ -67,6 +67,7 @@ function managed(name: string): StatefulSet {
     claimTemplates: [],
     keepsClaims: true,
     hasExclusiveVolumes: false,
+    rollout: { strategy: null, partition: 0, revisions: null },
     pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
   };

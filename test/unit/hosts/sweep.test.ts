@@ -27,6 +27,7 @@ function set(changes: Partial<StatefulSet> = {}): StatefulSet {
     claimTemplates: ["data"],
     keepsClaims: true,
     hasExclusiveVolumes: false,
+    rollout: { strategy: null, partition: 0, revisions: null },
     pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
     ...changes,
