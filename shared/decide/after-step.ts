@@ -110,6 +110,10 @@ export function afterStep(observed: Observed, step: Step, rules: EngineRules): O
           ? { ...member, pod: changed(member.pod, step.labels, step.annotations) }
           : member,
       );
+    case "DeletePod":
+      return onMembers(observed, (member) =>
+        member.pod?.name === step.name ? { ...member, pod: { ...member.pod, deleting: true } } : member,
+      );
     case "AnnotateClaim":
       return onMembers(observed, (member) =>
         member.claim?.name === step.claim

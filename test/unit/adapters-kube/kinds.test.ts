@@ -183,6 +183,7 @@ test("a StatefulSet in which everything optional is missing", () => {
     claimTemplates: [],
     keepsClaims: true,
     hasExclusiveVolumes: false,
+    rollout: { strategy: null, partition: 0, revisions: null },
     pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [{ name: "m", image: "", ports: [], mounts: [] }],
   });

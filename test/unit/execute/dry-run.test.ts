@@ -316,6 +316,10 @@ const CASES: { readonly [Kind in Step["kind"]]: Case } = {
       },
     ],
   },
+  DeletePod: {
+    step: { kind: "DeletePod", name: "mysql-2", seen: SEEN },
+    changes: [{ verb: "delete", object: "Pod/mysql-2", fields: {} }],
+  },
   DeleteService: {
     step: { kind: "DeleteService", name: "mysql-primary", seen: SEEN },
     changes: [{ verb: "delete", object: "Service/mysql-primary", fields: {} }],

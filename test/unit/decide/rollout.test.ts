@@ -1,0 +1,117 @@
+/** What keeps a changed pod template from the members, and how that is told. The course itself is in test/sim/rollout.test.ts. */
+import { describe, expect, test } from "vitest";
+import type { Decision } from "../../../shared/model/decision.ts";
+import type { Rollout } from "../../../shared/model/kube.ts";
+import { asking, memory, remembering } from "../../support/backups.ts";
+import { settled, stepsOfKind } from "../../support/carry-out.ts";
+import { type Change, known, onPod, placed, set, silent, wish } from "../../support/situation.ts";
+import { running } from "./backup-support.ts";
+import { changed, deciding, reasons } from "./support.ts";
+
+const three = known("Ready", 60_000)(settled(placed(3)));
+
+const rollout = (more: Partial<Rollout> = {}): Change =>
+  set({
+    rollout: {
+      strategy: "RollingUpdate",
+      partition: 33,
+      revisions: { current: "old", wanted: "new" },
+      ...more,
+    },
+  });
+
+/** Of the pods of 0, 1 and 2. */
+const pods =
+  (...revisions: readonly string[]): Change =>
+  (before) =>
+    revisions.reduce(
+      (world, revision, ordinal) =>
+        onPod(ordinal, (pod) => ({
+          ...pod,
+          labels: { ...pod.labels, "controller-revision-hash": revision },
+        }))(world),
+      before,
+    );
+
+const partition = (decision: Decision) => stepsOfKind(decision, "Record")[0]?.partition ?? null;
+const problem = (decision: Decision) =>
+  decision.problems.find(({ code }) => code.startsWith("Rollout"))?.message;
+
+test("the highest replica comes first, and the record that tells it lets Kubernetes begin", () => {
+  const decision = deciding(three, rollout(), pods("old", "old", "old"));
+  expect([partition(decision), reasons(decision), decision.phase]).toEqual([
+    2,
+    ["MemberReplaced"],
+    "RollingOut",
+  ]);
+  const again = deciding(three, rollout({ partition: 2 }), pods("old", "old", "old"));
+  expect([partition(again), reasons(again)]).toEqual([null, []]);
+});
+
+test("whoever deletes pods is told which one, and of which version", () => {
+  const decision = deciding(
+    three,
+    rollout({ strategy: "OnDelete", partition: 0 }),
+    pods("old", "old", "new"),
+  );
+  expect(stepsOfKind(decision, "DeletePod")).toMatchObject([
+    { name: "mysql-1", seen: { uid: "uid-pod-1", resourceVersion: "5" } },
+  ]);
+  expect(partition(decision)).toBeNull();
+});
+
+describe("Kubernetes is kept from beginning by itself", () => {
+  const rest = { revisions: { current: "old", wanted: "old" } };
+  test("while nothing is to be rolled out, and not before it calls the last rollout complete", () => {
+    const at = (more: Partial<Rollout>) =>
+      partition(deciding(three, rollout(more), pods("old", "old", "old")));
+    expect(at({ ...rest, partition: 0 })).toBe(33);
+    expect(at(rest)).toBeNull();
+    expect(at({ revisions: { current: "older", wanted: "old" }, partition: 0 })).toBeNull();
+    expect(at({ ...rest, strategy: "OnDelete", partition: 0 })).toBeNull();
+    expect(at({ revisions: null, partition: 0 })).toBeNull();
+  });
+
+  test("with a member whose turn has not come", () => {
+    const others = deciding(three, rollout({ partition: 0 }), pods("old", "old", "new"), silent(2));
+    expect(partition(others)).toBe(2);
+  });
+
+  test("until it is let go of", () => {
+    const free = deciding(three, rollout(rest), wish({ managed: false }));
+    expect(stepsOfKind(free, "Record").map((step) => step.partition)).toEqual([null]);
+  });
+});
+
+test("an image that the servers cannot go on with touches no pod", () => {
+  const older: Change = (before) =>
+    set({ containers: before.set.containers.map((one) => ({ ...one, image: "mysql:1" })) })(before);
+  const decision = deciding(three, rollout({ partition: 0 }), pods("old", "old", "old"), older);
+  expect(problem(decision)).toBe("The pod template of mysql is not rolled out: mysql:1 is older than 9.7.4.");
+  expect([partition(decision), decision.phase]).toEqual([33, "Healthy"]);
+});
+
+test("a member that does not come back holds the others back, which is told after a minute", () => {
+  const stuck = [rollout({ partition: 2 }), pods("old", "old", "new"), silent(2)] as const;
+  const soon = deciding(three, ...stuck, known("MemberUnreachable", 59_000));
+  expect([problem(soon), partition(soon), soon.phase]).toEqual([undefined, null, "RollingOut"]);
+  const late = deciding(three, ...stuck, known("MemberUnreachable", 60_000));
+  expect(problem(late)).toBe(
+    "The pod template of mysql is not rolled out further: mysql-2 is not in order (unreachable); mend it, or put the template back.",
+  );
+  expect(late.phase).toBe("Degraded");
+});
+
+test("a pod that never became ready is deleted when the template is another one again", () => {
+  const broken = onPod(2, (pod) => ({ ...pod, ready: false }));
+  const stuck = settled(changed(three, silent(2), broken));
+  const decision = deciding(stuck, rollout({ partition: 2 }), pods("old", "old", "bad"));
+  expect(stepsOfKind(decision, "DeletePod").map(({ name }) => name)).toEqual(["mysql-2"]);
+});
+
+test("while a backup is made no member is touched", () => {
+  const busy = [asking(), remembering(running())] as const;
+  expect(partition(deciding(three, rollout(), pods("old", "old", "old"), ...busy))).toBeNull();
+  const idle = [asking(), remembering(memory())] as const;
+  expect(partition(deciding(three, rollout(), pods("old", "old", "old"), ...idle))).toBe(2);
+});
