@@ -11,19 +11,20 @@ import { adopt } from "./adopt.ts";
 import { backup } from "./backup.ts";
 import { blips } from "./blips.ts";
 import { failover } from "./failover.ts";
+import { rollout, switchover } from "./handover.ts";
 import { FAULTS } from "./inject.ts";
 import { noop } from "./noop.ts";
 import type { Bench } from "./place.ts";
 import { print, say } from "./report.ts";
 import { restore } from "./restore.ts";
 import { scale } from "./scale.ts";
-import { switchover } from "./switchover.ts";
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   adopt,
   backup,
   noop,
   restore,
+  rollout,
   failover: (place) => (place.blips ? blips(place) : failover(place)),
   scale,
   switchover,
@@ -40,6 +41,7 @@ const usage = `Usage: npm run bench -- NAME [options]
                                 ${FAULTS.join(" ")}
   failover --blips --runs N [--seed S]  short disturbances that are no reason for a failover
   scale    --runs N             3 -> 5 -> 3 members, under writes
+  rollout  --runs N             another image for all members, under writes
   switchover --runs N           a change of the primary by annotation, under writes
 
   --sensor on|off  of the resident host; on by default

@@ -28,6 +28,7 @@ const setSchema = z.object({
 
 const podSchema = z.object({
   metadata,
+  spec: z.object({ containers: z.tuple([z.object({ image: z.string() })], z.unknown()) }),
   status: z.object({
     podIP: z.string().optional(),
     conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
@@ -47,6 +48,8 @@ export interface PodSeen {
   readonly restarts: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Of its first container. */
+  readonly image: string;
 }
 
 export interface World {
@@ -69,7 +72,7 @@ export interface SetRef {
 }
 
 function podSeen(raw: unknown): readonly PodSeen[] {
-  const { metadata: meta, status } = podSchema.parse(raw);
+  const { metadata: meta, spec, status } = podSchema.parse(raw);
   if (meta.deletionTimestamp !== undefined) return [];
   return [
     {
@@ -80,6 +83,7 @@ function podSeen(raw: unknown): readonly PodSeen[] {
       restarts: status.containerStatuses.reduce((sum, { restartCount }) => sum + restartCount, 0),
       labels: meta.labels,
       annotations: meta.annotations,
+      image: spec.containers[0].image,
     },
   ];
 }
