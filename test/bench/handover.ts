@@ -51,11 +51,16 @@ function since(before: Readonly<Record<string, number>>, now: Readonly<Record<st
   return Object.fromEntries(more.filter(([, count]) => count > 0));
 }
 
-/** Asks for it, and waits for its end. */
-type Change = (trial: Trial, index: number) => Promise<void>;
+interface Change {
+  readonly name: string;
+  /** Writes on each path; absent = as ever. */
+  readonly perSecond?: number;
+  /** Asks for it, and waits for its end. */
+  readonly change: (trial: Trial, index: number) => Promise<void>;
+}
 
-async function runOnce(trial: Trial, index: number, change: Change): Promise<Run> {
-  const traffic = await beginTraffic(trial);
+async function runOnce(trial: Trial, index: number, { change, perSecond }: Change): Promise<Run> {
+  const traffic = await beginTraffic(trial, perSecond);
   try {
     const before = traffic.failures();
     const startedAtMs = Date.now();
@@ -86,13 +91,13 @@ async function runOnce(trial: Trial, index: number, change: Change): Promise<Run
 }
 
 const measuring =
-  (name: string, change: Change): Bench =>
+  (planned: Change): Bench =>
   async (place) => {
-    const trial = await openTrial(place, { namespace: `bench-${name}`, sensor: place.sensor });
+    const trial = await openTrial(place, { namespace: `bench-${planned.name}`, sensor: place.sensor });
     try {
       const runs: Run[] = [];
       while (runs.length < place.runs) {
-        const run = await runOnce(trial, runs.length, change);
+        const run = await runOnce(trial, runs.length, planned);
         runs.push(run);
         say(`run ${runs.length} of ${place.runs}: ${JSON.stringify(run)}; load ${loadavg()[0]?.toFixed(1)}`);
       }
@@ -122,21 +127,35 @@ const measuring =
   };
 
 /** By annotation, to each replica in turn. */
-export const switchover: Bench = measuring("switchover", async (trial, index) => {
-  const replicas = await replicaPods(trial);
-  await switchOver(trial, replicas[index % replicas.length]?.name ?? "");
+export const switchover: Bench = measuring({
+  name: "switchover",
+  async change(trial, index) {
+    const replicas = await replicaPods(trial);
+    await switchOver(trial, replicas[index % replicas.length]?.name ?? "");
+  },
 });
 
 /** All members are made anew with another image, which is the same one by another name. */
-export const rollout: Bench = measuring("rollout", async ({ cluster, ref }, index) => {
-  const image = images.mysql[(index + 1) % images.mysql.length] ?? "";
-  const container = `mysql=${image}`;
-  await cluster.kubectl(["--namespace", ref.namespace, "set", "image", `statefulset/${ref.name}`, container]);
-  await waitFor("all members with the new image", { timeoutMs: ROLLED_MS_MAX }, async () => {
-    const { pods, phase } = await readWorld(cluster, ref);
-    const old = pods.filter((pod) => pod.image !== image || !pod.ready).map(({ name }) => name);
-    return old.length === 0 && phase === "Healthy"
-      ? { ok: true, value: null }
-      : { ok: false, saw: `${phase}, without: ${old.join(", ")}` };
-  });
+export const rollout: Bench = measuring({
+  name: "rollout",
+  perSecond: 100,
+  async change({ cluster, ref }, index) {
+    const image = images.mysql[(index + 1) % images.mysql.length] ?? "";
+    const container = `mysql=${image}`;
+    await cluster.kubectl([
+      "--namespace",
+      ref.namespace,
+      "set",
+      "image",
+      `statefulset/${ref.name}`,
+      container,
+    ]);
+    await waitFor("all members with the new image", { timeoutMs: ROLLED_MS_MAX }, async () => {
+      const { pods, phase } = await readWorld(cluster, ref);
+      const old = pods.filter((pod) => pod.image !== image || !pod.ready).map(({ name }) => name);
+      return old.length === 0 && phase === "Healthy"
+        ? { ok: true, value: null }
+        : { ok: false, saw: `${phase}, without: ${old.join(", ")}` };
+    });
+  },
 });

@@ -88,12 +88,12 @@ export async function uuidOf(trial: Managed, pod: PodSeen): Promise<string> {
 }
 
 /** An empty table and writers that have all found their way. */
-export async function beginTraffic(trial: Managed): Promise<Traffic> {
+export async function beginTraffic(trial: Managed, perSecond?: number): Promise<Traffic> {
   const { cluster, ref, login } = trial;
   await withServer(addressOf(trial, await primaryPod(trial)), (_server, connection) =>
     prepareTable(connection),
   );
-  const traffic = await startTraffic(cluster, ref, login);
+  const traffic = await startTraffic(cluster, ref, login, perSecond);
   await traffic.waitAcks({ sinceMs: 0, count: 100, timeoutMs: 30_000 });
   return traffic;
 }

@@ -87,13 +87,19 @@ async function serviceAddress(cluster: Cluster, { namespace, name }: SetRef): Pr
   return serviceSchema.parse(raw).spec.clusterIP;
 }
 
-export async function startTraffic(cluster: Cluster, ref: SetRef, login: Login): Promise<Traffic> {
+/** `perSecond`: writes on each path. */
+export async function startTraffic(
+  cluster: Cluster,
+  ref: SetRef,
+  login: Login,
+  perSecond: number = PER_SECOND,
+): Promise<Traffic> {
   const address = await serviceAddress(cluster, ref);
   const acks: Record<Path, Ack[]> = { direct: [], service: [] };
   const start = (path: Path, locate: () => Promise<string | null>, firstId: number): Workload =>
     startWorkload({
       ...{ ...login, locate, firstId, onAck: (ack) => void acks[path].push(ack) },
-      ...{ writers: WRITERS, perSecond: PER_SECOND, secondsMax: SECONDS_MAX, timeoutMs: TIMEOUT_MS },
+      ...{ writers: WRITERS, perSecond, secondsMax: SECONDS_MAX, timeoutMs: TIMEOUT_MS },
     });
   const primary = watchPrimary(cluster, ref);
   await primary.synced;
