@@ -8,7 +8,7 @@ import { backupJobName, proofJobName } from "../model/job-name.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Schedule } from "../model/schedule.ts";
 import { nextSlot } from "../schedule/slots.ts";
-import type { ClusterBackups } from "./documents.ts";
+import type { ClusterBackups } from "../model/documents.ts";
 
 /** As slots are written for people: RFC 3339 in UTC, in full seconds. */
 export function slotText(ms: number): string {

@@ -16,7 +16,7 @@ import type { BackupSpec } from "../model/backup.ts";
 import type { ClusterRef } from "../model/cluster.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import { memoryOf, slotText } from "./backup-snapshot.ts";
-import { API_VERSION, type BackupList, type Fate, type ListedBackup, type Pruning } from "./documents.ts";
+import { API_VERSION, type BackupList, type Fate, type ListedBackup, type Pruning } from "../model/documents.ts";
 import { readCluster } from "./read.ts";
 import { renderBackups, renderPruning } from "./render-backups.ts";
 import { type Found, fromHere, type Opened, openStore, readAll, readOne, whereOf } from "./stores.ts";

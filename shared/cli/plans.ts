@@ -12,7 +12,7 @@ import { type Failure, type Outcome, succeed } from "../model/outcome.ts";
 import type { Clock } from "../ports/host.ts";
 import type { Kube } from "../ports/kube.ts";
 import { type Asked, look, previewOf } from "../reconcile/preview.ts";
-import { API_VERSION, type PlanDocument } from "./documents.ts";
+import { API_VERSION, type PlanDocument } from "../model/documents.ts";
 import { readCluster } from "./read.ts";
 import { renderPlan } from "./render-plan.ts";
 import { type Answer, type Ask, failed, notACluster, print } from "./verbs.ts";

@@ -8,7 +8,7 @@ import type { ClusterRef } from "../model/cluster.ts";
 import type { Pod, StatefulSet } from "../model/kube.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import type { Kube } from "../ports/kube.ts";
-import type { Cluster } from "./documents.ts";
+import type { Cluster } from "../model/documents.ts";
 import { isCluster, snapshot } from "./snapshot.ts";
 
 function podsOf(kube: Kube, set: StatefulSet): Promise<Outcome<readonly Pod[]>> {

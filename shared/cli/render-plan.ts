@@ -4,7 +4,7 @@
  */
 import { oneLine } from "../annotations/text.ts";
 import type { ChangeOfObject, PlannedStep } from "../model/plan.ts";
-import type { PlanDocument } from "./documents.ts";
+import type { PlanDocument } from "../model/documents.ts";
 import type { Paint } from "./table.ts";
 
 const VALUE_MAX = 64;

@@ -2,7 +2,7 @@
 import { restoreMemoryOf } from "../annotations/restore-answers.ts";
 import { oneLine } from "../annotations/text.ts";
 import type { StatefulSet } from "../model/kube.ts";
-import type { ClusterRestores } from "./documents.ts";
+import type { ClusterRestores } from "../model/documents.ts";
 
 const FAULT_MAX = 400;
 

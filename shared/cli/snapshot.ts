@@ -14,7 +14,7 @@ import { type Condition, PROBLEM_CODES } from "../model/condition.ts";
 import type { Pod, StatefulSet } from "../model/kube.ts";
 import { type HistoryEntry, MEMBERS_SEEN_MAX, type State } from "../model/state.ts";
 import { backupSnapshot } from "./backup-snapshot.ts";
-import type { Cluster, ClusterMember } from "./documents.ts";
+import type { Cluster, ClusterMember } from "../model/documents.ts";
 import { restoreSnapshot } from "./restore-snapshot.ts";
 
 /** Asked for by its user, or remembered by Ordinal from the time when it was. */

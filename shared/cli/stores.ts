@@ -9,7 +9,7 @@ import type { ObjectRef } from "../model/kube.ts";
 import { type Failure, fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { Store } from "../model/store.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
-import type { BackupList } from "./documents.ts";
+import type { BackupList } from "../model/documents.ts";
 import type { Ask } from "./verbs.ts";
 
 export interface Opened {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archivedBy } from "../../shared/backup/archive/inventory.ts";
 import { readArchive } from "../../shared/backup/archive/recorded.ts";
-import { recoveryWindowsSchema } from "../../shared/cli/documents.ts";
+import { recoveryWindowsSchema } from "../../shared/model/documents.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
 import type { LocalHost } from "../../shared/hosts/local/start.ts";
 import { type Managed, primaryPod, waitWhole } from "../bench/trial.ts";

@@ -4,7 +4,7 @@
  */
 import { ANNOTATION } from "../../annotations/keys.ts";
 import { answerOf, decodeRequests } from "../../annotations/requests.ts";
-import { API_VERSION, type Document } from "../../cli/documents.ts";
+import { API_VERSION, type Document } from "../../model/documents.ts";
 import { isCluster, snapshot } from "../../cli/snapshot.ts";
 import type { StatefulSet } from "../../model/kube.ts";
 import type { RequestEntry } from "../../model/request.ts";

@@ -3,7 +3,7 @@
  * document all come from it, and docs/http.md is compared with it by a test.
  */
 import * as z from "zod";
-import { clusterSchema } from "../../cli/documents.ts";
+import { clusterSchema } from "../../model/documents.ts";
 import { OBJECT_NAME } from "../../model/kube.ts";
 import { planSchema } from "../../model/plan.ts";
 import {

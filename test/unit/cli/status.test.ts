@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { encodeBackups } from "../../../shared/annotations/backups.ts";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
-import { clusterSchema } from "../../../shared/cli/documents.ts";
+import { clusterSchema } from "../../../shared/model/documents.ts";
 import type { BackupMemory } from "../../../shared/model/backup.ts";
 import type { StatefulSet } from "../../../shared/model/kube.ts";
 import { memory } from "../../support/backups.ts";

@@ -1,7 +1,7 @@
 /** Every route with its good answer and every refusal by name; a refusal is a problem document of one sentence. */
 import { describe, expect, test } from "vitest";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
-import { clusterSchema } from "../../../shared/cli/documents.ts";
+import { clusterSchema } from "../../../shared/model/documents.ts";
 import { problemSchema } from "../../../shared/hosts/http/answers.ts";
 import { operationSchema, plannedSchema, recordedSchema } from "../../../shared/hosts/http/routes.ts";
 import { fail, succeed } from "../../../shared/model/outcome.ts";

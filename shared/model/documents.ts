@@ -3,10 +3,10 @@
  * thing that the texts for people are rendered from. A field is never renamed or removed within a version.
  */
 import * as z from "zod";
-import { BACKUP_METHODS } from "../model/backup.ts";
-import { conditionSchema } from "../model/condition.ts";
-import { planSchema } from "../model/plan.ts";
-import { historyEntrySchema } from "../model/state.ts";
+import { BACKUP_METHODS } from "./backup.ts";
+import { conditionSchema } from "./condition.ts";
+import { planSchema } from "./plan.ts";
+import { historyEntrySchema } from "./state.ts";
 
 export const API_VERSION = "ordinal.dev/cli/v1";
 
