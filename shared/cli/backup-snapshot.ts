@@ -36,11 +36,15 @@ function remembered(
   name: string,
   memory: BackupMemory,
 ): Omit<ClusterBackups, "store" | "schedule" | "timeZone" | "nextSlot"> {
-  const { running, last, proving, proven, failures, missed, failed, unproven } = memory;
+  const { running, last, proving, proven, failures, missed, failed, unproven, archive } = memory;
   return {
     ...{ proving, proven, failures, missed },
     last: last && { slot: last.slot, endedAt: last.endedAt, method: last.method },
     running: running && { ...running, source: `${name}-${running.source}` },
+    archive: archive && {
+      heldTo: archive.heldTo,
+      failure: archive.failure && oneLine(archive.failure, REASON_MAX),
+    },
     failed: failed && lost(failed, backupJobName(name, failed)),
     unproven: unproven && lost(unproven, proofJobName(name, unproven)),
   };
@@ -48,7 +52,7 @@ function remembered(
 
 const NOTHING = {
   ...{ running: null, last: null, proving: null, proven: null },
-  ...{ failures: 0, missed: 0, failed: null, unproven: null },
+  ...{ failures: 0, missed: 0, failed: null, unproven: null, archive: null },
 };
 
 export function memoryOf(set: StatefulSet): BackupMemory | null {

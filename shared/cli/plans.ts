@@ -72,6 +72,8 @@ function wishOf(asked: Asked): string | null {
       return null;
     case "resume":
       return `${ANNOTATION.pause} removed`;
+    case "approve":
+      return `${ANNOTATION.approve} = e${asked.epoch}`;
     case "prove":
       return `${ANNOTATION.proveNow} = ${asked.slot ?? "true"}`;
     case "scale":

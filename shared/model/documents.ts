@@ -61,6 +61,15 @@ const backupsSchema = z.strictObject({
   missed: count,
   failed: loss.nullable(),
   unproven: loss.nullable(),
+  /** How the archive of the logs is; null = none is asked for. */
+  archive: z
+    .strictObject({
+      /** All that was committed up to here was held when it was noted last; null = nothing yet. */
+      heldTo: z.string().nullable(),
+      /** Why it does not go on; null = it does, as far as is known. */
+      failure: z.string().nullable(),
+    })
+    .nullable(),
 });
 
 /** As the last pass remembers it. */
@@ -149,7 +158,7 @@ const whereSchema = z.strictObject({
   prefix: z.string(),
 });
 
-const backupSchema = z.strictObject({
+export const backupSchema = z.strictObject({
   /** Of the cluster it was made of, as its manifest says. */
   namespace: z.string().nullable(),
   name: z.string().nullable(),
@@ -206,7 +215,7 @@ export const pruningSchema = z.strictObject({
 
 const spansSchema = z.array(z.strictObject({ from: z.string(), to: z.string() }));
 
-const windowSchema = z.strictObject({
+export const windowSchema = z.strictObject({
   namespace: z.string().nullable(),
   name: z.string().nullable(),
   clusterUid: z.string(),

@@ -3,7 +3,7 @@
  * wrong and what is being done about it, and what one can do. Pure.
  */
 import { ADVICE } from "./advice.ts";
-import { isProblemCode, type Phase } from "./condition.ts";
+import type { Phase, ProblemCode } from "./condition.ts";
 import type { Cluster } from "./documents.ts";
 import { type Here, since } from "./format.ts";
 
@@ -62,9 +62,13 @@ export function underWay({ operation }: Cluster, here: Here): string | null {
   return `Under way for ${since(operation.startedAt, here)}: ${operation.kind}, step ${operation.step}.`;
 }
 
+function isAdvised(code: string): code is ProblemCode {
+  return Object.hasOwn(ADVICE, code);
+}
+
 /** What one can do about the first problem, or about nobody looking at it; null = nothing is needed. */
 export function adviceOf({ problems, phase }: Cluster): string | null {
-  const code = problems.map((problem) => problem.code).find(isProblemCode);
+  const code = problems.map((problem) => problem.code).find(isAdvised);
   if (code !== undefined) return ADVICE[code];
   return phase === "Unseen" ? "see whether Ordinal runs, and whether it watches this namespace." : null;
 }

@@ -9,7 +9,7 @@ import type { Kube } from "../../ports/kube.ts";
 import type { User } from "../../ports/reviewer.ts";
 import type { HttpAnswer } from "./answers.ts";
 import type { Guard } from "./guard.ts";
-import type { BodyOf, ClusterRoute } from "./routes.ts";
+import type { BodyOf, ClusterRoute, FleetRoute, PageRoute } from "./routes.ts";
 
 export interface Asked<Body = unknown> {
   readonly ref: ClusterRef;
@@ -25,6 +25,8 @@ export interface Asked<Body = unknown> {
 export interface Tools {
   readonly kube: Kube;
   readonly guard: Guard;
+  /** Those that are served; empty = all. */
+  readonly namespaces: readonly string[];
   readonly preview: PreviewRequest;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -36,4 +38,7 @@ export interface RequestFunction {
   readonly answers: {
     readonly [Name in ClusterRoute]?: (asked: Asked<BodyOf<Name>>, tools: Tools) => Promise<HttpAnswer>;
   };
+  readonly fleet?: { readonly [Name in FleetRoute]?: (user: User, tools: Tools) => Promise<HttpAnswer> };
+  /** Files for anybody; the same at every time. */
+  readonly pages?: { readonly [Name in PageRoute]?: HttpAnswer };
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import { clusterSchema } from "../../../shared/model/documents.ts";
 import { problemSchema } from "../../../shared/hosts/http/answers.ts";
-import { operationSchema, plannedSchema, recordedSchema } from "../../../shared/hosts/http/routes.ts";
+import { operationSchema, plannedSchema, recordedSchema } from "../../../shared/model/answers.ts";
 import { fail, succeed } from "../../../shared/model/outcome.ts";
 import { CLUSTER, openPlace, PLAN, type Place, type Reply, type Sending, tokenOf } from "./support.ts";
 

@@ -172,6 +172,7 @@ export function openPlace(
   const log = { info: note, warn: note };
   const options: FrontOptions = {
     kube: sim.kube,
+    namespaces: [],
     guard: createGuard(reviewerOf(place), { clock, log }),
     preview: () => {
       place.previews += 1;
