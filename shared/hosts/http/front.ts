@@ -19,6 +19,8 @@ import {
   CLUSTER_ROUTES,
   type ClusterRoute,
   DRY_RUN,
+  FLEET_ROUTES,
+  type FleetRoute,
   findRoute,
   HOST_ROUTES,
   type HostRoute,
@@ -53,6 +55,8 @@ export type Front = (request: HttpRequest) => Promise<HttpAnswer>;
 
 /** The form of a body is that of its route, which the types of a table cannot say once the name is not known. */
 type Answers = Partial<Record<ClusterRoute, (asked: Asked, tools: Tools) => Promise<HttpAnswer>>>;
+
+type Fleet = NonNullable<RequestFunction["fleet"]>;
 
 /** Somewhat above what etcd accepts for one object, which is the most that ApiServerSource ever sends. */
 const EVENT_BYTES_MAX = 2 * 1024 * 1024;
@@ -133,9 +137,13 @@ function sentAsEvent({ id, data }: RequestEvent, body: Uint8Array): Passed<Sent>
 export function createFront(options: FrontOptions): Front {
   const { guard, log } = options;
   const answers = Object.assign({}, ...options.requests.map((fn) => fn.answers)) as Answers;
+  const fleet: Fleet = Object.assign({}, ...options.requests.map((fn) => fn.fleet));
   const isServed = (name: string): name is ClusterRoute => name in answers;
-  const clusterRoutes = Object.keys(CLUSTER_ROUTES).filter(isServed);
-  const served: readonly RouteName[] = [...clusterRoutes, ...(Object.keys(HOST_ROUTES) as HostRoute[])];
+  const served: readonly RouteName[] = [
+    ...Object.keys(CLUSTER_ROUTES).filter(isServed),
+    ...(Object.keys(FLEET_ROUTES) as FleetRoute[]).filter((name) => name in fleet),
+    ...(Object.keys(HOST_ROUTES) as HostRoute[]),
+  ];
   const document = json(200, openApi(served));
 
   async function ask(
@@ -156,6 +164,19 @@ export function createFront(options: FrontOptions): Front {
     const answer = may.ok ? await handler(asked.value, options) : may.answer;
     const { status } = answer;
     log.info("request", { route: name, cluster: clusterKey(ref), user: oneLine(user.name, 64), status });
+    return answer;
+  }
+
+  async function askFleet(name: FleetRoute, request: HttpRequest, query: string): Promise<HttpAnswer> {
+    const headers = plainHeaders(request.headers);
+    const caller = await guard.admit(headers["authorization"], request.address);
+    if (!caller.ok) return caller.answer;
+    const dryRun = dryRunOf(FLEET_ROUTES[name], query);
+    const handler = fleet[name];
+    assert(handler !== undefined, `${name} is not served`);
+    const { user } = caller.value;
+    const answer = dryRun.ok ? await handler(user, options, headers) : dryRun.answer;
+    log.info("request", { route: name, user: oneLine(user.name, 64), status: answer.status });
     return answer;
   }
 
@@ -201,6 +222,8 @@ export function createFront(options: FrontOptions): Front {
       case "event":
       case "events":
         return takeEvents(request);
+      case "metrics":
+        return askFleet(name, request, query);
       default: {
         const route: Route = CLUSTER_ROUTES[name];
         const body = route.body === null ? null : await request.read(BODY_BYTES_MAX);

@@ -9,7 +9,7 @@ import type { Kube } from "../../ports/kube.ts";
 import type { User } from "../../ports/reviewer.ts";
 import type { HttpAnswer } from "./answers.ts";
 import type { Guard } from "./guard.ts";
-import type { BodyOf, ClusterRoute } from "./routes.ts";
+import type { BodyOf, ClusterRoute, FleetRoute } from "./routes.ts";
 
 export interface Asked<Body = unknown> {
   readonly ref: ClusterRef;
@@ -25,15 +25,27 @@ export interface Asked<Body = unknown> {
 export interface Tools {
   readonly kube: Kube;
   readonly guard: Guard;
+  /** Those that are served; empty = all. */
+  readonly namespaces: readonly string[];
   readonly preview: PreviewRequest;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
+  /** When this process last looked at a cluster, milliseconds since 1970; null = it did not. Absent = it makes no passes. */
+  readonly lookedAtMs?: (ref: ClusterRef) => number | null;
 }
+
+/** `headers` by their names in lower case. */
+type ShowFleet = (
+  user: User,
+  tools: Tools,
+  headers: Readonly<Record<string, string | undefined>>,
+) => Promise<HttpAnswer>;
 
 export interface RequestFunction {
   readonly name: string;
   readonly answers: {
     readonly [Name in ClusterRoute]?: (asked: Asked<BodyOf<Name>>, tools: Tools) => Promise<HttpAnswer>;
   };
+  readonly fleet?: { readonly [Name in FleetRoute]?: ShowFleet };
 }

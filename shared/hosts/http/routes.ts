@@ -25,6 +25,8 @@ export interface Route {
   /** Asked for on the StatefulSet of the path; null = anybody may. */
   readonly right: Right | null;
   readonly body: z.ZodType | null;
+  /** Of what is answered when all is well; absent = JSON. */
+  readonly contentType?: string;
   /** What is answered when all is well, by status. */
   readonly answers: Readonly<Record<number, z.ZodType>>;
   /** Statuses of refusals. */
@@ -110,6 +112,19 @@ export const CLUSTER_ROUTES = {
   },
 } as const satisfies Readonly<Record<string, Route>>;
 
+/** Answered by a function, after it is known who asks: of no single cluster. */
+export const FLEET_ROUTES = {
+  metrics: {
+    ...LOOKING,
+    path: "/metrics",
+    summary: "How all clusters are, for Prometheus.",
+    right: { verb: "list" },
+    contentType: "text/plain",
+    answers: { 200: z.string() },
+    refusals: [400, 401, 403, 429, 503],
+  },
+} as const satisfies Readonly<Record<string, Route>>;
+
 const EVENTS = {
   method: "POST",
   summary:
@@ -140,10 +155,15 @@ export const HOST_ROUTES = {
 } as const satisfies Readonly<Record<string, Route>>;
 
 export type ClusterRoute = keyof typeof CLUSTER_ROUTES;
+export type FleetRoute = keyof typeof FLEET_ROUTES;
 export type HostRoute = keyof typeof HOST_ROUTES;
-export type RouteName = ClusterRoute | HostRoute;
+export type RouteName = ClusterRoute | FleetRoute | HostRoute;
 
-export const ROUTES: Readonly<Record<RouteName, Route>> = { ...CLUSTER_ROUTES, ...HOST_ROUTES };
+export const ROUTES: Readonly<Record<RouteName, Route>> = {
+  ...CLUSTER_ROUTES,
+  ...FLEET_ROUTES,
+  ...HOST_ROUTES,
+};
 
 export type BodyOf<Name extends ClusterRoute> = (typeof CLUSTER_ROUTES)[Name]["body"] extends z.ZodType
   ? z.output<(typeof CLUSTER_ROUTES)[Name]["body"]>

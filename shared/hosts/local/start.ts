@@ -96,7 +96,8 @@ async function serveHttp(
   const { kube, clock, ids, log } = context;
   const guard = createGuard(handle.reviewer, { clock, log });
   const front = createFront({
-    ...{ ...functions, kube, guard, clock, ids, log, take: runner.take },
+    ...{ ...functions, kube, guard, namespaces, clock, ids, log, take: runner.take },
+    lookedAtMs: runner.lookedAtMs,
     preview: (ref, request) => preview(context, ref, request),
     ...(audience !== undefined && {
       admitSender: createSenders(handle.reviewer, { audience, namespaces, clock, log }),
