@@ -5,7 +5,8 @@
 import { ANNOTATION } from "../annotations/keys.ts";
 import { oneLine } from "../annotations/text.ts";
 import { parseWish } from "../annotations/wish.ts";
-import { type Archive, readArchive } from "../backup/archive/recorded.ts";
+import { readArchive } from "../backup/archive/recorded.ts";
+import { gapsBetween, type Span, spansOf } from "../backup/archive/window.ts";
 import { clustersIn, readCatalogue } from "../backup/holdings.ts";
 import { mysql } from "../engines/mysql/index.ts";
 import type { ClusterRef } from "../model/cluster.ts";
@@ -18,21 +19,10 @@ import { table } from "./table.ts";
 import { type Answer, type Ask, failed, notACluster, print } from "./verbs.ts";
 
 const TEXT_MAX = 200;
-const US = 1_000;
 
-type Spans = RecoveryWindow["ranges"];
-
-/** Never more than there is. */
-function spansOf({ window }: Archive): Spans {
+function shown(spans: readonly Span[]): RecoveryWindow["ranges"] {
   const instant = (ms: number) => new Date(ms).toISOString();
-  return window.ranges
-    .map(({ fromUs, toUs }) => [Math.ceil(fromUs / US), Math.floor(toUs / US)] as const)
-    .filter(([from, to]) => from <= to)
-    .map(([from, to]) => ({ from: instant(from), to: instant(to) }));
-}
-
-function gapsBetween(ranges: Spans): Spans {
-  return ranges.slice(1).map(({ from }, index) => ({ from: ranges[index]?.to ?? from, to: from }));
+  return spans.map(({ fromMs, toMs }) => ({ from: instant(fromMs), to: instant(toMs) }));
 }
 
 interface Who {
@@ -46,10 +36,12 @@ async function windowIn({ store, objects }: Opened, who: Who): Promise<Outcome<R
   const archive = await readArchive(objects, place, mysql.rules.positions);
   if (!archive.ok) return archive;
   const { starts, segments, damage } = archive.value;
-  const ranges = spansOf(archive.value);
+  const spans = spansOf(archive.value.window);
+  const ranges = shown(spans);
   return succeed({
     ...who,
-    ...{ from: ranges[0]?.from ?? null, to: ranges.at(-1)?.to ?? null, ranges, gaps: gapsBetween(ranges) },
+    ...{ from: ranges[0]?.from ?? null, to: ranges.at(-1)?.to ?? null, ranges },
+    gaps: shown(gapsBetween(spans)),
     ...{ backups: starts.length, segments: segments.length },
     damage: damage.map((one) => oneLine(one, TEXT_MAX)),
   });

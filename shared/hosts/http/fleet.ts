@@ -5,12 +5,16 @@
 import { API_VERSION, type Document } from "../../model/documents.ts";
 import type { User } from "../../ports/reviewer.ts";
 import { readFleet } from "../../cli/read.ts";
-import { type HttpAnswer, json, unavailable } from "./answers.ts";
+import { type HttpAnswer, json, unavailable, unlessKnown } from "./answers.ts";
 import type { Tools } from "./function.ts";
 
 const HTTP_FORBIDDEN = 403;
 
-export async function showFleet(user: User, tools: Tools): Promise<HttpAnswer> {
+export async function showFleet(
+  user: User,
+  tools: Tools,
+  headers: Readonly<Record<string, string | undefined>>,
+): Promise<HttpAnswer> {
   const { kube, guard, log, namespaces } = tools;
   const scopes = namespaces.length === 0 ? [null] : namespaces;
   const lists = await Promise.all(scopes.map((scope) => readFleet(kube, scope)));
@@ -30,5 +34,6 @@ export async function showFleet(user: User, tools: Tools): Promise<HttpAnswer> {
   if (failed !== undefined && !failed.may.ok) return failed.may.answer;
   const items = reviewed.flatMap(({ may, items: seen }) => (may.ok ? seen : []));
   const document: Document = { apiVersion: API_VERSION, kind: "ClusterList", items };
-  return json(200, document);
+  // An idle fleet is asked for again and again.
+  return unlessKnown(json(200, document), headers["if-none-match"]);
 }

@@ -173,16 +173,16 @@ export function createFront(options: FrontOptions): Front {
   }
 
   async function askFleet(name: FleetRoute, request: HttpRequest, query: string): Promise<HttpAnswer> {
-    const { authorization, "if-none-match": known } = plainHeaders(request.headers);
-    const caller = await guard.admit(authorization, request.address);
+    const headers = plainHeaders(request.headers);
+    const caller = await guard.admit(headers["authorization"], request.address);
     if (!caller.ok) return caller.answer;
     const dryRun = dryRunOf(FLEET_ROUTES[name], query);
     const handler = fleet[name];
     assert(handler !== undefined, `${name} is not served`);
     const { user } = caller.value;
-    const answer = dryRun.ok ? await handler(user, options) : dryRun.answer;
+    const answer = dryRun.ok ? await handler(user, options, headers) : dryRun.answer;
     log.info("request", { route: name, user: oneLine(user.name, 64), status: answer.status });
-    return unlessKnown(answer, known);
+    return answer;
   }
 
   function showPage(name: PageRoute, request: HttpRequest): HttpAnswer {
@@ -234,6 +234,7 @@ export function createFront(options: FrontOptions): Front {
       case "events":
         return takeEvents(request);
       case "clusters":
+      case "metrics":
         return askFleet(name, request, query);
       case "home":
       case "dashboard":

@@ -31,14 +31,23 @@ export interface Tools {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
+  /** When this process last looked at a cluster, milliseconds since 1970; null = it did not. Absent = it makes no passes. */
+  readonly lookedAtMs?: (ref: ClusterRef) => number | null;
 }
+
+/** `headers` by their names in lower case. */
+type ShowFleet = (
+  user: User,
+  tools: Tools,
+  headers: Readonly<Record<string, string | undefined>>,
+) => Promise<HttpAnswer>;
 
 export interface RequestFunction {
   readonly name: string;
   readonly answers: {
     readonly [Name in ClusterRoute]?: (asked: Asked<BodyOf<Name>>, tools: Tools) => Promise<HttpAnswer>;
   };
-  readonly fleet?: { readonly [Name in FleetRoute]?: (user: User, tools: Tools) => Promise<HttpAnswer> };
+  readonly fleet?: { readonly [Name in FleetRoute]?: ShowFleet };
   /** Files for anybody; the same at every time. */
   readonly pages?: { readonly [Name in PageRoute]?: HttpAnswer };
 }

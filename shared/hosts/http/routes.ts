@@ -132,6 +132,15 @@ export const FLEET_ROUTES = {
     answers: { 200: clusterListSchema, 304: z.literal("") },
     refusals: [400, 401, 429, 503],
   },
+  metrics: {
+    ...LOOKING,
+    path: "/metrics",
+    summary: "How all clusters are, for Prometheus.",
+    right: { verb: "list" },
+    contentType: "text/plain",
+    answers: { 200: z.string() },
+    refusals: [400, 401, 403, 429, 503],
+  },
 } as const satisfies Readonly<Record<string, Route>>;
 
 const textSchema = z.string();

@@ -4,6 +4,7 @@ import { requestFunction as backup } from "../../../functions/backup/index.ts";
 import { eventFunction as backupCron } from "../../../functions/backup-cron/index.ts";
 import { eventFunction as clusterChanged } from "../../../functions/cluster-changed/index.ts";
 import { eventFunction as jobFinished } from "../../../functions/job-finished/index.ts";
+import { requestFunction as metrics } from "../../../functions/metrics/index.ts";
 import { eventFunction as podFailure } from "../../../functions/pod-failure/index.ts";
 import { eventFunction as podReady } from "../../../functions/pod-ready/index.ts";
 import { requestFunction as restore } from "../../../functions/restore/index.ts";
@@ -23,4 +24,11 @@ export const EVENT_FUNCTIONS: readonly EventFunction[] = [
   podReady,
   sweep,
 ];
-export const REQUEST_FUNCTIONS: readonly RequestFunction[] = [backup, restore, scale, status, switchover];
+export const REQUEST_FUNCTIONS: readonly RequestFunction[] = [
+  metrics,
+  backup,
+  restore,
+  scale,
+  status,
+  switchover,
+];
