@@ -6,7 +6,15 @@ import type { RequestFunction } from "../../shared/hosts/http/function.ts";
 
 export const requestFunction: RequestFunction = {
   name: "status",
-  answers: { status: showCluster, operation: showOperation },
+  answers: {
+    status: showCluster,
+    operation: showOperation,
+    // It reads what a store holds, of which nothing else here needs to know.
+    backups: async (asked, tools) => {
+      const { showStored } = await import("../../shared/hosts/http/stored.ts");
+      return await showStored(asked, tools);
+    },
+  },
   fleet: { clusters: showFleet },
   pages: dashboardPages,
 };

@@ -26,7 +26,9 @@ async function bundled(entry: string): Promise<string> {
 export async function dashboardModule(): Promise<string> {
   const [script, style] = await Promise.all([bundled("client/main.ts"), bundled("style.css")]);
   const files = { PAGE: readFileSync(join(folder, "index.html"), "utf8"), SCRIPT: script, STYLE: style };
-  const texts = Object.entries(files).map(([name, text]) => `export const ${name}: string = ${JSON.stringify(text)};`);
+  const texts = Object.entries(files).map(
+    ([name, text]) => `export const ${name}: string = ${JSON.stringify(text)};`,
+  );
   return `/** Written by \`npm run dashboard\` from the files beside it: change those. */\n${texts.join("\n")}\n`;
 }
 

@@ -4,11 +4,11 @@ import { ANNOTATION } from "../annotations/keys.ts";
 import { oneLine } from "../annotations/text.ts";
 import { parseWish } from "../annotations/wish.ts";
 import { type BackupMemory, type BackupSpec, REASON_MAX } from "../model/backup.ts";
+import type { ClusterBackups } from "../model/documents.ts";
 import { backupJobName, proofJobName } from "../model/job-name.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Schedule } from "../model/schedule.ts";
 import { nextSlot } from "../schedule/slots.ts";
-import type { ClusterBackups } from "../model/documents.ts";
 
 /** As slots are written for people: RFC 3339 in UTC, in full seconds. */
 export function slotText(ms: number): string {
@@ -44,6 +44,9 @@ function remembered(
     archive: archive && {
       heldTo: archive.heldTo,
       failure: archive.failure && oneLine(archive.failure, REASON_MAX),
+      from: archive.window?.from ?? null,
+      gaps: archive.window?.gaps ?? null,
+      gapMs: archive.window?.gapMs ?? null,
     },
     failed: failed && lost(failed, backupJobName(name, failed)),
     unproven: unproven && lost(unproven, proofJobName(name, unproven)),

@@ -5,10 +5,10 @@
 import { LABEL } from "../annotations/keys.ts";
 import { nearest } from "../annotations/nearest.ts";
 import type { ClusterRef } from "../model/cluster.ts";
+import type { Cluster } from "../model/documents.ts";
 import type { Pod, StatefulSet } from "../model/kube.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import type { Kube } from "../ports/kube.ts";
-import type { Cluster } from "../model/documents.ts";
 import { isCluster, snapshot } from "./snapshot.ts";
 
 function podsOf(kube: Kube, set: StatefulSet): Promise<Outcome<readonly Pod[]>> {

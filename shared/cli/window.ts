@@ -5,47 +5,18 @@
 import { ANNOTATION } from "../annotations/keys.ts";
 import { oneLine } from "../annotations/text.ts";
 import { parseWish } from "../annotations/wish.ts";
-import { readArchive } from "../backup/archive/recorded.ts";
-import { gapsBetween, type Span, spansOf } from "../backup/archive/window.ts";
 import { clustersIn, readCatalogue } from "../backup/holdings.ts";
-import { mysql } from "../engines/mysql/index.ts";
 import type { ClusterRef } from "../model/cluster.ts";
-import { type Outcome, succeed } from "../model/outcome.ts";
 import { API_VERSION, type RecoveryWindow, type RecoveryWindows } from "../model/documents.ts";
 import { age, awayFrom } from "../model/format.ts";
+import { type Outcome, succeed } from "../model/outcome.ts";
 import { readCluster } from "./read.ts";
+import { type Who, windowIn } from "./stored.ts";
 import { fromHere, type Opened, openStore, whereOf } from "./stores.ts";
 import { table } from "./table.ts";
 import { type Answer, type Ask, failed, notACluster, print } from "./verbs.ts";
 
 const TEXT_MAX = 200;
-
-function shown(spans: readonly Span[]): RecoveryWindow["ranges"] {
-  const instant = (ms: number) => new Date(ms).toISOString();
-  return spans.map(({ fromMs, toMs }) => ({ from: instant(fromMs), to: instant(toMs) }));
-}
-
-interface Who {
-  readonly namespace: string | null;
-  readonly name: string | null;
-  readonly clusterUid: string;
-}
-
-async function windowIn({ store, objects }: Opened, who: Who): Promise<Outcome<RecoveryWindow>> {
-  const place = { prefix: store.prefix, clusterUid: who.clusterUid };
-  const archive = await readArchive(objects, place, mysql.rules.positions);
-  if (!archive.ok) return archive;
-  const { starts, segments, damage } = archive.value;
-  const spans = spansOf(archive.value.window);
-  const ranges = shown(spans);
-  return succeed({
-    ...who,
-    ...{ from: ranges[0]?.from ?? null, to: ranges.at(-1)?.to ?? null, ranges },
-    gaps: shown(gapsBetween(spans)),
-    ...{ backups: starts.length, segments: segments.length },
-    damage: damage.map((one) => oneLine(one, TEXT_MAX)),
-  });
-}
 
 function nameOf({ namespace, name, clusterUid }: RecoveryWindow): string {
   return namespace === null || name === null ? clusterUid : `${namespace}/${name}`;

@@ -68,6 +68,10 @@ const backupsSchema = z.strictObject({
       heldTo: z.string().nullable(),
       /** Why it does not go on; null = it does, as far as is known. */
       failure: z.string().nullable(),
+      /** From where on it can be recovered, but for the gaps: as it was noted with `heldTo`; null = not known, or to no instant. */
+      from: z.string().nullable(),
+      gaps: count.nullable(),
+      gapMs: count.nullable(),
     })
     .nullable(),
 });

@@ -4,8 +4,8 @@
  */
 import type { BackupMemory } from "./backup.ts";
 import type { Condition, Phase, ProblemCode } from "./condition.ts";
-import type { EventReason } from "./event-reason.ts";
 import type { Preparation } from "./engine.ts";
+import type { EventReason } from "./event-reason.ts";
 import type { Task } from "./job-order.ts";
 import type { RestoreMemory } from "./restore.ts";
 import type { Position } from "./server.ts";

@@ -106,7 +106,12 @@ export interface Wish {
   readonly body: Readonly<Record<string, string | number>>;
 }
 
-function post<T>(ref: Ref, { route, body }: Wish, query: string, headers: Readonly<Record<string, string>>): Promise<Answer<T>> {
+function post<T>(
+  ref: Ref,
+  { route, body }: Wish,
+  query: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<Answer<T>> {
   return ask(`${pathOf(ref)}/${route}${query}`, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },

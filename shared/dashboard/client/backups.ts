@@ -27,7 +27,10 @@ function cell({ date, isToday, marked }: Day): Tree {
           unseen(` ${told.join("; ")}`),
           marked.length > 1 ? h("small", { "aria-hidden": "true" }, [`×${marked.length}`]) : null,
         ]);
-  return h("td", { title: told.length === 0 ? null : told.join("\n"), class: isToday ? "today" : null }, [number, shape]);
+  return h("td", { title: told.length === 0 ? null : told.join("\n"), class: isToday ? "today" : null }, [
+    number,
+    shape,
+  ]);
 }
 
 function calendar(backups: ClusterBackups, stored: StoredBackups | null, here: Here): Tree {
@@ -35,8 +38,18 @@ function calendar(backups: ClusterBackups, stored: StoredBackups | null, here: H
   const weeks = weeksOf(marksOf(backups, stored?.backups ?? null), here.nowMs, zone);
   return h("table", { class: "calendar" }, [
     h("caption", {}, [`The last five weeks, days of ${zone}`]),
-    h("thead", {}, [h("tr", {}, WEEKDAYS.map((day) => h("th", { scope: "col" }, [day])))]),
-    h("tbody", {}, weeks.map((week) => h("tr", {}, week.map(cell)))),
+    h("thead", {}, [
+      h(
+        "tr",
+        {},
+        WEEKDAYS.map((day) => h("th", { scope: "col" }, [day])),
+      ),
+    ]),
+    h(
+      "tbody",
+      {},
+      weeks.map((week) => h("tr", {}, week.map(cell))),
+    ),
   ]);
 }
 
@@ -66,9 +79,15 @@ function facts(backups: ClusterBackups, here: Here): Tree {
     ...(failures > 0 ? [[`${failures} failed since the last.`]] : []),
     ...(missed > 0 ? [[`${missed} missed since the last.`]] : []),
     ...(failed === null ? [] : [["✖ The backup of ", when(failed.slot, here), ` failed: ${failed.reason}`]]),
-    ...(unproven === null ? [] : [["✖ The proof of ", when(unproven.slot, here), ` failed: ${unproven.reason}`]]),
+    ...(unproven === null
+      ? []
+      : [["✖ The proof of ", when(unproven.slot, here), ` failed: ${unproven.reason}`]]),
   ];
-  return h("ul", { class: "facts" }, lines.map((line) => h("li", {}, line)));
+  return h(
+    "ul",
+    { class: "facts" },
+    lines.map((line) => h("li", {}, line)),
+  );
 }
 
 export function backupParts(
@@ -77,7 +96,9 @@ export function backupParts(
   here: Here,
 ): readonly Child[] {
   if (backups === null) {
-    return [h("p", {}, ["There are no backups: ", h("code", {}, ["ordinal.dev/backup-store"]), " names no store."])];
+    return [
+      h("p", {}, ["There are no backups: ", h("code", {}, ["ordinal.dev/backup-store"]), " names no store."]),
+    ];
   }
   const gap = stored?.gap ?? null;
   return [
@@ -116,7 +137,13 @@ function gapTable({ gaps }: RecoveryWindow, here: Here): Child {
   );
   return h("table", {}, [
     h("caption", {}, ["Gaps: to no instant within them"]),
-    h("thead", {}, [h("tr", {}, ["After", "Before", "Lasts"].map((title) => h("th", { scope: "col" }, [title])))]),
+    h("thead", {}, [
+      h(
+        "tr",
+        {},
+        ["After", "Before", "Lasts"].map((title) => h("th", { scope: "col" }, [title])),
+      ),
+    ]),
     h("tbody", {}, rows),
   ]);
 }
@@ -124,23 +151,36 @@ function gapTable({ gaps }: RecoveryWindow, here: Here): Child {
 function archived(backups: ClusterBackups, here: Here): Tree {
   const { archive } = backups;
   if (archive === null) {
-    return h("p", {}, ["Its logs are not archived: it can be recovered to its backups, and not to an instant between them."]);
+    return h("p", {}, [
+      "Its logs are not archived: it can be recovered to its backups, and not to an instant between them.",
+    ]);
   }
   return h("p", {}, [
-    ...(archive.heldTo === null ? ["Nothing is archived yet."] : ["What was committed up to ", when(archive.heldTo, here), " is archived."]),
-    archive.failure === null ? null : h("strong", { class: "bad" }, [` ✖ It does not go on: ${archive.failure}`]),
+    ...(archive.heldTo === null
+      ? ["Nothing is archived yet."]
+      : ["What was committed up to ", when(archive.heldTo, here), " is archived."]),
+    archive.failure === null
+      ? null
+      : h("strong", { class: "bad" }, [` ✖ It does not go on: ${archive.failure}`]),
   ]);
 }
 
 /** As far as it is known: of gaps only the store knows. */
-export function windowParts({ backups }: ShownCluster, stored: StoredBackups | null, here: Here): readonly Child[] {
+export function windowParts(
+  { backups }: ShownCluster,
+  stored: StoredBackups | null,
+  here: Here,
+): readonly Child[] {
   if (backups === null) return [h("p", {}, ["Without a backup it cannot be recovered."])];
   const window = stored?.window ?? null;
   if (window === null || window.from === null || window.to === null) return [archived(backups, here)];
   const { from, to } = window;
   return [
     bar(window, from, to, here),
-    h("p", { class: "ends" }, [h("span", {}, [localTime(from, here)]), h("span", {}, [localTime(to, here), " (", when(to, here), ")"])]),
+    h("p", { class: "ends" }, [
+      h("span", {}, [localTime(from, here)]),
+      h("span", {}, [localTime(to, here), " (", when(to, here), ")"]),
+    ]),
     gapTable(window, here),
     archived(backups, here),
   ];

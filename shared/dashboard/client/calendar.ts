@@ -44,10 +44,19 @@ function noteOf({ bytes: size, method, why, proof }: ListedBackup): string {
 }
 
 /** What is remembered, for days of which the store says nothing, and what only the memory knows. */
-function rememberedMarks({ last, proven, failed, unproven, running, nextSlot }: ClusterBackups): readonly Marked[] {
+function rememberedMarks({
+  last,
+  proven,
+  failed,
+  unproven,
+  running,
+  nextSlot,
+}: ClusterBackups): readonly Marked[] {
   const isProven = last !== null && proven?.slot === last.slot;
   return [
-    ...(last === null ? [] : [{ slot: last.slot, fate: isProven ? "proven" : "made", note: last.method } as const]),
+    ...(last === null
+      ? []
+      : [{ slot: last.slot, fate: isProven ? "proven" : "made", note: last.method } as const]),
     ...(proven === null ? [] : [{ slot: proven.slot, fate: "proven", note: null } as const]),
     ...(unproven === null ? [] : [{ slot: unproven.slot, fate: "refuted", note: unproven.reason } as const]),
     ...(failed === null ? [] : [{ slot: failed.slot, fate: "failed", note: failed.reason } as const]),
@@ -62,7 +71,10 @@ export function marksOf(backups: ClusterBackups, stored: readonly ListedBackup[]
   const remembered = rememberedMarks(backups);
   // Of one slot the worse is told, but what is running now was failed before.
   const rank = Object.keys(FATES);
-  for (const one of [...(stored ?? []).map((each) => ({ slot: each.slot, fate: fateOf(each), note: noteOf(each) })), ...remembered]) {
+  for (const one of [
+    ...(stored ?? []).map((each) => ({ slot: each.slot, fate: fateOf(each), note: noteOf(each) })),
+    ...remembered,
+  ]) {
     const key = new Date(one.slot).toISOString();
     const known = marks.get(key);
     if (known === undefined || rank.indexOf(one.fate) < rank.indexOf(known.fate)) marks.set(key, one);
@@ -76,7 +88,11 @@ export function dayOf(ms: number, timeZone: string): string {
 }
 
 /** Whole weeks from Monday on; the last one is that of today and of what is planned for it. */
-export function weeksOf(marks: readonly Marked[], nowMs: number, timeZone: string): readonly (readonly Day[])[] {
+export function weeksOf(
+  marks: readonly Marked[],
+  nowMs: number,
+  timeZone: string,
+): readonly (readonly Day[])[] {
   const today = dayOf(nowMs, timeZone);
   const byDay = Map.groupBy(marks, ({ slot }) => dayOf(Date.parse(slot), timeZone));
   // A date alone has no zone: it is counted in UTC, where every day is as long.

@@ -64,7 +64,9 @@ function workOf(cluster: ShownCluster, here: Here): readonly Tree[] {
         ]),
     ...(proving === null
       ? []
-      : [busy("proof", `The backup of ${proving.slot} is being proven for ${since(proving.begunAt, here)}.`)]),
+      : [
+          busy("proof", `The backup of ${proving.slot} is being proven for ${since(proving.begunAt, here)}.`),
+        ]),
     ...(restoring === null
       ? []
       : [
@@ -74,7 +76,10 @@ function workOf(cluster: ShownCluster, here: Here): readonly Tree[] {
           ),
         ]),
     ...open.map(({ id, kind, by, at, message }) =>
-      busy(id, `${kind} was asked for by ${by} ${since(at, here)} ago. ${message ?? "It waits for its turn, or is under way."}`),
+      busy(
+        id,
+        `${kind} was asked for by ${by} ${since(at, here)} ago. ${message ?? "It waits for its turn, or is under way."}`,
+      ),
     ),
   ];
 }
@@ -97,9 +102,13 @@ function buttonsOf(cluster: ShownCluster): readonly Button[] {
   const others = members.map(({ name }) => name).filter((name) => name !== primary);
   const isPaused = phase === "Paused" || open.some(({ code }) => code === "Paused");
   return [
-    ...(epoch === null ? [] : [{ wished: { kind: "approve", epoch }, text: "Approve the failover…", first: true } as const]),
+    ...(epoch === null
+      ? []
+      : [{ wished: { kind: "approve", epoch }, text: "Approve the failover…", first: true } as const]),
     ...(isPaused ? [{ wished: { kind: "resume" }, text: "Resume…", first: true } as const] : []),
-    ...(others.length === 0 || primary === null ? [] : [{ wished: { kind: "switchover", others }, text: "Switch over…" } as const]),
+    ...(others.length === 0 || primary === null
+      ? []
+      : [{ wished: { kind: "switchover", others }, text: "Switch over…" } as const]),
     ...(backups?.store == null ? [] : [{ wished: { kind: "backup" }, text: "Back up now…" } as const]),
     ...(isPaused ? [] : [{ wished: { kind: "pause" }, text: "Pause…" } as const]),
   ];
@@ -127,8 +136,12 @@ export function clusterPage(state: ClusterState, here: Here): readonly Child[] {
   const { tone } = wordsOf(cluster.phase);
   const advice = adviceOf(cluster);
   return [
-    h("p", { class: "path" }, [h("a", { href: "#/" }, ["All clusters"]), ` / ${cluster.namespace}`], { key: "path" }),
-    stale === null ? null : h("p", { class: "stale", role: "alert" }, [mark("attention"), ` ${stale}`], { key: "stale" }),
+    h("p", { class: "path" }, [h("a", { href: "#/" }, ["All clusters"]), ` / ${cluster.namespace}`], {
+      key: "path",
+    }),
+    stale === null
+      ? null
+      : h("p", { class: "stale", role: "alert" }, [mark("attention"), ` ${stale}`], { key: "stale" }),
     h("h1", { class: tone, tabindex: -1 }, [mark(tone), ` ${headline(cluster)}`], { key: "heading" }),
     h(
       "div",

@@ -55,7 +55,8 @@ function dress(element: Element, tree: Tree): void {
     else element.setAttribute(name, value === true ? "" : String(value));
   }
   for (const [name, value] of Object.entries(tree.style)) {
-    if (before?.style[name] !== value && element instanceof HTMLElement) element.style.setProperty(name, value);
+    if (before?.style[name] !== value && element instanceof HTMLElement)
+      element.style.setProperty(name, value);
   }
   listen(element, Object.keys(tree.on), before);
   drawn.set(element, tree);

@@ -72,20 +72,33 @@ export function fleetPage({ clusters, filter, onFilter }: FleetState, here: Here
   if (clusters.length === 0) return [heading, h("p", {}, [NOTHING.replaceAll("`", "")])];
   const search = h("p", { class: "filter" }, [
     h("label", { for: "filter" }, ["Show only "]),
-    h("input", { id: "filter", type: "search", autocomplete: "off", placeholder: "name, namespace, state" }, [], {
-      on: { input: ({ target }) => target instanceof HTMLInputElement && onFilter(target.value) },
-    }),
+    h(
+      "input",
+      { id: "filter", type: "search", autocomplete: "off", placeholder: "name, namespace, state" },
+      [],
+      {
+        on: { input: ({ target }) => target instanceof HTMLInputElement && onFilter(target.value) },
+      },
+    ),
     h("span", { class: "faint", "aria-live": "polite" }, [
       shown.length === clusters.length ? "" : ` ${shown.length} of ${clusters.length}`,
     ]),
   ]);
   const head = h("thead", {}, [
-    h("tr", {}, TITLES.map(([title, look]) => h("th", { scope: "col", class: look === "" ? null : look }, [title]))),
+    h(
+      "tr",
+      {},
+      TITLES.map(([title, look]) => h("th", { scope: "col", class: look === "" ? null : look }, [title])),
+    ),
   ]);
   const table = h("table", { class: "fleet" }, [
     h("caption", {}, [unseen("All clusters, those that need somebody first")]),
     head,
-    h("tbody", {}, shown.map((cluster) => row(cluster, here))),
+    h(
+      "tbody",
+      {},
+      shown.map((cluster) => row(cluster, here)),
+    ),
   ]);
   return [heading, search, table];
 }

@@ -35,7 +35,11 @@ function item(entry: Entry, before: Entry | undefined, here: Here): Tree {
         ? null
         : h("details", {}, [
             h("summary", {}, [`What was considered (${considered.length})`]),
-            h("ul", {}, considered.map((line) => h("li", {}, [line]))),
+            h(
+              "ul",
+              {},
+              considered.map((line) => h("li", {}, [line])),
+            ),
           ]),
     ],
     { key: `${at} ${reason} ${why}` },

@@ -97,13 +97,21 @@ function signIn(): readonly Child[] {
   );
   return [
     h("h1", { tabindex: -1 }, ["See how your databases are"], { key: "heading" }),
-    state.refusal === null ? null : h("p", { class: "stale", role: "alert" }, [mark("bad"), ` ${state.refusal}`]),
+    state.refusal === null
+      ? null
+      : h("p", { class: "stale", role: "alert" }, [mark("bad"), ` ${state.refusal}`]),
     form,
-    h("p", { id: "how" }, ["It must be made for the audience ", h("code", {}, ["ordinal"]), ", and lives for an hour at most:"]),
+    h("p", { id: "how" }, [
+      "It must be made for the audience ",
+      h("code", {}, ["ordinal"]),
+      ", and lives for an hour at most:",
+    ]),
     h("pre", { tabindex: 0, "aria-label": "How to make a token" }, [
       "kubectl create token NAME --audience ordinal --duration 1h",
     ]),
-    h("p", { class: "faint" }, ["It stays in this tab, and is sent to where this page came from and nowhere else."]),
+    h("p", { class: "faint" }, [
+      "It stays in this tab, and is sent to where this page came from and nowhere else.",
+    ]),
   ];
 }
 
@@ -125,7 +133,10 @@ function page(ref: Ref | null): readonly Child[] {
       state.filter = text;
       render();
     };
-    const old = stale === null ? null : h("p", { class: "stale", role: "alert" }, [mark("attention"), ` ${stale}`], { key: "stale" });
+    const old =
+      stale === null
+        ? null
+        : h("p", { class: "stale", role: "alert" }, [mark("attention"), ` ${stale}`], { key: "stale" });
     return [old, ...fleetPage({ clusters, filter, onFilter }, here())];
   }
   if (cluster === null) return waiting();
@@ -134,7 +145,8 @@ function page(ref: Ref | null): readonly Child[] {
     tell(said);
     void look();
   };
-  const onWish = (wished: Parameters<typeof openWish>[2]): void => openWish({ element: dialog, onAsked }, ref, wished);
+  const onWish = (wished: Parameters<typeof openWish>[2]): void =>
+    openWish({ element: dialog, onAsked }, ref, wished);
   return clusterPage({ cluster, stored: value, stale, onWish }, here());
 }
 
@@ -143,7 +155,10 @@ function header(): readonly Child[] {
   if (token === null) return [];
   const { sub, expiresAtMs } = claimsOf(token);
   const name = sub?.replace(/^system:serviceaccount:/, "") ?? "a token";
-  const until = expiresAtMs === null ? "" : `, until ${new Date(expiresAtMs).toLocaleTimeString([], { timeStyle: "short" })}`;
+  const until =
+    expiresAtMs === null
+      ? ""
+      : `, until ${new Date(expiresAtMs).toLocaleTimeString([], { timeStyle: "short" })}`;
   const out = (): void => leave(null);
   return [
     h("span", { class: "faint" }, [`${name}${until} `]),
@@ -153,7 +168,8 @@ function header(): readonly Child[] {
 
 function titleOf(ref: Ref | null): string {
   if (keptToken() === null) return "Ordinal";
-  if (ref === null) return state.clusters === null ? "Ordinal" : `${fleetHeadline(state.clusters).text} · Ordinal`;
+  if (ref === null)
+    return state.clusters === null ? "Ordinal" : `${fleetHeadline(state.clusters).text} · Ordinal`;
   return `${ref.namespace}/${ref.name}${state.cluster === null ? "" : ` ${state.cluster.phase}`} · Ordinal`;
 }
 

@@ -32,20 +32,20 @@ function card(member: ClusterMember, cluster: ShownCluster, here: Here): Tree {
   const role = place(member, cluster);
   const tone = member.pod !== "Ready" ? "bad" : role === "serves nobody" ? "attention" : "good";
   const line = isPrimary ? null : acknowledges ? "acknowledges" : "does not acknowledge";
-  return h(
-    "div",
-    { class: `member ${isPrimary ? "primary" : ""} ${tone}` },
-    [
-      h("h3", {}, [mark(tone), ` ${member.name} `, h("span", { class: "role" }, [role])]),
-      line === null ? null : h("p", { class: acknowledges ? "acks" : "acks no" }, [`${acknowledges ? "●" : "○"} ${line}`]),
-      h(
-        "dl",
-        {},
-        factsOf(member, cluster, here).map(([name, value]) => h("div", {}, [h("dt", {}, [name]), h("dd", {}, [value])])),
+  return h("div", { class: `member ${isPrimary ? "primary" : ""} ${tone}` }, [
+    h("h3", {}, [mark(tone), ` ${member.name} `, h("span", { class: "role" }, [role])]),
+    line === null
+      ? null
+      : h("p", { class: acknowledges ? "acks" : "acks no" }, [`${acknowledges ? "●" : "○"} ${line}`]),
+    h(
+      "dl",
+      {},
+      factsOf(member, cluster, here).map(([name, value]) =>
+        h("div", {}, [h("dt", {}, [name]), h("dd", {}, [value])]),
       ),
-      member.note === "" ? null : h("p", { class: "note" }, [member.note]),
-    ],
-  );
+    ),
+    member.note === "" ? null : h("p", { class: "note" }, [member.note]),
+  ]);
 }
 
 /** A solid line is one by which commits are acknowledged, a dashed one is followed only. */
@@ -67,7 +67,9 @@ export function topology(cluster: ShownCluster, here: Here): readonly Child[] {
   );
   return [
     h("p", { class: "faint" }, [
-      epoch === null ? "Nothing is recorded yet." : `Epoch ${epoch}. Solid lines: commits wait for these. Dashed: these only follow.`,
+      epoch === null
+        ? "Nothing is recorded yet."
+        : `Epoch ${epoch}. Solid lines: commits wait for these. Dashed: these only follow.`,
     ]),
     h("div", { class: "topology" }, [
       primary === undefined

@@ -12,16 +12,24 @@ function plural(count: number, one: string, many: string): string {
 export function fleetHeadline(clusters: readonly Cluster[]): { readonly text: string; readonly tone: Tone } {
   if (clusters.length === 0) return { text: "No clusters to see", tone: "attention" };
   const tones = clusters.map(({ phase }) => wordsOf(phase).tone);
-  const [bad, attention] = [tones.filter((tone) => tone === "bad"), tones.filter((tone) => tone === "attention")];
+  const [bad, attention] = [
+    tones.filter((tone) => tone === "bad"),
+    tones.filter((tone) => tone === "attention"),
+  ];
   if (bad.length + attention.length === 0) {
-    return { text: clusters.length === 1 ? "The cluster is fine" : `All ${clusters.length} clusters are fine`, tone: "good" };
+    return {
+      text: clusters.length === 1 ? "The cluster is fine" : `All ${clusters.length} clusters are fine`,
+      tone: "good",
+    };
   }
   const of = `of ${plural(clusters.length, "cluster", "clusters")}`;
   const parts = [
     ...(bad.length === 0 ? [] : [`${bad.length} ${of} ${bad.length === 1 ? "is" : "are"} in trouble`]),
     ...(attention.length === 0
       ? []
-      : [`${attention.length} ${bad.length === 0 ? `${of} ` : ""}${attention.length === 1 ? "wants" : "want"} a look`]),
+      : [
+          `${attention.length} ${bad.length === 0 ? `${of} ` : ""}${attention.length === 1 ? "wants" : "want"} a look`,
+        ]),
   ];
   return { text: parts.join(", "), tone: bad.length > 0 ? "bad" : "attention" };
 }
@@ -43,4 +51,3 @@ export function matching(clusters: readonly Cluster[], filter: string): readonly
     return words.every((word) => text.includes(word));
   });
 }
-

@@ -26,15 +26,21 @@ function wordsOf(wished: Wished, name: string, choice: string): Words {
     case "switchover":
       return {
         title: `Switch over ${name}`,
-        means: "The primary hands over; writes wait for as long as it takes. Nothing that was acknowledged is lost.",
+        means:
+          "The primary hands over; writes wait for as long as it takes. Nothing that was acknowledged is lost.",
         confirm: `Switch over to ${choice}`,
       };
     case "backup":
-      return { title: `Back up ${name} now`, means: "One replica is copied into the store.", confirm: "Back up now" };
+      return {
+        title: `Back up ${name} now`,
+        means: "One replica is copied into the store.",
+        confirm: "Back up now",
+      };
     case "pause":
       return {
         title: `Pause ${name}`,
-        means: "Ordinal looks and changes nothing until it is resumed: there are no failovers and no backups. The database goes on.",
+        means:
+          "Ordinal looks and changes nothing until it is resumed: there are no failovers and no backups. The database goes on.",
         confirm: "Pause",
       };
     case "resume":
@@ -92,7 +98,9 @@ function stepItem({ what, where, statements, changes, hindered }: PlannedStep): 
     what,
     h("span", { class: "faint" }, [where.length === 0 ? "" : ` (${where.join(", ")})`]),
     hindered === null ? null : h("strong", { class: "bad" }, [` ✖ ${hindered}`]),
-    lines.length === 0 ? null : h("pre", { tabindex: 0, "aria-label": `Statements of: ${what}` }, [lines.join("\n")]),
+    lines.length === 0
+      ? null
+      : h("pre", { tabindex: 0, "aria-label": `Statements of: ${what}` }, [lines.join("\n")]),
   ]);
 }
 
@@ -165,7 +173,12 @@ export function openWish({ element, onAsked }: Dialog, ref: Ref, wished: Wished)
   function stepsOf(): readonly Child[] {
     switch (stage.kind) {
       case "looking":
-        return [h("p", {}, [h("progress", { "aria-label": "looking" }), " Looking at the servers to say what would be done."])];
+        return [
+          h("p", {}, [
+            h("progress", { "aria-label": "looking" }),
+            " Looking at the servers to say what would be done.",
+          ]),
+        ];
       case "refused":
         return [h("p", { class: "stale" }, [mark("bad"), ` ${stage.detail}`])];
       default:
@@ -180,7 +193,11 @@ export function openWish({ element, onAsked }: Dialog, ref: Ref, wished: Wished)
       h("h2", { id: "dialog-title" }, [title]),
       h("p", {}, [means]),
       choices === null ? null : select(choices),
-      h("div", { class: "steps", "aria-live": "polite", "aria-busy": stage.kind === "looking" ? "true" : "false" }, stepsOf()),
+      h(
+        "div",
+        { class: "steps", "aria-live": "polite", "aria-busy": stage.kind === "looking" ? "true" : "false" },
+        stepsOf(),
+      ),
       h("p", { class: "actions" }, [
         h("button", { type: "button", class: "first", "aria-disabled": canAsk ? "false" : "true" }, [text], {
           on: { click: () => void (canAsk && confirm()) },

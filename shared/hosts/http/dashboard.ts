@@ -40,7 +40,11 @@ function file(type: string, body: string, kept: boolean): HttpAnswer {
 }
 
 export const dashboardPages: Readonly<Record<PageRoute, HttpAnswer>> = {
-  home: { status: 302, headers: { ...HEADERS, location: "/dashboard", "cache-control": "no-store" }, body: "" },
+  home: {
+    status: 302,
+    headers: { ...HEADERS, location: "/dashboard", "cache-control": "no-store" },
+    body: "",
+  },
   dashboard: file("text/html", PAGE, false),
   dashboardScript: file("text/javascript", SCRIPT, true),
   dashboardStyle: file("text/css", STYLE, true),

@@ -2,9 +2,10 @@
  * All clusters that somebody may see: those of each namespace in which they may list StatefulSets, asked of the API server
  * for every namespace in which there is one. That there is something in another namespace is not told.
  */
+
+import { readFleet } from "../../cli/read.ts";
 import { API_VERSION, type Document } from "../../model/documents.ts";
 import type { User } from "../../ports/reviewer.ts";
-import { readFleet } from "../../cli/read.ts";
 import { type HttpAnswer, json, unavailable, unlessKnown } from "./answers.ts";
 import type { Tools } from "./function.ts";
 

@@ -9,7 +9,16 @@ import { clusterKey } from "../../model/cluster.ts";
 import { assert } from "../../model/outcome.ts";
 import { type HttpMessage, plainHeaders, type RequestEvent } from "../events.ts";
 import { type EventFunction, type Reaction, receive } from "../functions.ts";
-import { end, type HttpAnswer, json, type Passed, pass, problem, retryAfter, unlessKnown } from "./answers.ts";
+import {
+  end,
+  type HttpAnswer,
+  json,
+  type Passed,
+  pass,
+  problem,
+  retryAfter,
+  unlessKnown,
+} from "./answers.ts";
 import { BODY_BYTES_MAX, check, readJson, textOf, tooLarge } from "./body.ts";
 import type { Asked, RequestFunction, Tools } from "./function.ts";
 import type { Caller } from "./guard.ts";
@@ -26,8 +35,8 @@ import {
   type HostRoute,
   IDEMPOTENCY_KEY,
   PAGE_ROUTES,
-  type PageRoute,
   PARAMETERS,
+  type PageRoute,
   type Route,
   type RouteName,
 } from "./routes.ts";

@@ -4,8 +4,10 @@
  */
 import type { ClusterRef } from "../../model/cluster.ts";
 import type { PreviewRequest } from "../../model/request.ts";
+import type { Store } from "../../model/store.ts";
 import type { Clock, Ids, Log } from "../../ports/host.ts";
 import type { Kube } from "../../ports/kube.ts";
+import type { ObjectStore } from "../../ports/object-store.ts";
 import type { User } from "../../ports/reviewer.ts";
 import type { HttpAnswer } from "./answers.ts";
 import type { Guard } from "./guard.ts";
@@ -28,6 +30,8 @@ export interface Tools {
   /** Those that are served; empty = all. */
   readonly namespaces: readonly string[];
   readonly preview: PreviewRequest;
+  /** Absent = this host asks no store. */
+  readonly openStore?: (store: Store) => ObjectStore;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;

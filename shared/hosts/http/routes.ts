@@ -8,6 +8,7 @@ import {
   plannedSchema,
   recordedSchema,
   shownClusterSchema,
+  storedBackupsSchema,
   writtenSchema,
 } from "../../model/answers.ts";
 import { clusterListSchema } from "../../model/documents.ts";
@@ -113,6 +114,12 @@ export const CLUSTER_ROUTES = {
     path: CLUSTER,
     summary: "How the cluster is, as the last pass saw it.",
     answers: { 200: shownClusterSchema },
+  },
+  backups: {
+    ...LOOKING,
+    path: `${CLUSTER}/backups`,
+    summary: "What its store holds, and to which instants it can be recovered.",
+    answers: { 200: storedBackupsSchema },
   },
   operation: {
     ...LOOKING,

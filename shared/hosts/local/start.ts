@@ -97,7 +97,7 @@ async function serveHttp(
   const guard = createGuard(handle.reviewer, { clock, log });
   const front = createFront({
     ...{ ...functions, kube, guard, namespaces, clock, ids, log, take: runner.take },
-    lookedAtMs: runner.lookedAtMs,
+    ...{ lookedAtMs: runner.lookedAtMs, openStore: createS3Store },
     preview: (ref, request) => preview(context, ref, request),
     ...(audience !== undefined && {
       admitSender: createSenders(handle.reviewer, { audience, namespaces, clock, log }),
