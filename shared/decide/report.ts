@@ -6,7 +6,13 @@
 import { encodeConditions, nextConditions, type Ready } from "../annotations/conditions.ts";
 import { ANNOTATION, LABEL } from "../annotations/keys.ts";
 import type { BackupMemory } from "../model/backup.ts";
-import { type Condition, isProblemCode, type Phase, PROBLEM_CODES, type Problem } from "../model/condition.ts";
+import {
+  type Condition,
+  isProblemCode,
+  type Phase,
+  PROBLEM_CODES,
+  type Problem,
+} from "../model/condition.ts";
 import { EVENT_REASONS, type EventReason } from "../model/event-reason.ts";
 import type { Observed } from "../model/observed.ts";
 import type { RestoreMemory } from "../model/restore.ts";

@@ -102,9 +102,10 @@ export function backupParts(
   }
   const gap = stored?.gap ?? null;
   return [
-    facts(backups, here),
-    calendar(backups, stored, here),
-    legend(),
+    h("div", { class: "side" }, [
+      facts(backups, here),
+      h("div", {}, [calendar(backups, stored, here), legend()]),
+    ]),
     gap === null ? null : h("p", { class: "faint" }, [`Only what is remembered is shown: ${gap}`]),
   ];
 }
@@ -114,16 +115,25 @@ function share(instant: string, fromMs: number, wholeMs: number): number {
   return wholeMs === 0 ? 0 : ((Date.parse(instant) - fromMs) / wholeMs) * 100;
 }
 
-function bar({ gaps }: RecoveryWindow, from: string, to: string, here: Here): Tree {
+/** In words, what the bar is a picture of. */
+function reach(from: string, to: string, gaps: number, gapMs: number, here: Here): Child {
+  const but =
+    gaps === 0
+      ? ", without a gap"
+      : `, but for ${gaps === 1 ? "a gap" : `${gaps} gaps`} of ${age(gapMs)}${gaps === 1 ? "" : " together"}`;
+  return h("p", {}, [`To any instant from ${localTime(from, here)} to `, when(to, here), `${but}.`]);
+}
+
+function bar({ gaps }: RecoveryWindow, from: string, to: string): Tree {
   const fromMs = Date.parse(from);
   const wholeMs = Date.parse(to) - fromMs;
-  const said = `Recoverable from ${localTime(from, here)} to ${localTime(to, here)}${gaps.length === 0 ? ", without a gap" : `, but for ${gaps.length} gaps`}`;
   const holes = gaps.map((gap) => {
     const left = share(gap.from, fromMs, wholeMs);
+    // As narrow as it may be, it has to be seen.
     const width = Math.max(0.6, share(gap.to, fromMs, wholeMs) - left);
     return h("span", { class: "gap" }, [], { style: { left: `${left}%`, width: `${width}%` } });
   });
-  return h("div", { class: "window", role: "img", "aria-label": said }, holes);
+  return h("div", { class: "window", "aria-hidden": "true" }, holes);
 }
 
 function gapTable({ gaps }: RecoveryWindow, here: Here): Child {
@@ -132,7 +142,7 @@ function gapTable({ gaps }: RecoveryWindow, here: Here): Child {
     h("tr", {}, [
       h("td", {}, [localTime(from, here)]),
       h("td", {}, [localTime(to, here)]),
-      h("td", { class: "number" }, [age(Date.parse(to) - Date.parse(from))]),
+      h("td", {}, [age(Date.parse(to) - Date.parse(from))]),
     ]),
   );
   return h("table", {}, [
@@ -165,7 +175,7 @@ function archived(backups: ClusterBackups, here: Here): Tree {
   ]);
 }
 
-/** As far as it is known: of gaps only the store knows. */
+/** As far as it is known: where the gaps are only the store knows. */
 export function windowParts(
   { backups }: ShownCluster,
   stored: StoredBackups | null,
@@ -173,15 +183,19 @@ export function windowParts(
 ): readonly Child[] {
   if (backups === null) return [h("p", {}, ["Without a backup it cannot be recovered."])];
   const window = stored?.window ?? null;
-  if (window === null || window.from === null || window.to === null) return [archived(backups, here)];
-  const { from, to } = window;
-  return [
-    bar(window, from, to, here),
-    h("p", { class: "ends" }, [
-      h("span", {}, [localTime(from, here)]),
-      h("span", {}, [localTime(to, here), " (", when(to, here), ")"]),
-    ]),
-    gapTable(window, here),
-    archived(backups, here),
-  ];
+  if (window !== null && window.from !== null && window.to !== null) {
+    const { from, to, gaps } = window;
+    const gapMs = gaps.reduce((sum, gap) => sum + Date.parse(gap.to) - Date.parse(gap.from), 0);
+    const ends = [from, to].map((instant) => h("span", {}, [localTime(instant, here)]));
+    return [
+      reach(from, to, gaps.length, gapMs, here),
+      bar(window, from, to),
+      h("p", { class: "ends faint", "aria-hidden": "true" }, ends),
+      gapTable(window, here),
+      archived(backups, here),
+    ];
+  }
+  const { from = null, heldTo = null, gaps = null, gapMs = null } = backups.archive ?? {};
+  const isNoted = from !== null && heldTo !== null;
+  return [isNoted ? reach(from, heldTo, gaps ?? 0, gapMs ?? 0, here) : null, archived(backups, here)];
 }

@@ -99,7 +99,13 @@ interface Button {
 function buttonsOf(cluster: ShownCluster): readonly Button[] {
   const { members, primary, phase, backups, problems: open } = cluster;
   const epoch = awaited(cluster);
-  const others = members.map(({ name }) => name).filter((name) => name !== primary);
+  // Who would take over soonest comes first.
+  const distance = ({ pod, lagMs }: (typeof members)[number]) =>
+    pod === "Ready" ? (lagMs ?? Number.MAX_SAFE_INTEGER) : Infinity;
+  const others = members
+    .filter(({ name }) => name !== primary)
+    .toSorted((a, b) => distance(a) - distance(b) || 0)
+    .map(({ name }) => name);
   const isPaused = phase === "Paused" || open.some(({ code }) => code === "Paused");
   return [
     ...(epoch === null

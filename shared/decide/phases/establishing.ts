@@ -4,8 +4,8 @@
  */
 import type { Ready } from "../../annotations/conditions.ts";
 import type { Problem } from "../../model/condition.ts";
-import type { EventReason } from "../../model/event-reason.ts";
 import type { Decision } from "../../model/decision.ts";
+import type { EventReason } from "../../model/event-reason.ts";
 import type { State } from "../../model/state.ts";
 import { compose, patience } from "../compose.ts";
 import { type Established, establish, placeQuickly } from "../plan/establish.ts";

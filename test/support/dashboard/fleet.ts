@@ -2,6 +2,8 @@
  * A fleet as an API server holds it while a page looks at it: one cluster in detail, with a history, backups and an archive in
  * a bucket, and as many others as are wanted. All instants are counted from now, since a browser's clock cannot be set.
  */
+
+import { createHash } from "node:crypto";
 import { encodeBackups } from "../../../shared/annotations/backups.ts";
 import { encodeConditions } from "../../../shared/annotations/conditions.ts";
 import { encodeHistory } from "../../../shared/annotations/history.ts";
@@ -18,11 +20,10 @@ import type { MemberRecord } from "../../../shared/model/member.ts";
 import type { HistoryEntry, State } from "../../../shared/model/state.ts";
 import type { SimKube } from "../../sim/kube/api-server.ts";
 import type { Json } from "../../sim/kube/store.ts";
-import { manifest, SHA } from "../../unit/backup/support.ts";
 import { condition, state } from "../../unit/annotations/support.ts";
+import { manifest, SHA } from "../../unit/backup/support.ts";
 import { memory } from "../backups.ts";
 import { createMemoryStore, type MemoryStore } from "../memory-store.ts";
-import { createHash } from "node:crypto";
 
 export const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -32,7 +33,8 @@ const PREFIX = "team/shop";
 export const isoOf = (ms: number): string => new Date(ms).toISOString();
 const slotOf = (ms: number): string => isoOf(ms).replace(/\.\d+Z$/, "Z");
 /** The last two in the morning, UTC. */
-const lastNight = (nowMs: number): number => Math.floor((nowMs - 2 * HOUR_MS) / DAY_MS) * DAY_MS + 2 * HOUR_MS;
+const lastNight = (nowMs: number): number =>
+  Math.floor((nowMs - 2 * HOUR_MS) / DAY_MS) * DAY_MS + 2 * HOUR_MS;
 
 /** As an API server makes them. */
 function uidOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
@@ -99,7 +101,11 @@ export function putCluster(sim: SimKube, wish: ClusterWish, nowMs: number): stri
   sim.put("StatefulSet", ref, {
     metadata: {
       annotations: {
-        ...{ [ANNOTATION.engine]: "mysql", [ANNOTATION.credentials]: "mysql-root", [ANNOTATION.phase]: phase },
+        ...{
+          [ANNOTATION.engine]: "mysql",
+          [ANNOTATION.credentials]: "mysql-root",
+          [ANNOTATION.phase]: phase,
+        },
         ...{ [ANNOTATION.backupStore]: "backups", [ANNOTATION.backupSchedule]: "0 2 * * *" },
         [ANNOTATION.state]: encodeState(settled),
         [ANNOTATION.conditions]: encodeConditions(
@@ -115,7 +121,12 @@ export function putCluster(sim: SimKube, wish: ClusterWish, nowMs: number): stri
     const { isReady = true, ...more } = wish.members?.[ordinal] ?? {};
     const isPrimary = ordinal === 1;
     const record: MemberRecord = {
-      ...{ role: isPrimary ? "primary" : "replica", note: "", serverUuid: `uuid-${ordinal}`, version: "9.7.4" },
+      ...{
+        role: isPrimary ? "primary" : "replica",
+        note: "",
+        serverUuid: `uuid-${ordinal}`,
+        version: "9.7.4",
+      },
       ...{ at: isoOf(nowMs - 26 * MINUTE_MS), acks: !isPrimary, lagMs: isPrimary ? null : ordinal * 150 },
       ...more,
     };
@@ -124,7 +135,16 @@ export function putCluster(sim: SimKube, wish: ClusterWish, nowMs: number): stri
   return uid;
 }
 
-const PHASES = ["Healthy", "Healthy", "Healthy", "Healthy", "Healthy", "Healthy", "Degraded", "Healthy"] as const;
+const PHASES = [
+  "Healthy",
+  "Healthy",
+  "Healthy",
+  "Healthy",
+  "Healthy",
+  "Healthy",
+  "Degraded",
+  "Healthy",
+] as const;
 
 /** Many that are mostly fine, for a page that has to show all of them. */
 export function putMany(sim: SimKube, count: number, nowMs: number): void {
@@ -148,7 +168,13 @@ export function putMany(sim: SimKube, count: number, nowMs: number): void {
 
 /** What a cluster has been through: taken over, failed over, and made whole again. */
 export function eventfulHistory(name: string, nowMs: number): readonly HistoryEntry[] {
-  const entry = (agoMs: number, epoch: number, reason: string, why: string, considered: string[] = []): HistoryEntry => ({
+  const entry = (
+    agoMs: number,
+    epoch: number,
+    reason: string,
+    why: string,
+    considered: string[] = [],
+  ): HistoryEntry => ({
     ...{ at: isoOf(nowMs - agoMs), epoch, reason, why, considered },
   });
   return [
@@ -158,14 +184,23 @@ export function eventfulHistory(name: string, nowMs: number): readonly HistoryEn
       `${name}-2: no user data`,
     ]),
     entry(19 * DAY_MS - 90_000, 1, "AdoptionCompleted", "Every commit is acknowledged by 1 of 2 replicas."),
-    entry(28 * MINUTE_MS, 7, "FailoverStarted", `PrimaryUnreachable: the container of ${name}-0 ended with exit code 137.`, [
-      "quorum: acknowledging set {1,2}, 1 acknowledgement needed, 2 of 2 reached",
-    ]),
+    entry(
+      28 * MINUTE_MS,
+      7,
+      "FailoverStarted",
+      `PrimaryUnreachable: the container of ${name}-0 ended with exit code 137.`,
+      ["quorum: acknowledging set {1,2}, 1 acknowledgement needed, 2 of 2 reached"],
+    ),
     entry(28 * MINUTE_MS - 400, 7, "PrimaryElected", `${name}-1 holds everything that was acknowledged.`, [
       `${name}-1: 88161 transactions, lag 0 s`,
       `${name}-2: the same transactions, higher ordinal`,
     ]),
-    entry(28 * MINUTE_MS - 1_300, 7, "FailoverCompleted", `${name}-1 takes writes; its first commit was acknowledged after 1.3 s.`),
+    entry(
+      28 * MINUTE_MS - 1_300,
+      7,
+      "FailoverCompleted",
+      `${name}-1 takes writes; its first commit was acknowledged after 1.3 s.`,
+    ),
     entry(26 * MINUTE_MS, 7, "MemberJoined", `${name}-0 follows ${name}-1.`),
   ];
 }
@@ -177,7 +212,13 @@ async function put(store: MemoryStore, key: string, bytes: Uint8Array): Promise<
 
 const SERVER = "00000001-0000-4000-8000-000000000000";
 
-async function putNight(store: MemoryStore, place: Place, slotMs: number, position: string, proven: boolean): Promise<void> {
+async function putNight(
+  store: MemoryStore,
+  place: Place,
+  slotMs: number,
+  position: string,
+  proven: boolean,
+): Promise<void> {
   const plain = manifest(slotMs);
   const size = 1_200_000_000;
   const made = manifest(slotMs, {
@@ -255,9 +296,15 @@ export async function putShop(sim: SimKube, nowMs: number): Promise<MemoryStore>
       annotations: { [ANNOTATION.archive]: "true" },
       phase: "Degraded",
       conditions: [
-        condition({ message: "2 of 3 members in place, primary orders-1: commits are acknowledged by 1 of 2 replicas." }),
         condition({
-          ...{ type: "ReplicaLagging", reason: "ReplicaLagging", lastTransitionAt: isoOf(nowMs - 9 * MINUTE_MS) },
+          message: "2 of 3 members in place, primary orders-1: commits are acknowledged by 1 of 2 replicas.",
+        }),
+        condition({
+          ...{
+            type: "ReplicaLagging",
+            reason: "ReplicaLagging",
+            lastTransitionAt: isoOf(nowMs - 9 * MINUTE_MS),
+          },
           message: "orders-2 is 34 s behind, more than the 10 s of ordinal.dev/max-lag.",
         }),
       ],
@@ -268,19 +315,37 @@ export async function putShop(sim: SimKube, nowMs: number): Promise<MemoryStore>
   putCluster(
     sim,
     {
-      ...{ namespace: "shop", name: "billing", phase: "Degraded", annotations: { [ANNOTATION.failover]: "manual" } },
+      ...{
+        namespace: "shop",
+        name: "billing",
+        phase: "Blocked",
+        annotations: { [ANNOTATION.failover]: "manual" },
+      },
       conditions: [
-        condition({ status: "False", reason: "PrimaryUnreachable", message: "billing-1 does not answer: no pod." }),
         condition({
-          ...{ type: "FailoverAwaitsApproval", reason: "FailoverAwaitsApproval", lastTransitionAt: isoOf(nowMs - 40_000) },
-          message: "billing-1 would be failed over (no pod); annotate ordinal.dev/approve=e8 to let it happen.",
+          status: "False",
+          reason: "PrimaryUnreachable",
+          message: "billing-1 does not answer: no pod.",
+        }),
+        condition({
+          ...{
+            type: "FailoverAwaitsApproval",
+            reason: "FailoverAwaitsApproval",
+            lastTransitionAt: isoOf(nowMs - 40_000),
+          },
+          message:
+            "billing-1 would be failed over (no pod); annotate ordinal.dev/approve=e8 to let it happen.",
         }),
       ],
       members: { 1: { isReady: false, note: "does not answer" } },
     },
     nowMs,
   );
-  const paused = condition({ type: "Paused", reason: "Paused", message: "ordinal.dev/pause is true: nothing is changed." });
+  const paused = condition({
+    type: "Paused",
+    reason: "Paused",
+    message: "ordinal.dev/pause is true: nothing is changed.",
+  });
   putCluster(
     sim,
     {
@@ -289,8 +354,14 @@ export async function putShop(sim: SimKube, nowMs: number): Promise<MemoryStore>
     },
     nowMs,
   );
-  sim.put("Secret", { namespace: "shop", name: "backups" }, {
-    data: Object.fromEntries(Object.entries(STORE_SECRET).map(([key, value]) => [key, Buffer.from(value).toString("base64")])),
-  });
+  sim.put(
+    "Secret",
+    { namespace: "shop", name: "backups" },
+    {
+      data: Object.fromEntries(
+        Object.entries(STORE_SECRET).map(([key, value]) => [key, Buffer.from(value).toString("base64")]),
+      ),
+    },
+  );
   return await bucketOf(uid, nowMs);
 }

@@ -7,8 +7,8 @@ import { createGuard } from "../../../shared/hosts/http/guard.ts";
 import { startHttpServer } from "../../../shared/hosts/local/http-server.ts";
 import { type Outcome, succeed } from "../../../shared/model/outcome.ts";
 import type { Plan, Preview } from "../../../shared/model/plan.ts";
-import type { Reviewer, User } from "../../../shared/ports/reviewer.ts";
 import type { ObjectStore } from "../../../shared/ports/object-store.ts";
+import type { Reviewer, User } from "../../../shared/ports/reviewer.ts";
 import { createSimKube, type SimKube } from "../../sim/kube/api-server.ts";
 import { EVENT_FUNCTIONS, REQUEST_FUNCTIONS } from "../../unit/hosts/functions.ts";
 
@@ -34,11 +34,19 @@ const SWITCHOVER: Plan = {
       why: "orders-1 hands over to orders-0 in epoch 8, as asked.",
       steps: [
         {
-          ...{ what: "recording what was decided", where: ["StatefulSet/orders"], statements: [], hindered: null },
+          ...{
+            what: "recording what was decided",
+            where: ["StatefulSet/orders"],
+            statements: [],
+            hindered: null,
+          },
           changes: [
             {
               ...{ verb: "patch", object: "StatefulSet/orders" },
-              fields: { "metadata.annotations.ordinal.dev/phase": "SwitchingOver", "metadata.annotations.ordinal.dev/switchover-to": null },
+              fields: {
+                "metadata.annotations.ordinal.dev/phase": "SwitchingOver",
+                "metadata.annotations.ordinal.dev/switchover-to": null,
+              },
             },
           ],
         },
@@ -59,7 +67,8 @@ const SWITCHOVER: Plan = {
   complete: false,
 };
 
-const isAllowed = (user: User, verb: string): boolean => RIGHTS[user.name.split(":").at(-1) ?? ""]?.includes(verb) ?? false;
+const isAllowed = (user: User, verb: string): boolean =>
+  RIGHTS[user.name.split(":").at(-1) ?? ""]?.includes(verb) ?? false;
 
 const reviewer: Reviewer = {
   authenticate: (token) => {
@@ -86,7 +95,10 @@ export interface Fixture {
 }
 
 export async function openDashboard({ fill }: Fixture): Promise<DashboardPlace> {
-  const clock = { now: () => Date.now(), sleep: (ms: number) => new Promise<void>((done) => setTimeout(done, ms)) };
+  const clock = {
+    now: () => Date.now(),
+    sleep: (ms: number) => new Promise<void>((done) => setTimeout(done, ms)),
+  };
   const sim = createSimKube(clock);
   const store = await fill(sim, clock.now());
   const log = { info: () => undefined, warn: () => undefined };
@@ -97,7 +109,11 @@ export async function openDashboard({ fill }: Fixture): Promise<DashboardPlace> 
     ids: { password: () => "", fraction: () => 0.5 },
     ...{ events: EVENT_FUNCTIONS, requests: REQUEST_FUNCTIONS, take: () => true },
   });
-  const server = await startHttpServer({ port: 0, address: "127.0.0.1", tls: null }, { front, takesTokens: true }, log);
+  const server = await startHttpServer(
+    { port: 0, address: "127.0.0.1", tls: null },
+    { front, takesTokens: true },
+    log,
+  );
   const place: DashboardPlace = {
     ...{ sim, url: `http://127.0.0.1:${server.port}` },
     preview: succeed({ plan: SWITCHOVER, refused: null, why: SWITCHOVER.stages[0]?.why ?? "" }),
