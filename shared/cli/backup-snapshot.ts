@@ -45,7 +45,7 @@ function remembered(
       heldTo: archive.heldTo,
       failure: archive.failure && oneLine(archive.failure, REASON_MAX),
       from: archive.window?.from ?? null,
-      gaps: archive.window?.gaps ?? null,
+      gapCount: archive.window?.gaps ?? null,
       gapMs: archive.window?.gapMs ?? null,
     },
     failed: failed && lost(failed, backupJobName(name, failed)),

@@ -70,7 +70,7 @@ const backupsSchema = z.strictObject({
       failure: z.string().nullable(),
       /** From where on it can be recovered, but for the gaps: as it was noted with `heldTo`; null = not known, or to no instant. */
       from: z.string().nullable(),
-      gaps: count.nullable(),
+      gapCount: count.nullable(),
       gapMs: count.nullable(),
     })
     .nullable(),

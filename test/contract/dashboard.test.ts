@@ -181,7 +181,7 @@ describe.skipIf(reason !== undefined)(
           "Epoch 7",
           "1 of 2 replicas",
           "FailoverStarted",
-          "epoch 1 → 7",
+          "epoch 6 → 7",
           "exit code 137",
           "What was considered (2)",
         ],

@@ -195,7 +195,7 @@ export function windowParts(
       archived(backups, here),
     ];
   }
-  const { from = null, heldTo = null, gaps = null, gapMs = null } = backups.archive ?? {};
+  const { from = null, heldTo = null, gapCount = null, gapMs = null } = backups.archive ?? {};
   const isNoted = from !== null && heldTo !== null;
-  return [isNoted ? reach(from, heldTo, gaps ?? 0, gapMs ?? 0, here) : null, archived(backups, here)];
+  return [isNoted ? reach(from, heldTo, gapCount ?? 0, gapMs ?? 0, here) : null, archived(backups, here)];
 }

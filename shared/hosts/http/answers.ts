@@ -36,12 +36,15 @@ export function end(answer: HttpAnswer): Passed<never> {
   return { ok: false, answer };
 }
 
+const NOT_MODIFIED = 304;
+
 /** The answer with its `etag`; without its body for whoever has that already, as `if-none-match` says. */
 export function unlessKnown(answer: HttpAnswer, known: string | undefined): HttpAnswer {
   if (answer.status !== 200) return answer;
   const etag = `"${createHash("sha256").update(answer.body).digest("base64url").slice(0, 24)}"`;
-  const headers = { ...answer.headers, etag };
-  return known === etag ? { status: 304, headers, body: "" } : { ...answer, headers };
+  const { "content-type": type = "", ...rest } = { ...answer.headers, etag };
+  if (known === etag) return { status: NOT_MODIFIED, headers: rest, body: "" };
+  return { ...answer, headers: { "content-type": type, ...rest } };
 }
 
 function answer(status: number, type: string, value: unknown, headers: HttpAnswer["headers"]): HttpAnswer {

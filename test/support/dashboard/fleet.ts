@@ -184,6 +184,7 @@ export function eventfulHistory(name: string, nowMs: number): readonly HistoryEn
       `${name}-2: no user data`,
     ]),
     entry(19 * DAY_MS - 90_000, 1, "AdoptionCompleted", "Every commit is acknowledged by 1 of 2 replicas."),
+    entry(5 * DAY_MS, 6, "SwitchoverCompleted", `${name}-0 takes writes, as asked.`),
     entry(
       28 * MINUTE_MS,
       7,

@@ -28,8 +28,8 @@ export const EVENT_FUNCTIONS: readonly EventFunction[] = [
 ];
 export const REQUEST_FUNCTIONS: readonly RequestFunction[] = [
   approve,
-  metrics,
   backup,
+  metrics,
   pause,
   restore,
   scale,
