@@ -3,9 +3,9 @@
  * somebody sees, what a click really writes, what a keyboard reaches, and what a maintained checker says of it. Pictures of it
  * are kept in .reports/dashboard.
  */
-import { mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import axe from "axe-core";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { root } from "../../infra/dev/tool.ts";
@@ -15,9 +15,8 @@ import { succeed } from "../../shared/model/outcome.ts";
 import { whyNoServers } from "../runner/tiers.ts";
 import { part } from "../sim/kube/store.ts";
 import { putMany, putShop } from "../support/dashboard/fleet.ts";
-import { type DashboardPlace, openDashboard, tokenFor } from "../support/dashboard/place.ts";
+import { CHROMIUM, type DashboardPlace, openDashboard, tokenFor } from "../support/dashboard/place.ts";
 
-const CHROMIUM = "/usr/bin/chromium";
 const PICTURES = join(root, ".reports/dashboard");
 const FIRST_PAINT_MS_MAX = 1_000;
 const PHONE = { width: 360, height: 740 };
@@ -40,7 +39,6 @@ describe.skipIf(reason !== undefined)(
   () => {
     let browser: Browser;
     let place: DashboardPlace;
-    const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
     beforeAll(async () => {
       await ensurePackages([[CHROMIUM, "chromium"]]);
@@ -105,7 +103,7 @@ describe.skipIf(reason !== undefined)(
     async function findings(page: Page): Promise<readonly string[]> {
       // The page's own policy keeps scripts of others out, which the checker is one of.
       const session = await page.context().newCDPSession(page);
-      await session.send("Runtime.evaluate", { expression: axe });
+      await session.send("Runtime.evaluate", { expression: axe.source });
       const found = await session.send("Runtime.evaluate", {
         expression:
           "axe.run(document, { resultTypes: ['violations'] }).then(({ violations, passes }) => ({ violations, passes: passes.length }))",

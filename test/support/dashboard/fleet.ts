@@ -278,91 +278,75 @@ export async function bucketOf(clusterUid: string, nowMs: number): Promise<Memor
   return store;
 }
 
-export const STORE_SECRET = {
+const STORE = {
   ...{ endpoint: "https://s3.example.com:9000", region: "eu-central-1", bucket: "backups", prefix: PREFIX },
   ...{ accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY" },
 };
 
-/** The shop's three: one that is fine again, one that fails over by hand and waits, one that is paused. */
-export async function putShop(sim: SimKube, nowMs: number): Promise<MemoryStore> {
+/** What of it nobody may be told. */
+export const KEY_PARTS: readonly string[] = [STORE.accessKeyId, STORE.secretAccessKey];
+
+/** Of the store, as every cluster here names it. */
+export function putSecret(sim: SimKube): void {
+  const data = Object.entries(STORE).map(([key, value]) => [key, Buffer.from(value).toString("base64")]);
+  sim.put("Secret", { namespace: "shop", name: "backups" }, { data: Object.fromEntries(data) });
+}
+
+function open(type: string, sinceMs: number, message: string): Condition {
+  return condition({ type, reason: type, message, lastTransitionAt: isoOf(sinceMs) });
+}
+
+/** It has failed over, and one of its replicas is behind. */
+function orders(nowMs: number): ClusterWish {
   const archive = {
     ...{ since: isoOf(nowMs - 12 * DAY_MS), heldTo: isoOf(nowMs - 4_000), failure: null },
     window: { from: isoOf(nowMs - 12 * DAY_MS), gaps: 1, gapMs: 7 * HOUR_MS },
   };
-  const uid = putCluster(
-    sim,
-    {
-      ...{ namespace: "shop", name: "orders", history: eventfulHistory("orders", nowMs) },
-      backups: { archive },
-      annotations: { [ANNOTATION.archive]: "true" },
-      phase: "Degraded",
-      conditions: [
-        condition({
-          message: "2 of 3 members in place, primary orders-1: commits are acknowledged by 1 of 2 replicas.",
-        }),
-        condition({
-          ...{
-            type: "ReplicaLagging",
-            reason: "ReplicaLagging",
-            lastTransitionAt: isoOf(nowMs - 9 * MINUTE_MS),
-          },
-          message: "orders-2 is 34 s behind, more than the 10 s of ordinal.dev/max-lag.",
-        }),
-      ],
-      members: { 2: { lagMs: 34_000, role: "none", note: "not in the read Service while it is behind" } },
-    },
-    nowMs,
-  );
-  putCluster(
-    sim,
-    {
-      ...{
-        namespace: "shop",
-        name: "billing",
-        phase: "Blocked",
-        annotations: { [ANNOTATION.failover]: "manual" },
-      },
-      conditions: [
-        condition({
-          status: "False",
-          reason: "PrimaryUnreachable",
-          message: "billing-1 does not answer: no pod.",
-        }),
-        condition({
-          ...{
-            type: "FailoverAwaitsApproval",
-            reason: "FailoverAwaitsApproval",
-            lastTransitionAt: isoOf(nowMs - 40_000),
-          },
-          message:
-            "billing-1 would be failed over (no pod); annotate ordinal.dev/approve=e8 to let it happen.",
-        }),
-      ],
-      members: { 1: { isReady: false, note: "does not answer" } },
-    },
-    nowMs,
-  );
-  const paused = condition({
-    type: "Paused",
-    reason: "Paused",
-    message: "ordinal.dev/pause is true: nothing is changed.",
-  });
-  putCluster(
-    sim,
-    {
-      ...{ namespace: "lab", name: "trial", phase: "Paused", annotations: { [ANNOTATION.pause]: "true" } },
-      conditions: [condition({ message: "3 of 3 members in place, primary trial-1." }), paused],
-    },
-    nowMs,
-  );
-  sim.put(
-    "Secret",
-    { namespace: "shop", name: "backups" },
-    {
-      data: Object.fromEntries(
-        Object.entries(STORE_SECRET).map(([key, value]) => [key, Buffer.from(value).toString("base64")]),
+  return {
+    ...{ namespace: "shop", name: "orders", phase: "Degraded", history: eventfulHistory("orders", nowMs) },
+    ...{ backups: { archive }, annotations: { [ANNOTATION.archive]: "true" } },
+    conditions: [
+      condition({ message: "2 of 3 members in place, primary orders-1." }),
+      open(
+        "ReplicaLagging",
+        nowMs - 9 * MINUTE_MS,
+        "orders-2 is 34 s behind, more than the 10 s of ordinal.dev/max-lag.",
       ),
-    },
-  );
+    ],
+    members: { 2: { lagMs: 34_000, role: "none", note: "not in the read Service while it is behind" } },
+  };
+}
+
+/** Its primary is gone, and a person has to say that it may be replaced. */
+function billing(nowMs: number): ClusterWish {
+  const message =
+    "billing-1 would be failed over (no pod); annotate ordinal.dev/approve=e8 to let it happen.";
+  return {
+    ...{ namespace: "shop", name: "billing", phase: "Blocked" },
+    annotations: { [ANNOTATION.failover]: "manual" },
+    conditions: [
+      condition({ status: "False", reason: "FailoverAwaitsApproval", message }),
+      open("FailoverAwaitsApproval", nowMs - 40_000, message),
+    ],
+    members: { 1: { isReady: false, note: "does not answer" } },
+  };
+}
+
+function trial(nowMs: number): ClusterWish {
+  return {
+    ...{ namespace: "lab", name: "trial", phase: "Paused", annotations: { [ANNOTATION.pause]: "true" } },
+    conditions: [
+      condition({ message: "3 of 3 members in place, primary trial-1." }),
+      open("Paused", nowMs - HOUR_MS, "ordinal.dev/pause is true: nothing is changed."),
+    ],
+  };
+}
+
+/** One that serves and lags, one that waits for a person, one that is paused. The bucket is that of the first. */
+export async function putShop(sim: SimKube, nowMs: number): Promise<MemoryStore> {
+  const uid = putCluster(sim, orders(nowMs), nowMs);
+  putCluster(sim, billing(nowMs), nowMs);
+  putCluster(sim, trial(nowMs), nowMs);
+  putSecret(sim);
   return await bucketOf(uid, nowMs);
 }

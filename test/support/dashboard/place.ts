@@ -12,6 +12,9 @@ import type { Reviewer, User } from "../../../shared/ports/reviewer.ts";
 import { createSimKube, type SimKube } from "../../sim/kube/api-server.ts";
 import { EVENT_FUNCTIONS, REQUEST_FUNCTIONS } from "../../unit/hosts/functions.ts";
 
+/** Where Debian puts it. */
+export const CHROMIUM = "/usr/bin/chromium";
+
 const RIGHTS: Readonly<Record<string, readonly string[]>> = {
   admin: ["get", "list", "update", "patch"],
   reader: ["get", "list"],

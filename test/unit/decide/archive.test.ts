@@ -59,7 +59,11 @@ test("to which instants it can be recovered is noted with what is held, and neve
   const known = before && { ...before, window: noted };
   expect(seen(known, report(NOON)).archive).toEqual({ ...heldTo(NOON), window: noted });
   const none = { fromMs: null, gaps: 0, gapMs: 0 };
-  expect(seen(known, { ...report(NOON), window: none }).archive?.window).toEqual({ from: null, gaps: 0, gapMs: 0 });
+  expect(seen(known, { ...report(NOON), window: none }).archive?.window).toEqual({
+    from: null,
+    gaps: 0,
+    gapMs: 0,
+  });
 });
 
 test("when it is asked for first, its time begins to count", () => {
