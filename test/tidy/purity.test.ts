@@ -48,7 +48,9 @@ test("decide, annotations, schedule and model are pure", () => {
 });
 
 test("only adapters, hosts, the command line and the program in the browser read the clock", () => {
-  const timeless = sources(/^(?:functions|shared\/(?!adapters\/|hosts\/|cli\/|dashboard\/client\/)[^/]+)\/.*\.ts$/);
+  const timeless = sources(
+    /^(?:functions|shared\/(?!adapters\/|hosts\/|cli\/|dashboard\/client\/)[^/]+)\/.*\.ts$/,
+  );
   expect(timeless.flatMap(clockReadings)).toEqual([]);
 });
 
