@@ -21,6 +21,7 @@ import type { Clock, Ids, Log } from "../ports/host.ts";
 import type { JobBodies } from "../ports/jobs.ts";
 import type { Kube } from "../ports/kube.ts";
 import type { Servers } from "../ports/server.ts";
+import type { Trace } from "../ports/trace.ts";
 
 export interface ReconcileContext {
   readonly kube: Kube;
@@ -36,6 +37,8 @@ export interface ReconcileContext {
   readonly jobs: JobBodies | null;
   /** No new look is begun after this long, milliseconds. */
   readonly budgetMs: number;
+  /** Told what the pass does; absent = nobody wants to know. */
+  readonly trace?: Trace;
 }
 
 /** What a resident host may keep between passes to look from afar; no ground of an action unless found unchanged. */
