@@ -238,7 +238,10 @@ export async function execute(
       for (const step of track) {
         // Between two steps is where it may be killed anyway; the next wake goes on from here.
         if (isOver()) return { step, failure: OVER };
-        const told = executing.trace?.begin("step", { "ordinal.step": step.kind });
+        const told = executing.trace?.begin("step", {
+          "ordinal.step": step.kind,
+          ...("ordinal" in step && { "ordinal.member": step.ordinal }),
+        });
         const outcome = await runStep(executing, intent, sessions, step);
         told?.(outcome.ok ? "ok" : outcome.failure.kind);
         log.info(outcome.ok ? "step" : "step failed", {

@@ -98,7 +98,11 @@ export function encodeMetrics(
     histogram: {
       aggregationTemporality: DELTA,
       dataPoints: durations.map(({ fields, seconds }) => ({
-        ...{ ...point(fields), count: String(seconds.length), sum: seconds.reduce((sum, one) => sum + one, 0) },
+        ...{
+          ...point(fields),
+          count: String(seconds.length),
+          sum: seconds.reduce((sum, one) => sum + one, 0),
+        },
         ...{ bucketCounts: bucketsOf(seconds), explicitBounds: DURATION_BOUNDS },
       })),
     },

@@ -28,17 +28,23 @@ function addressIn(name: string, text: string): URL {
   return url;
 }
 
+function percentDecoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
 /** `a=1,b=2`, each percent-encoded. */
 function pairsIn(name: string, text: string): Record<string, string> {
   const pairs: Record<string, string> = {};
   for (const pair of text.split(",").filter((one) => one.trim() !== "")) {
     const [, key = "", value = ""] = /^\s*([!#$%&'*+.^_`|~\w-]+)\s*=(.*)$/s.exec(pair) ?? [];
-    try {
-      if (key === "") throw new URIError();
-      pairs[key] = decodeURIComponent(value.trim());
-    } catch {
+    const decoded = percentDecoded(value.trim());
+    if (key === "" || decoded === null)
       throw wrong(name, "holds something else than NAME=VALUE, with commas between them: correct it");
-    }
+    pairs[key] = decoded;
   }
   return pairs;
 }

@@ -155,13 +155,17 @@ async function send(
 
 export function createTelemetry(options: TelemetryOptions): Telemetry {
   const { clock, log } = options;
-  let collected = empty(clock.now());
+  const collected = empty(clock.now());
   let sending: Promise<void> | null = null;
   let isRefused = false;
 
   /** Passes under way go on to collect into what is sent next. */
   function take(): Collected {
-    const taken = { ...collected, counts: new Map(collected.counts), durations: new Map(collected.durations) };
+    const taken = {
+      ...collected,
+      counts: new Map(collected.counts),
+      durations: new Map(collected.durations),
+    };
     collected.counts.clear();
     collected.durations.clear();
     Object.assign(collected, { spans: [], dropped: 0, fromMs: clock.now() });
