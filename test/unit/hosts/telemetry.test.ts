@@ -77,7 +77,9 @@ describe("settings", () => {
   });
 });
 
-test("the bodies are those of OTLP in JSON", () => {
+const RESOURCE = { attributes: [{ key: "service.name", value: { stringValue: "ordinal" } }] };
+
+test("spans are written as OTLP has them in JSON", () => {
   const span = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", name: "pass" };
   const fields = { a: "x", b: 1, c: true, d: 0.5 };
   const spans = encodeSpans(
@@ -93,11 +95,10 @@ test("the bodies are those of OTLP in JSON", () => {
     ],
     { "service.name": "ordinal" },
   );
-  const resource = { attributes: [{ key: "service.name", value: { stringValue: "ordinal" } }] };
   expect(JSON.parse(spans)).toEqual({
     resourceSpans: [
       {
-        resource,
+        resource: RESOURCE,
         scopeSpans: [
           {
             scope: { name: "ordinal" },
@@ -121,6 +122,9 @@ test("the bodies are those of OTLP in JSON", () => {
       },
     ],
   });
+});
+
+test("so are counts and durations, since the request before", () => {
   const metrics = encodeMetrics(
     [{ name: "ordinal.steps", fields: { kind: "Seed" }, count: 3 }],
     [{ fields: {}, seconds: [0.05, 0.06, 31] }],
@@ -129,7 +133,7 @@ test("the bodies are those of OTLP in JSON", () => {
   );
   const period = { startTimeUnixNano: "1000000000", timeUnixNano: "2000000000" };
   expect(JSON.parse(metrics).resourceMetrics[0]).toEqual({
-    resource,
+    resource: RESOURCE,
     scopeMetrics: [
       {
         scope: { name: "ordinal" },
