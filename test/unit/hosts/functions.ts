@@ -25,8 +25,8 @@ export const EVENT_FUNCTIONS: readonly EventFunction[] = [
   sweep,
 ];
 export const REQUEST_FUNCTIONS: readonly RequestFunction[] = [
-  metrics,
   backup,
+  metrics,
   restore,
   scale,
   status,
