@@ -121,6 +121,12 @@ const windowSchema = z.strictObject({
   gapMs: z.number().int().min(0),
 });
 
+/**
+ * Of old binary logs, by the servers themselves. `usual` = as they were set by others; `held` = not while the archive stands
+ * still; `pressed` = again, since a volume was nearly full; `resuming` = again, since the archive goes on.
+ */
+const purgingSchema = z.enum(["usual", "held", "pressed", "resuming"]);
+
 export const backupMemorySchema = z.strictObject({
   v: z.literal(BACKUPS_VERSION),
   clusterUid: z.string().max(64),
@@ -165,6 +171,7 @@ export const backupMemorySchema = z.strictObject({
       failure: reason.nullable(),
       /** To which instants the cluster can be recovered, noted with `heldTo`; absent = nobody has told yet. */
       window: windowSchema.optional(),
+      purging: purgingSchema,
     })
     .nullable()
     .default(null),

@@ -5,7 +5,6 @@
 import { setImmediate as breath } from "node:timers/promises";
 import { LABEL } from "../../annotations/keys.ts";
 import { quote } from "../../annotations/text.ts";
-import { isCluster } from "../../cli/snapshot.ts";
 import type { Pod, StatefulSet } from "../../model/kube.ts";
 import { type Outcome, succeed } from "../../model/outcome.ts";
 import type { ListOptions } from "../../ports/kube.ts";
@@ -13,6 +12,7 @@ import type { User } from "../../ports/reviewer.ts";
 import { FORMATS, formatFor } from "../metrics/exposition.ts";
 import { type ClusterFacts, factsOf } from "../metrics/facts.ts";
 import { rendered } from "../metrics/families.ts";
+import { isManaged } from "../sweep.ts";
 import { type HttpAnswer, type Passed, pass, problem, unavailable } from "./answers.ts";
 import type { Tools } from "./function.ts";
 
@@ -53,7 +53,7 @@ async function readFleet(
   if (!sets.ok) return sets;
   if (!pods.ok) return pods;
   return succeed({
-    sets: sets.value.filter(isCluster),
+    sets: sets.value.filter(isManaged),
     podsOf: Map.groupBy(pods.value, ({ ownerUid }) => ownerUid),
   });
 }

@@ -27,6 +27,8 @@ import { createSenders } from "../http/senders.ts";
 import { createJobBodies } from "../job/bodies.ts";
 import { createAnnouncer } from "../outgoing/announcer.ts";
 import { createSink } from "../outgoing/sink.ts";
+import type { TelemetrySettings } from "../telemetry/settings.ts";
+import { createPost, createTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import { type Functions, loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
 import { type HttpServer, type HttpServerOptions, startHttpServer } from "./http-server.ts";
 import { createLog, systemClock, systemIds } from "./platform.ts";
@@ -66,6 +68,8 @@ export interface LocalHostOptions {
   readonly eventAudience?: string;
   /** Where CloudEvents of what was done are sent; absent = nowhere. May hold a secret. */
   readonly sink?: string;
+  /** Where traces and metrics of passes are sent; absent = nowhere. */
+  readonly telemetry?: TelemetrySettings;
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
   readonly wrapWatch?: (source: EventSource) => EventSource;
   readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
@@ -119,6 +123,11 @@ function archiverOf(context: ReconcileContext, wake: Runner["wake"]): Archiver {
   });
 }
 
+function telemetryOf(settings: TelemetrySettings | undefined, log: Log): Telemetry | null {
+  if (settings === undefined) return null;
+  return createTelemetry({ settings, clock: systemClock, log, post: createPost(settings) });
+}
+
 /** Throws when the kubeconfig cannot be used or the options contradict each other. */
 export async function startLocalHost(options: LocalHostOptions = {}): Promise<LocalHost> {
   const { namespaces = [], sweepSeconds = 1, concurrency = 8, lookEveryMs = 10_000 } = options;
@@ -161,10 +170,11 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   const { sink } = options;
   const { kube } = handle;
   const announcer = sink === undefined ? null : createAnnouncer({ kube, clock, log, send: createSink(sink) });
+  const telemetry = telemetryOf(options.telemetry, log);
   const runner = createRunner({
     ...{ context, archiver },
     ...(announcer !== null && { announcer }),
-    pass: reconcile,
+    pass: telemetry?.around(reconcile) ?? reconcile,
     functions: functions.events,
     namespaces,
     lookEveryMs,
@@ -191,7 +201,7 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
         ...[runner.stop(stopGraceMs), archiver.stop(stopGraceMs)],
         server?.stop(stopGraceMs),
       ]);
-      await announcer?.stop();
+      await Promise.all([announcer?.stop(), telemetry?.flush()]);
       servers.close();
       handle.close();
     },

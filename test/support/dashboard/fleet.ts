@@ -299,7 +299,12 @@ function open(type: string, sinceMs: number, message: string): Condition {
 /** It has failed over, and one of its replicas is behind. */
 function orders(nowMs: number): ClusterWish {
   const archive = {
-    ...{ since: isoOf(nowMs - 12 * DAY_MS), heldTo: isoOf(nowMs - 4_000), failure: null },
+    ...{
+      since: isoOf(nowMs - 12 * DAY_MS),
+      heldTo: isoOf(nowMs - 4_000),
+      failure: null,
+      purging: "usual" as const,
+    },
     window: { from: isoOf(nowMs - 12 * DAY_MS), gaps: 1, gapMs: 7 * HOUR_MS },
   };
   return {

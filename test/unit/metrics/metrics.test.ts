@@ -116,7 +116,7 @@ test("a primary is not ready from the claim of the next epoch until another one 
 test("whatever stands in an annotation, every line can be read and no code is made up", async () => {
   const place = openPlace();
   populate(place);
-  const known = new Set(await labelsIn(await scrape(place)));
+  const known = new Set(labelsIn(await scrape(place)));
   const read = SET_ANNOTATIONS.filter(({ writer }) => writer === "controller").map(({ key }) => key);
   for (const key of [...read, ANNOTATION.engine, ANNOTATION.backupSchedule, ANNOTATION.archive]) {
     for (const { value } of HOSTILE.filter(({ value: text }) => text.length < 2_000)) {

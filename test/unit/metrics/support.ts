@@ -20,7 +20,12 @@ export function populate({ sim, set, annotate }: Place): void {
   const uid = String((set()["metadata"] as { readonly uid: string }).uid);
   const failovers = ["2026-11-21T10:00:00.000Z", "2026-11-22T12:00:00.000Z", "2026-11-23T09:00:00.000Z"];
   const archive = {
-    ...{ since: "2026-11-20T00:00:00Z", heldTo: "2026-11-23T09:59:00Z", failure: null },
+    ...{
+      since: "2026-11-20T00:00:00Z",
+      heldTo: "2026-11-23T09:59:00Z",
+      failure: null,
+      purging: "usual" as const,
+    },
     window: { from: "2026-11-21T00:00:00Z", gaps: 1, gapMs: 1_500 },
   };
   annotate({
