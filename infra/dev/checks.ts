@@ -20,12 +20,14 @@ const unless = (passed: boolean, { output }: ToolResult): string[] =>
 const compilerErrors = ["TS2322", "TS2375", "TS1294", "TS4111", "TS6133", "TS4114"];
 
 async function typeFailures(): Promise<string[]> {
-  const [product, canary] = await Promise.all([
+  const [product, page, canary] = await Promise.all([
     runTool("tsc", ["--noEmit"]),
+    runTool("tsc", ["--noEmit", "--project", "shared/dashboard/client"]),
     runTool("tsc", ["--noEmit", "--project", `${fixture}/types`]),
   ]);
   const reported = new Set(canary.output.match(/TS\d+/g) ?? []);
-  return [...unless(product.code === 0, product), ...missingRules("tsc", compilerErrors, reported)];
+  const found = [...unless(product.code === 0, product), ...unless(page.code === 0, page)];
+  return [...found, ...missingRules("tsc", compilerErrors, reported)];
 }
 
 const styleRules = ["noExplicitAny", "noUnusedVariables"];

@@ -4,11 +4,11 @@ import { ANNOTATION } from "../annotations/keys.ts";
 import { oneLine } from "../annotations/text.ts";
 import { parseWish } from "../annotations/wish.ts";
 import { type BackupMemory, type BackupSpec, REASON_MAX } from "../model/backup.ts";
+import type { ClusterBackups } from "../model/documents.ts";
 import { backupJobName, proofJobName } from "../model/job-name.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { Schedule } from "../model/schedule.ts";
 import { nextSlot } from "../schedule/slots.ts";
-import type { ClusterBackups } from "./documents.ts";
 
 /** As slots are written for people: RFC 3339 in UTC, in full seconds. */
 export function slotText(ms: number): string {
@@ -36,11 +36,18 @@ function remembered(
   name: string,
   memory: BackupMemory,
 ): Omit<ClusterBackups, "store" | "schedule" | "timeZone" | "nextSlot"> {
-  const { running, last, proving, proven, failures, missed, failed, unproven } = memory;
+  const { running, last, proving, proven, failures, missed, failed, unproven, archive } = memory;
   return {
     ...{ proving, proven, failures, missed },
     last: last && { slot: last.slot, endedAt: last.endedAt, method: last.method },
     running: running && { ...running, source: `${name}-${running.source}` },
+    archive: archive && {
+      heldTo: archive.heldTo,
+      failure: archive.failure && oneLine(archive.failure, REASON_MAX),
+      from: archive.window?.from ?? null,
+      gapCount: archive.window?.gaps ?? null,
+      gapMs: archive.window?.gapMs ?? null,
+    },
     failed: failed && lost(failed, backupJobName(name, failed)),
     unproven: unproven && lost(unproven, proofJobName(name, unproven)),
   };
@@ -48,7 +55,7 @@ function remembered(
 
 const NOTHING = {
   ...{ running: null, last: null, proving: null, proven: null },
-  ...{ failures: 0, missed: 0, failed: null, unproven: null },
+  ...{ failures: 0, missed: 0, failed: null, unproven: null, archive: null },
 };
 
 export function memoryOf(set: StatefulSet): BackupMemory | null {

@@ -7,44 +7,26 @@ import { oneLine } from "../annotations/text.ts";
 import { parseWish } from "../annotations/wish.ts";
 import { readUnneeded } from "../backup/archive/unneeded.ts";
 import { startsAmong } from "../backup/archive/window.ts";
-import type { Backup } from "../backup/catalogue.ts";
 import { carryOutDeletions, type Removal } from "../backup/holdings.ts";
 import { manifestKey } from "../backup/layout.ts";
 import { type Deletion, keptSlots, planRetention, type RetentionPlan } from "../backup/retention.ts";
 import { mysql } from "../engines/mysql/index.ts";
 import type { BackupSpec } from "../model/backup.ts";
 import type { ClusterRef } from "../model/cluster.ts";
+import {
+  API_VERSION,
+  type BackupList,
+  type Fate,
+  type ListedBackup,
+  type Pruning,
+} from "../model/documents.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import { memoryOf, slotText } from "./backup-snapshot.ts";
-import { API_VERSION, type BackupList, type Fate, type ListedBackup, type Pruning } from "./documents.ts";
 import { readCluster } from "./read.ts";
 import { renderBackups, renderPruning } from "./render-backups.ts";
+import { listed } from "./stored.ts";
 import { type Found, fromHere, type Opened, openStore, readAll, readOne, whereOf } from "./stores.ts";
 import { type Answer, type Ask, failed, notACluster, print } from "./verbs.ts";
-
-const TEXT_MAX = 200;
-const line = (text: string): string => oneLine(text, TEXT_MAX);
-
-function listed(clusterUid: string, backup: Backup): ListedBackup {
-  const { slotMs, soundness, manifest, proof, bytes } = backup;
-  const plain = manifest?.parts.reduce((sum, part) => sum + part.plainBytes, 0);
-  return {
-    namespace: manifest && line(manifest.cluster.namespace),
-    name: manifest && line(manifest.cluster.name),
-    clusterUid,
-    slot: slotText(slotMs),
-    soundness: soundness.kind,
-    why: soundness.kind === "complete" ? null : line(soundness.why),
-    method: manifest?.method ?? null,
-    databases: manifest?.databases?.map(line) ?? null,
-    endedAt: manifest?.endedAt ?? null,
-    version: manifest && line(manifest.engine.version),
-    encrypted: manifest && manifest.encryption !== null,
-    bytes,
-    plainBytes: plain ?? null,
-    proof: proof && { at: proof.at, fault: proof.fault && line(proof.fault) },
-  };
-}
 
 function listOf(
   opened: Opened,
@@ -147,6 +129,7 @@ interface Outlook {
   readonly fates: Fates | null;
 }
 
+const TEXT_MAX = 200;
 const UNKNOWN = "the store failed before or while it was deleted";
 
 function fateOf(
@@ -156,7 +139,7 @@ function fateOf(
   if (fates === null) return { fate: "delete", why: null };
   const removal = fates.get(deletion);
   if (removal === undefined) return { fate: "failed", why: UNKNOWN };
-  return { fate: removal.kind, why: removal.kind === "kept" ? line(removal.why) : null };
+  return { fate: removal.kind, why: removal.kind === "kept" ? oneLine(removal.why, TEXT_MAX) : null };
 }
 
 function pruningItems(

@@ -6,13 +6,13 @@ import { ANNOTATION } from "../annotations/keys.ts";
 import { wishAnnotation } from "../annotations/requests.ts";
 import { mysql } from "../engines/mysql/index.ts";
 import type { ClusterRef } from "../model/cluster.ts";
+import { API_VERSION, type PlanDocument } from "../model/documents.ts";
 import type { Pod } from "../model/kube.ts";
 import type { Observed } from "../model/observed.ts";
 import { type Failure, type Outcome, succeed } from "../model/outcome.ts";
 import type { Clock } from "../ports/host.ts";
 import type { Kube } from "../ports/kube.ts";
 import { type Asked, look, previewOf } from "../reconcile/preview.ts";
-import { API_VERSION, type PlanDocument } from "./documents.ts";
 import { readCluster } from "./read.ts";
 import { renderPlan } from "./render-plan.ts";
 import { type Answer, type Ask, failed, notACluster, print } from "./verbs.ts";
@@ -72,6 +72,8 @@ function wishOf(asked: Asked): string | null {
       return null;
     case "resume":
       return `${ANNOTATION.pause} removed`;
+    case "approve":
+      return `${ANNOTATION.approve} = e${asked.epoch}`;
     case "prove":
       return `${ANNOTATION.proveNow} = ${asked.slot ?? "true"}`;
     case "scale":

@@ -5,7 +5,7 @@
  */
 import * as z from "zod";
 import { parseJson } from "../annotations/json.ts";
-import { age, bytes, bytesOf } from "./format.ts";
+import { age, bytes, bytesOf } from "../model/format.ts";
 
 const LINE_BYTES_MAX = 4_096;
 const count = z.number().min(0);

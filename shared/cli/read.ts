@@ -5,21 +5,26 @@
 import { LABEL } from "../annotations/keys.ts";
 import { nearest } from "../annotations/nearest.ts";
 import type { ClusterRef } from "../model/cluster.ts";
+import type { Cluster } from "../model/documents.ts";
 import type { Pod, StatefulSet } from "../model/kube.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import type { Kube } from "../ports/kube.ts";
-import type { Cluster } from "./documents.ts";
 import { isCluster, snapshot } from "./snapshot.ts";
 
 function podsOf(kube: Kube, set: StatefulSet): Promise<Outcome<readonly Pod[]>> {
   return kube.list("Pod", { namespace: set.namespace, labels: set.matchLabels });
 }
 
+export interface FleetObjects {
+  readonly sets: readonly StatefulSet[];
+  readonly podsOf: (set: StatefulSet) => readonly Pod[];
+}
+
 /**
  * All clusters of a namespace, or of all. The pods come in one list by the index label; only a cluster that
  * no pass has labelled yet is asked for by its own.
  */
-export async function readFleet(kube: Kube, namespace: string | null): Promise<Outcome<readonly Cluster[]>> {
+export async function readObjects(kube: Kube, namespace: string | null): Promise<Outcome<FleetObjects>> {
   const place = namespace === null ? {} : { namespace };
   const [sets, labelled] = await Promise.all([
     kube.list("StatefulSet", place),
@@ -36,11 +41,16 @@ export async function readFleet(kube: Kube, namespace: string | null): Promise<O
     pods.push(...list.value);
   }
   const byOwner = Map.groupBy(pods, (pod) => pod.ownerUid);
+  return succeed({ sets: clusters, podsOf: ({ uid }) => byOwner.get(uid) ?? [] });
+}
+
+export async function readFleet(kube: Kube, namespace: string | null): Promise<Outcome<readonly Cluster[]>> {
+  const read = await readObjects(kube, namespace);
+  if (!read.ok) return read;
+  const { sets, podsOf: podsIn } = read.value;
   const order = ({ namespace, name }: Cluster) => `${namespace}/${name}`;
   return succeed(
-    clusters
-      .map((set) => snapshot(set, byOwner.get(set.uid) ?? []))
-      .sort((a, b) => (order(a) < order(b) ? -1 : 1)),
+    sets.map((set) => snapshot(set, podsIn(set))).sort((a, b) => (order(a) < order(b) ? -1 : 1)),
   );
 }
 

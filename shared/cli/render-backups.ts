@@ -1,7 +1,8 @@
 /** What `backups` and `prune` print for people, from the same documents that `-o json` prints. Pure. */
-import type { BackupList, Fate, ListedBackup, Pruning } from "./documents.ts";
-import { awayFrom, bytes, type Here, NONE, since } from "./format.ts";
-import { type Cell, type Paint, type Tone, table } from "./table.ts";
+import type { BackupList, Fate, ListedBackup, Pruning } from "../model/documents.ts";
+import { awayFrom, bytes, type Here, NONE, since } from "../model/format.ts";
+import type { Tone } from "../model/summary.ts";
+import { type Cell, type Paint, table } from "./table.ts";
 
 interface Look {
   readonly here: Here;

@@ -3,8 +3,8 @@
  * whole, and of objects what changes; values too long for a line are named only. Pure.
  */
 import { oneLine } from "../annotations/text.ts";
+import type { PlanDocument } from "../model/documents.ts";
 import type { ChangeOfObject, PlannedStep } from "../model/plan.ts";
-import type { PlanDocument } from "./documents.ts";
 import type { Paint } from "./table.ts";
 
 const VALUE_MAX = 64;

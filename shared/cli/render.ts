@@ -2,42 +2,10 @@
  * What `status` and `why` print for people, from the same documents that `-o json` prints. Pure. A cluster's
  * first line says whether it is fine, then what is wrong and what is being done, then what one can do.
  */
-import type { Phase, ProblemCode } from "../model/condition.ts";
-import { ADVICE } from "./advice.ts";
-import type { Cluster, ClusterBackups, ClusterMember, History } from "./documents.ts";
-import { awayFrom, type Here, lag, localTime, NONE, since } from "./format.ts";
-import { type Cell, type Paint, type Tone, table } from "./table.ts";
-
-interface Words {
-  /** After the cluster's name. */
-  readonly is: string;
-  readonly tone: Tone;
-}
-
-const PHASES: Readonly<Record<Phase | "Unseen", Words>> = {
-  Healthy: { is: "is healthy", tone: "good" },
-  Degraded: { is: "serves, but is degraded", tone: "attention" },
-  Adopting: { is: "is being taken over", tone: "attention" },
-  Reopening: { is: "is being made writable again", tone: "attention" },
-  FailingOver: { is: "is failing over", tone: "bad" },
-  SwitchingOver: { is: "is handing over to another member", tone: "attention" },
-  RollingOut: { is: "is rolling out a changed pod template", tone: "attention" },
-  Scaling: { is: "is getting more or fewer members", tone: "attention" },
-  Restoring: { is: "is being restored and out of service", tone: "bad" },
-  Blocked: { is: "is blocked until you act", tone: "bad" },
-  Paused: { is: "is paused", tone: "attention" },
-  Releasing: { is: "is being released", tone: "attention" },
-  Released: { is: "was released and is not managed any more", tone: "good" },
-  Unseen: { is: "is annotated, but Ordinal has not looked at it yet", tone: "attention" },
-};
-
-/** A newer Ordinal may write a phase that this plugin does not know: it is then shown as it is. */
-function wordsOf(phase: string): Words {
-  const words: Readonly<Record<string, Words>> = PHASES;
-  return Object.hasOwn(PHASES, phase)
-    ? (words[phase] ?? PHASES.Unseen)
-    : { is: `is ${phase}`, tone: "attention" };
-}
+import type { Cluster, ClusterBackups, ClusterMember, History } from "../model/documents.ts";
+import { awayFrom, type Here, lag, localTime, NONE, since } from "../model/format.ts";
+import { adviceOf, headline, type Tone, underWay, untoldProblems, wordsOf } from "../model/summary.ts";
+import { type Cell, type Paint, table } from "./table.ts";
 
 const cells = (...texts: readonly string[]): readonly Cell[] => texts.map((text) => ({ text }));
 
@@ -80,28 +48,13 @@ function acknowledgements({ ackCount, ackers }: Cluster): string {
   return ackCount === null ? NONE : `${ackCount} of ${ackers.length}`;
 }
 
-function headline(cluster: Cluster): string {
-  const ready = cluster.conditions.find(({ type }) => type === "Ready");
-  const { is } = wordsOf(cluster.phase);
-  return ready === undefined || ready.message === ""
-    ? `${cluster.name} ${is}.`
-    : `${cluster.name} ${is}: ${ready.message}`;
-}
-
 function troubles(cluster: Cluster, here: Here): readonly string[] {
-  const ready = cluster.conditions.find(({ type }) => type === "Ready");
-  const { operation } = cluster;
-  const underWay =
-    operation === null
-      ? []
-      : [`Under way for ${since(operation.startedAt, here)}: ${operation.kind}, step ${operation.step}.`];
-  // The first line has said it already when it is the reason why the cluster is not ready.
-  const others = cluster.problems.filter(({ message }) => message !== ready?.message);
-  const told = others.map(({ code, message, since: at }) => {
+  const told = untoldProblems(cluster).map(({ code, message, since: at }) => {
     const duration = at === null ? "" : ` (for ${since(at, here)})`;
     return `${code}${duration}: ${message}`;
   });
-  return [...told, ...underWay];
+  const work = underWay(cluster, here);
+  return work === null ? told : [...told, work];
 }
 
 /** A schedule counts from the pass that sees it first. */
@@ -170,17 +123,10 @@ function restoreLines({ restores, name, namespace }: Cluster, here: Here): reado
   return [...work, ...aside];
 }
 
-function isProblemCode(code: string): code is ProblemCode {
-  return Object.hasOwn(ADVICE, code);
-}
-
 function advice(cluster: Cluster, hasHistory: boolean): string {
   const where = `${cluster.name} -n ${cluster.namespace}`;
   const evidence = hasHistory ? ` \`kubectl ordinal why ${where}\` shows what was decided and why.` : "";
-  const code = cluster.problems.map((problem) => problem.code).find(isProblemCode);
-  if (code !== undefined) return `${ADVICE[code]}${evidence}`;
-  if (cluster.phase === "Unseen") return "see whether Ordinal runs, and whether it watches this namespace.";
-  return `nothing is needed.${evidence}`;
+  return `${adviceOf(cluster) ?? "nothing is needed."}${evidence}`;
 }
 
 function memberRow(member: ClusterMember, wide: boolean, here: Here): readonly Cell[] {

@@ -1,8 +1,8 @@
 /** What is shown of a cluster's restores: the one under way, how the last one ended, and what of it is kept. Pure. */
 import { restoreMemoryOf } from "../annotations/restore-answers.ts";
 import { oneLine } from "../annotations/text.ts";
+import type { ClusterRestores } from "../model/documents.ts";
 import type { StatefulSet } from "../model/kube.ts";
-import type { ClusterRestores } from "./documents.ts";
 
 const FAULT_MAX = 400;
 

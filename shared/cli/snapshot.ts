@@ -11,10 +11,10 @@ import { decodeState } from "../annotations/state.ts";
 import { oneLine } from "../annotations/text.ts";
 import { parseWish } from "../annotations/wish.ts";
 import { type Condition, PROBLEM_CODES } from "../model/condition.ts";
+import type { Cluster, ClusterMember } from "../model/documents.ts";
 import type { Pod, StatefulSet } from "../model/kube.ts";
 import { type HistoryEntry, MEMBERS_SEEN_MAX, type State } from "../model/state.ts";
 import { backupSnapshot } from "./backup-snapshot.ts";
-import type { Cluster, ClusterMember } from "./documents.ts";
 import { restoreSnapshot } from "./restore-snapshot.ts";
 
 /** Asked for by its user, or remembered by Ordinal from the time when it was. */

@@ -5,17 +5,14 @@
 import type { Catalogue } from "../backup/catalogue.ts";
 import { clustersIn, readCatalogue } from "../backup/holdings.ts";
 import { parseStore } from "../backup/store.ts";
+import type { BackupList } from "../model/documents.ts";
 import type { ObjectRef } from "../model/kube.ts";
 import { type Failure, fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { Store } from "../model/store.ts";
-import type { ObjectStore } from "../ports/object-store.ts";
-import type { BackupList } from "./documents.ts";
+import type { OpenedStore } from "./stored.ts";
 import type { Ask } from "./verbs.ts";
 
-export interface Opened {
-  readonly store: Store;
-  readonly objects: ObjectStore;
-}
+export type Opened = OpenedStore;
 
 /** To be closed by whoever opened it. */
 export async function openStore(ask: Ask, ref: ObjectRef): Promise<Outcome<Opened>> {

@@ -1,6 +1,5 @@
 /** A table as kubectl prints it: columns as wide as they need be, two spaces between, no lines. Pure. */
-
-export type Tone = "good" | "attention" | "bad";
+import type { Tone } from "../model/summary.ts";
 
 export interface Cell {
   readonly text: string;

@@ -5,55 +5,18 @@
 import { ANNOTATION } from "../annotations/keys.ts";
 import { oneLine } from "../annotations/text.ts";
 import { parseWish } from "../annotations/wish.ts";
-import { type Archive, readArchive } from "../backup/archive/recorded.ts";
 import { clustersIn, readCatalogue } from "../backup/holdings.ts";
-import { mysql } from "../engines/mysql/index.ts";
 import type { ClusterRef } from "../model/cluster.ts";
+import { API_VERSION, type RecoveryWindow, type RecoveryWindows } from "../model/documents.ts";
+import { age, awayFrom } from "../model/format.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
-import { API_VERSION, type RecoveryWindow, type RecoveryWindows } from "./documents.ts";
-import { age, awayFrom } from "./format.ts";
 import { readCluster } from "./read.ts";
+import { type Who, windowIn } from "./stored.ts";
 import { fromHere, type Opened, openStore, whereOf } from "./stores.ts";
 import { table } from "./table.ts";
 import { type Answer, type Ask, failed, notACluster, print } from "./verbs.ts";
 
 const TEXT_MAX = 200;
-const US = 1_000;
-
-type Spans = RecoveryWindow["ranges"];
-
-/** Never more than there is. */
-function spansOf({ window }: Archive): Spans {
-  const instant = (ms: number) => new Date(ms).toISOString();
-  return window.ranges
-    .map(({ fromUs, toUs }) => [Math.ceil(fromUs / US), Math.floor(toUs / US)] as const)
-    .filter(([from, to]) => from <= to)
-    .map(([from, to]) => ({ from: instant(from), to: instant(to) }));
-}
-
-function gapsBetween(ranges: Spans): Spans {
-  return ranges.slice(1).map(({ from }, index) => ({ from: ranges[index]?.to ?? from, to: from }));
-}
-
-interface Who {
-  readonly namespace: string | null;
-  readonly name: string | null;
-  readonly clusterUid: string;
-}
-
-async function windowIn({ store, objects }: Opened, who: Who): Promise<Outcome<RecoveryWindow>> {
-  const place = { prefix: store.prefix, clusterUid: who.clusterUid };
-  const archive = await readArchive(objects, place, mysql.rules.positions);
-  if (!archive.ok) return archive;
-  const { starts, segments, damage } = archive.value;
-  const ranges = spansOf(archive.value);
-  return succeed({
-    ...who,
-    ...{ from: ranges[0]?.from ?? null, to: ranges.at(-1)?.to ?? null, ranges, gaps: gapsBetween(ranges) },
-    ...{ backups: starts.length, segments: segments.length },
-    damage: damage.map((one) => oneLine(one, TEXT_MAX)),
-  });
-}
 
 function nameOf({ namespace, name, clusterUid }: RecoveryWindow): string {
   return namespace === null || name === null ? clusterUid : `${namespace}/${name}`;

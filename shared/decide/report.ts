@@ -8,13 +8,12 @@ import { ANNOTATION, LABEL } from "../annotations/keys.ts";
 import type { BackupMemory } from "../model/backup.ts";
 import {
   type Condition,
-  EVENT_REASONS,
-  type EventReason,
   isProblemCode,
   type Phase,
   PROBLEM_CODES,
   type Problem,
 } from "../model/condition.ts";
+import { EVENT_REASONS, type EventReason } from "../model/event-reason.ts";
 import type { Observed } from "../model/observed.ts";
 import type { RestoreMemory } from "../model/restore.ts";
 import type { HistoryEntry, State } from "../model/state.ts";

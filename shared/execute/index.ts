@@ -16,6 +16,7 @@ import type { Step, Track } from "../model/step.ts";
 import type { Clock, Ids, Log } from "../ports/host.ts";
 import type { JobBodies } from "../ports/jobs.ts";
 import type { Kube } from "../ports/kube.ts";
+import type { Trace } from "../ports/trace.ts";
 import { intentStands, type Spares } from "./fence.ts";
 import { announce, type KubeScene, record, runKubeStep, type Telling } from "./kube-steps.ts";
 import { runServerStep, Sessions, targets } from "./server-steps.ts";
@@ -31,6 +32,7 @@ export interface Executing {
   readonly spares: Spares;
   /** Null = this host makes no Jobs. */
   readonly jobs: JobBodies | null;
+  readonly trace?: Trace;
 }
 
 export interface Halt {
@@ -239,7 +241,12 @@ export async function execute(
       for (const step of track) {
         // Between two steps is where it may be killed anyway; the next wake goes on from here.
         if (isOver()) return { step, failure: OVER };
+        const told = executing.trace?.begin("step", {
+          "ordinal.step": step.kind,
+          ...("ordinal" in step && { "ordinal.member": step.ordinal }),
+        });
         const outcome = await runStep(executing, intent, sessions, step);
+        told?.(outcome.ok ? "ok" : outcome.failure.kind);
         log.info(outcome.ok ? "step" : "step failed", {
           cluster: `${observed.ref.namespace}/${observed.ref.name}`,
           step: describeStep(step),

@@ -112,6 +112,15 @@ const lossSchema = z.strictObject({ slot: instant, attempt, at: instant, reason 
 /** A proof that was begun: by it the name of its Job is known, also when the same backup is proven again. */
 const provingSchema = z.strictObject({ slot: instant, begunAt: instant });
 
+/** Of the instants from there to the end of what is held, all but those in the gaps can be recovered to. */
+const windowSchema = z.strictObject({
+  /** Null = none can be: there is no backup, or no log goes on from one. */
+  from: instant.nullable(),
+  gaps: count,
+  /** All of them together, milliseconds. */
+  gapMs: z.number().int().min(0),
+});
+
 /**
  * Of old binary logs, by the servers themselves. `usual` = as they were set by others; `held` = not while the archive stands
  * still; `pressed` = again, since a volume was nearly full; `resuming` = again, since the archive goes on.
@@ -160,6 +169,8 @@ export const backupMemorySchema = z.strictObject({
       heldTo: instant.nullable(),
       /** Why it does not go on; null = it does, as far as is known. */
       failure: reason.nullable(),
+      /** To which instants the cluster can be recovered, noted with `heldTo`; absent = nobody has told yet. */
+      window: windowSchema.optional(),
       purging: purgingSchema,
     })
     .nullable()
@@ -176,6 +187,8 @@ export interface ArchiveReport {
   readonly heldToMs: number | null;
   /** Why it does not go on, as a sentence; null = it does. */
   readonly failure: string | null;
+  /** Absent = not known yet. Milliseconds, since 1970 in `fromMs`; null = no instant can be recovered to. */
+  readonly window?: { readonly fromMs: number | null; readonly gaps: number; readonly gapMs: number };
 }
 
 export type RunningBackup = z.infer<typeof runningSchema>;

@@ -78,48 +78,6 @@ export interface Problem {
   readonly blocks: boolean;
 }
 
-/** Reasons of Events and history entries: past tense, for things that were done. */
-export const EVENT_REASONS = {
-  AdoptionStarted: "Normal",
-  AdoptionCompleted: "Normal",
-  PrimaryReopening: "Normal",
-  PrimaryReopened: "Normal",
-  FailoverStarted: "Warning",
-  PrimaryElected: "Normal",
-  FailoverCompleted: "Normal",
-  DataLossAccepted: "Warning",
-  SwitchoverStarted: "Normal",
-  SwitchoverCompleted: "Normal",
-  SwitchoverAbandoned: "Warning",
-  StateReconstructed: "Warning",
-  TailArchived: "Warning",
-  MemberRebuilding: "Warning",
-  MemberSeeding: "Normal",
-  MemberJoined: "Normal",
-  MemberLeft: "Warning",
-  MemberRemoved: "Normal",
-  MemberReplaced: "Normal",
-  ScaledUp: "Normal",
-  ScaledDown: "Normal",
-  AckCountChanged: "Normal",
-  BackupStarted: "Normal",
-  BackupCompleted: "Normal",
-  BackupAttemptFailed: "Warning",
-  SlotsMissed: "Warning",
-  BackupProven: "Normal",
-  RestoreStarted: "Normal",
-  RestoreStopping: "Warning",
-  RestoreExchanging: "Normal",
-  RestoreCompleted: "Normal",
-  RestoreUndone: "Normal",
-  RestoreGivenUp: "Warning",
-  RestoreForgotten: "Normal",
-  ReleaseStarted: "Normal",
-  Released: "Normal",
-} as const;
-
-export type EventReason = keyof typeof EVENT_REASONS;
-
 export const conditionSchema = z.strictObject({
   type: z.string().max(64),
   status: z.enum(["True", "False", "Unknown"]),

@@ -4,6 +4,9 @@
  */
 import * as z from "zod";
 
+/** The note of a member that somebody else has written to: by it such members are counted. */
+export const ERRANT_NOTE = "has transactions of its own";
+
 export const memberSchema = z.strictObject({
   /** What it serves clients as; `none` while it serves nobody. */
   role: z.enum(["primary", "replica", "none"]),

@@ -28,6 +28,17 @@ export const restoreBodySchema = restoreTextSchema.refine(
 /** By its `id` it is known again, whoever looks for it. */
 export const restoreRequestSchema = restoreTextSchema.required({ id: true });
 
+/** Nothing more is to be said. */
+export const emptyBodySchema = z.strictObject({});
+/** The failover into this epoch, as the condition that waits for it names it. */
+export const approveBodySchema = z.strictObject({ epoch: z.int().min(1).max(999_999_999) });
+
+/** What is written as it is and waits for no turn: to ask for it once more changes nothing, so that no ring remembers it. */
+export type ClusterSetting =
+  | { readonly kind: "pause" }
+  | { readonly kind: "resume" }
+  | { readonly kind: "approve"; readonly epoch: number };
+
 export const OPERATION_ID = /^(?:scale|switchover|backup|restore)-[0-9a-f]{8}$/;
 
 const entryFields = {
@@ -54,7 +65,11 @@ export type ClusterRequest =
   | { readonly kind: "backup"; readonly wish: z.infer<typeof backupWishSchema> }
   | { readonly kind: "restore"; readonly wish: z.infer<typeof restoreRequestSchema> };
 
-export type PreviewRequest = (ref: ClusterRef, request: ClusterRequest) => Promise<Outcome<Preview>>;
+/** What a pause does needs no look. */
+export type PreviewRequest = (
+  ref: ClusterRef,
+  request: ClusterRequest | Exclude<ClusterSetting, { readonly kind: "pause" }>,
+) => Promise<Outcome<Preview>>;
 
 export const REQUEST_STATUSES = ["accepted", "done", "refused", "failed", "superseded"] as const;
 

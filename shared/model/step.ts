@@ -3,8 +3,9 @@
  * run side by side. Each step can be repeated, and is only ever run under an intent that was recorded.
  */
 import type { BackupMemory } from "./backup.ts";
-import type { Condition, EventReason, Phase, ProblemCode } from "./condition.ts";
+import type { Condition, Phase, ProblemCode } from "./condition.ts";
 import type { Preparation } from "./engine.ts";
+import type { EventReason } from "./event-reason.ts";
 import type { Task } from "./job-order.ts";
 import type { RestoreMemory } from "./restore.ts";
 import type { Position } from "./server.ts";

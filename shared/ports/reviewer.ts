@@ -13,9 +13,9 @@ export interface User {
   readonly extra: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What may be done to a StatefulSet. */
+/** What may be done to a StatefulSet; to `list` them is a right to all of a namespace. */
 export interface Right {
-  readonly verb: "get" | "update" | "patch";
+  readonly verb: "get" | "list" | "update" | "patch";
   /** Absent = the StatefulSet itself. */
   readonly subresource?: "scale";
 }
@@ -23,5 +23,6 @@ export interface Right {
 export interface Reviewer {
   /** Null when the token is not accepted, or was made for another audience. */
   authenticate(token: string, audience: string): Promise<Outcome<User | null>>;
+  /** An empty name means every one of the namespace. */
   authorise(user: User, right: Right, set: ObjectRef): Promise<Outcome<boolean>>;
 }

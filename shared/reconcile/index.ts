@@ -21,6 +21,7 @@ import type { Clock, Ids, Log } from "../ports/host.ts";
 import type { JobBodies } from "../ports/jobs.ts";
 import type { Kube } from "../ports/kube.ts";
 import type { Servers } from "../ports/server.ts";
+import type { Trace } from "../ports/trace.ts";
 
 export interface ReconcileContext {
   readonly kube: Kube;
@@ -36,6 +37,8 @@ export interface ReconcileContext {
   readonly jobs: JobBodies | null;
   /** No new look is begun after this long, milliseconds. */
   readonly budgetMs: number;
+  /** Told what the pass does; absent = nobody wants to know. */
+  readonly trace?: Trace;
 }
 
 /** What a resident host may keep between passes to look from afar; no ground of an action unless found unchanged. */
@@ -205,6 +208,8 @@ interface Attempt {
   readonly spares: Spares;
 }
 
+const UNMANAGED = { outcome: "unmanaged", lookAgainMs: null, phase: null, memory: null } as const;
+
 /** Longer than any look takes in which a member does not answer. */
 const LOOK_MS = 5_000;
 
@@ -227,28 +232,16 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
   const set = await readSet(context, request, recent?.set ?? null, attempt.first);
   if (!set.ok) {
     if (set.failure.kind !== "gone") return failed(request, set.failure.message, null);
-    return end({
-      outcome: "unmanaged",
-      lookAgainMs: null,
-      phase: null,
-      memory: null,
-      message: "it no longer exists",
-    });
+    return end({ ...UNMANAGED, message: "it no longer exists" });
   }
-  if (!isOurs(set.value) || set.value.deleting) {
-    return end({
-      outcome: "unmanaged",
-      lookAgainMs: null,
-      phase: null,
-      memory: null,
-      message: "not managed by Ordinal",
-    });
-  }
+  if (!isOurs(set.value) || set.value.deleting)
+    return end({ ...UNMANAGED, message: "not managed by Ordinal" });
   const { kube, servers, clock, component } = context;
   const engine = engineOf(context, set.value);
   const attributes = { program_name: component, cluster: clusterKey(ref) };
   const around = recent?.surroundings ?? null;
   const surroundings = around ?? (attempt.first ? request.memory : null);
+  const observing = context.trace?.begin("observe");
   const looked = await observe(
     {
       ...{ kube, servers, engine, attributes, surroundings, recent: around !== null },
@@ -256,12 +249,15 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
     },
     set.value,
   );
+  observing?.(looked.ok ? "ok" : looked.failure.kind);
   if (!looked.ok) return failed(request, looked.failure.message, null);
   const { observed, contact } = looked.value;
   const readAtMs = around === null ? lookedAtMs : (recent?.readAtMs ?? lookedAtMs);
   const kept: Kept = { set: null, surroundings: looked.value.surroundings, readAtMs };
   // It shows the world as it was when it was begun, however long a silent member held it up.
+  const deciding = context.trace?.begin("decide");
   const decision = decide(observed, engine.rules, lookedAtMs);
+  deciding?.();
   const idle = decision.prelude.length === 0 && decision.tracks.length === 0;
   const { phase, why: message, lookAgainMs } = decision;
   const silent = silentIn(observed);

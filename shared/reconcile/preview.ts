@@ -23,7 +23,8 @@ export type Asked =
   | { readonly kind: "prove"; readonly slot: string | null }
   /** Nothing is asked for: what the next pass would do by itself. */
   | { readonly kind: "plan" }
-  | { readonly kind: "resume" };
+  | { readonly kind: "resume" }
+  | { readonly kind: "approve"; readonly epoch: number };
 
 export type PreviewContext = Pick<ReconcileContext, "kube" | "servers" | "engines" | "clock" | "component">;
 
@@ -73,6 +74,8 @@ function specOf(asked: Asked, { backup }: Spec): Partial<Spec> {
       return { switchoverTo: asked.wish.to };
     case "resume":
       return { paused: false };
+    case "approve":
+      return { approvedEpoch: asked.epoch };
     case "plan":
       return {};
   }
@@ -80,10 +83,19 @@ function specOf(asked: Asked, { backup }: Spec): Partial<Spec> {
 
 /** The annotation that says the same, where one is written. */
 function annotationOf(asked: Asked): Readonly<Record<string, string>> {
-  if (!("wish" in asked))
-    return asked.kind === "prove" ? { [ANNOTATION.proveNow]: asked.slot ?? "true" } : {};
-  const { key, value } = wishAnnotation(asked);
-  return { [key]: value };
+  switch (asked.kind) {
+    case "plan":
+    case "resume":
+      return {};
+    case "prove":
+      return { [ANNOTATION.proveNow]: asked.slot ?? "true" };
+    case "approve":
+      return { [ANNOTATION.approve]: `e${asked.epoch}` };
+    default: {
+      const { key, value } = wishAnnotation(asked);
+      return { [key]: value };
+    }
+  }
 }
 
 function withWish(observed: Observed, asked: Asked): Observed {

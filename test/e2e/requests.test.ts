@@ -22,7 +22,7 @@ import { waitFor } from "../support/wait.ts";
 const access = testCluster();
 const none = access === null;
 const CLUSTER = "/clusters/e2e-requests/mysql";
-const FRONTS = ["scale", "switchover", "status", "backup", "restore"] as const;
+const FRONTS = ["scale", "switchover", "status", "backup", "restore", "metrics"] as const;
 const ENDS_MS = 90_000;
 
 describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`, () => {
@@ -171,6 +171,17 @@ describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`,
     const port = ports["status"] ?? null;
     const { status, body } = await ask({ method: "GET", path: CLUSTER, as: "looker", port });
     expect([status, body["phase"], body["replicas"]]).toEqual([200, "Healthy", 3]);
+
+    const scrape = { method: "GET", path: "/metrics", port: ports["metrics"] ?? null } as const;
+    const metrics = await ask({ ...scrape, as: "looker" });
+    expect([metrics.status, metrics.text]).toEqual([
+      200,
+      expect.stringContaining(
+        'ordinal_cluster_state{namespace="e2e-requests",cluster="mysql",state="Healthy"} 1\n',
+      ),
+    ]);
+    expect(metrics.text).toMatch(/^ordinal_members_ready\{.*\} 3$/m);
+    expect((await ask({ ...scrape, as: "deployer" })).status).toBe(403);
 
     const before = await recorded();
     // The others' keys were not needed: they found an operation that was open.

@@ -6,7 +6,7 @@
 import { decodeBackups } from "../../shared/annotations/backups.ts";
 import { decodeConditions } from "../../shared/annotations/conditions.ts";
 import { decodeMemberRecord } from "../../shared/annotations/member.ts";
-import { EVENT_REASONS } from "../../shared/model/condition.ts";
+import { EVENT_REASONS } from "../../shared/model/event-reason.ts";
 import type { StatefulSet } from "../../shared/model/kube.ts";
 import type { State } from "../../shared/model/state.ts";
 import type { SimServer } from "./mysql/server.ts";

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { localName } from "../../infra/images/ordinal/image.ts";
+import type { ServerCertificate } from "./certificates.ts";
 import type { Scene } from "./e2e.ts";
 import { type Revision, readManifests, startRevision } from "./knative-revision.ts";
 import { type Sources, startSources } from "./knative-sources.ts";
@@ -53,6 +54,25 @@ export const deployment: Driver = {
       return { stop: () => noteLogs(scene) };
     }),
 };
+
+/** The pod that answers Prometheus, with this certificate; gives where it is reached. */
+export function startMonitoring(scene: Scene, { certFile, keyFile }: ServerCertificate): Promise<string> {
+  return underRestrictions(scene, async () => {
+    const files = [`--cert=${certFile}`, `--key=${keyFile}`];
+    await scene.kubectl("create", "secret", "tls", "ordinal-metrics-tls", ...files);
+    const components = ["kustomize/http", "kustomize/functions", "monitoring"];
+    await applyKustomization(scene, { resources: ["kustomize"], components, more: { images } });
+    await scene.kubectl("rollout", "status", "deployment/ordinal-metrics", "--timeout=120s");
+    const selector = "--selector=app.kubernetes.io/name=ordinal-metrics";
+    const address = await scene.kubectl(
+      "get",
+      "pods",
+      selector,
+      "--output=jsonpath={.items[0].status.podIP}",
+    );
+    return `${address}:8443`;
+  });
+}
 
 /** What we ship for Knative, with backups and these components, as kustomize puts it together. */
 export function knativeManifests(

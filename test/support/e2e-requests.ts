@@ -63,7 +63,9 @@ export interface Sending {
 export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
+  /** Empty where the answer is no JSON. */
   readonly body: Readonly<Record<string, unknown>>;
+  readonly text: string;
 }
 
 export function send(
@@ -85,8 +87,9 @@ export function send(
       });
       response.on("error", reject);
       response.on("end", () => {
-        const body: Reply["body"] = text === "" ? {} : JSON.parse(text);
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
+        const isJson = response.headers["content-type"]?.includes("json") === true;
+        const body: Reply["body"] = isJson ? JSON.parse(text) : {};
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body, text });
       });
     });
     call.on("error", reject);

@@ -27,11 +27,12 @@ export const s3Variable = "ORDINAL_TEST_S3";
 /** Ordinal's image of this tree, which is on the nodes already. */
 const imageVariable = "ORDINAL_TEST_IMAGE";
 
-/** What a person would read a backup with, and what makes a certificate. */
+/** What a person would read a backup with, what makes a certificate, and Prometheus' own tool. */
 const programsOfTests = [
   ["age", "age"],
   ["zstd", "zstd"],
   ["openssl", "openssl"],
+  ["promtool", "prometheus"],
 ] as const;
 
 /** Returns what undoes it. Where real servers cannot run nothing is set, and the tests say why they skip. */

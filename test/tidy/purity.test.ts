@@ -47,8 +47,10 @@ test("decide, annotations, schedule and model are pure", () => {
   expect(pure.flatMap(impurities)).toEqual([]);
 });
 
-test("only adapters, hosts and the command line read the clock", () => {
-  const timeless = sources(/^(?:functions|shared\/(?!adapters\/|hosts\/|cli\/)[^/]+)\/.*\.ts$/);
+test("only adapters, hosts, the command line and the program in the browser read the clock", () => {
+  const timeless = sources(
+    /^(?:functions|shared\/(?!adapters\/|hosts\/|cli\/|dashboard\/client\/)[^/]+)\/.*\.ts$/,
+  );
   expect(timeless.flatMap(clockReadings)).toEqual([]);
 });
 

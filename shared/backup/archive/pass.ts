@@ -66,6 +66,8 @@ export interface ArchiveWork {
   readonly lookEveryMs: number;
   /** Told that all that was committed up to there is held, milliseconds since 1970. */
   readonly onHeld?: (toMs: number) => void;
+  /** Told what the bucket has, as the pass has just read it. */
+  readonly onRecorded?: (recorded: Recorded) => void;
   /** Absent = as a backup is. */
   readonly shape?: Partial<SealShape>;
 }
@@ -106,6 +108,7 @@ export async function onePass(
 ): Promise<Outcome<Archived>> {
   const held = await readRecorded(work.store, work.place, work.positions);
   if (!held.ok) return held;
+  work.onRecorded?.(held.value);
   if (held.value.starts.length === 0)
     return fail("conflict", "There is no backup yet for which logs could be archived.");
   // Asked afterwards, so that whatever others have archived meanwhile is known to the servers too.

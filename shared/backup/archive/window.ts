@@ -126,28 +126,91 @@ function forks(known: readonly Known[], { contains }: PositionAlgebra): (claim: 
   };
 }
 
-export function windowOf(
-  { starts: backups, segments, lost, look }: Omit<Recorded, "damage">,
+/** So many at a time: a few milliseconds. */
+const A_BREATH = 200;
+
+/** As `map`, with a pause now and then. */
+function* each<T, R>(items: readonly T[], does: (item: T) => R): Generator<undefined, R[]> {
+  const done: R[] = [];
+  for (const item of items) {
+    done.push(does(item));
+    if (done.length % A_BREATH === 0) yield;
+  }
+  return done;
+}
+
+type Held = Omit<Recorded, "damage">;
+
+/** The window in small pieces of work, for whoever has something else to do meanwhile: of ten thousand segments it takes seconds. */
+function* unhurried(
+  { starts: backups, segments, lost, look }: Held,
   positions: PositionAlgebra,
-): Window {
+): Generator<undefined, Window> {
   const { contains, count, subtract, union } = positions;
   const starts = newestFirst(backups);
   const archived = archivedBy(segments, positions);
   const withEnd = (segment: Segment) => ({ ...segment, end: union(segment.after, segment.position) });
-  const usable = segments.map(withEnd);
+  const usable = yield* each(segments, withEnd);
   const known = [...usable, ...lost.map(withEnd)];
   const untilFork = forks(known, positions);
   const claims = [...usable.map(within), ...between(known, look), ...(look === null ? [] : [seen(look)])];
-  const ordered = claims
-    .map((claim) => ({ ...claim, toUs: untilFork(claim), before: count(claim.state) }))
+  const counted = yield* each(claims, (claim) => ({
+    ...claim,
+    toUs: untilFork(claim),
+    before: count(claim.state),
+  }));
+  const ordered = counted
     .filter(({ fromUs, toUs }) => fromUs <= toUs)
     .sort((a, b) => compare(a.before, b.before));
-  const stretches = ordered.flatMap(({ fromUs, toUs, state, segment }): readonly Stretch[] => {
+  const reached = yield* each(ordered, ({ fromUs, toUs, state, segment }): readonly Stretch[] => {
     const unarchived = subtract(state, archived);
     const start = starts.find(({ position }) => contains(state, position) && contains(position, unarchived));
     return start === undefined ? [] : [{ fromUs, toUs, start, state, segment }];
   });
+  const stretches = reached.flat();
   return { stretches, ranges: joined(stretches.toSorted((a, b) => a.fromUs - b.fromUs)) };
+}
+
+export function windowOf(recorded: Held, positions: PositionAlgebra): Window {
+  const work = unhurried(recorded, positions);
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same; `breathe` is waited for between two pieces of the work. */
+export async function windowBeside(
+  recorded: Held,
+  positions: PositionAlgebra,
+  breathe: () => Promise<void>,
+): Promise<Window> {
+  const work = unhurried(recorded, positions);
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+    await breathe();
+  }
+}
+
+/** Milliseconds since 1970; both ends belong to it. */
+export interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+const US = 1_000;
+
+/** The ranges in full milliseconds, as they are told: never more than there is. */
+export function spansOf({ ranges }: Window): readonly Span[] {
+  return ranges
+    .map(({ fromUs, toUs }) => ({ fromMs: Math.ceil(fromUs / US), toMs: Math.floor(toUs / US) }))
+    .filter(({ fromMs, toMs }) => fromMs <= toMs);
+}
+
+/** What lies between them; its ends do not belong to it. */
+export function gapsBetween(spans: readonly Span[]): readonly Span[] {
+  return spans.slice(1).map(({ fromMs: toMs }, index) => ({ fromMs: spans[index]?.toMs ?? toMs, toMs }));
 }
 
 function joined(ordered: readonly Range[]): readonly Range[] {

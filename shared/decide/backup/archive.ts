@@ -31,8 +31,17 @@ export function followArchive(
   const saidMs = report.heldToMs ?? Number.NEGATIVE_INFINITY;
   if (report.failure !== null && nowMs - heldToMs < 2 * NOTE_EVERY_MS) return { ...memory, archive: before };
   const isNews = saidMs - heldToMs >= NOTE_EVERY_MS;
-  const heldTo = isNews ? slotText(saidMs) : before.heldTo;
-  return { ...memory, archive: { ...before, heldTo, failure: report.failure } };
+  const news = isNews ? { heldTo: slotText(saidMs), ...windowOf(report) } : {};
+  return { ...memory, archive: { ...before, ...news, failure: report.failure } };
+}
+
+/** Noted with the end of what is held and never alone: two hosts that know of different ones would write in turn. */
+function windowOf({ window }: ArchiveReport): Partial<Pick<Standing, "window">> {
+  if (window === undefined) return {};
+  const { fromMs, gaps, gapMs } = window;
+  // Rounded up: never more than there is.
+  const from = fromMs === null ? null : slotText(Math.ceil(fromMs / 1_000) * 1_000);
+  return { window: { from, gaps, gapMs } };
 }
 
 type Standing = NonNullable<BackupMemory["archive"]>;

@@ -3,8 +3,9 @@
  * with its term row acknowledged it is established. The same after a failover, a switchover and a restart.
  */
 import type { Ready } from "../../annotations/conditions.ts";
-import type { EventReason, Problem } from "../../model/condition.ts";
+import type { Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
+import type { EventReason } from "../../model/event-reason.ts";
 import type { State } from "../../model/state.ts";
 import { compose, patience } from "../compose.ts";
 import { type Established, establish, placeQuickly } from "../plan/establish.ts";

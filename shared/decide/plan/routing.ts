@@ -6,7 +6,7 @@
  */
 import { ANNOTATION, LABEL } from "../../annotations/keys.ts";
 import { encodeMemberRecord, sameMemberRecord } from "../../annotations/member.ts";
-import type { MemberRecord } from "../../model/member.ts";
+import { ERRANT_NOTE, type MemberRecord } from "../../model/member.ts";
 import type { ServiceObservation } from "../../model/observed.ts";
 import type { Seen, Track } from "../../model/step.ts";
 import { isAcker, isLeaving, type MemberView, type Situation } from "../situation.ts";
@@ -50,7 +50,7 @@ function note(view: MemberView): string {
     case "foreign":
       return "holds data that the primary lacks";
     case "errant":
-      return "has transactions of its own";
+      return ERRANT_NOTE;
     case "deposed":
       return "was the primary before and is put out of service";
     case "outdated":

@@ -3,7 +3,9 @@
  * does not hold: killed anywhere, or run beside another one, the archive goes on from what is there.
  */
 
+import { setImmediate as breath } from "node:timers/promises";
 import { archiveOnce } from "../../backup/archive/pass.ts";
+import { gapsBetween, type Recorded, spansOf, windowBeside } from "../../backup/archive/window.ts";
 import type { ArchiveReport } from "../../model/backup.ts";
 import { type ClusterRef, clusterKey } from "../../model/cluster.ts";
 import type { StatefulSet } from "../../model/kube.ts";
@@ -48,6 +50,7 @@ interface Seat {
   report: ArchiveReport;
   done: Promise<void>;
   tidied: Promise<void>;
+  measured: Promise<void>;
 }
 
 function say(options: ArchiverOptions, seat: Seat, report: ArchiveReport): void {
@@ -57,7 +60,8 @@ function say(options: ArchiverOptions, seat: Seat, report: ArchiveReport): void 
 }
 
 function held(options: ArchiverOptions, seat: Seat, toMs: number): void {
-  if (toMs > (seat.report.heldToMs ?? 0)) say(options, seat, { heldToMs: toMs, failure: null });
+  if (toMs > (seat.report.heldToMs ?? 0))
+    say(options, seat, { ...seat.report, heldToMs: toMs, failure: null });
 }
 
 function failed(options: ArchiverOptions, seat: Seat, cause: Failure): void {
@@ -98,14 +102,29 @@ function tidier(options: ArchiverOptions): Tidy {
   };
 }
 
+/** Told with the next instant that is held: it is no news by itself. */
+async function measure(options: ArchiverOptions, seat: Seat, recorded: Recorded): Promise<void> {
+  const { positions } = options.engineOf(seat.set).rules;
+  const spans = spansOf(await windowBeside(recorded, positions, breath));
+  const gaps = gapsBetween(spans);
+  const gapMs = gaps.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
+  seat.report = { ...seat.report, window: { fromMs: spans[0]?.fromMs ?? null, gaps: gaps.length, gapMs } };
+}
+
 async function follow(options: ArchiverOptions, seat: Seat, tidy: Tidy): Promise<void> {
   const { clock, log } = options;
   const { signal } = seat.stop;
   let pauseMs = PAUSE_MS.first;
+  const onHeld = (toMs: number) => held(options, seat, toMs);
+  // Beside the pass, whose segments are not to wait for it.
+  const onRecorded = (recorded: Recorded) => {
+    seat.measured = seat.measured
+      .then(() => measure(options, seat, recorded))
+      .catch((error: unknown) => log.warn("a window could not be worked out", { error: String(error) }));
+  };
   while (!signal.aborted) {
     const before = seat.report.heldToMs;
-    const onHeld = (toMs: number) => held(options, seat, toMs);
-    const turn = { follow: true, signal, msMax: PASS_MS_MAX, onHeld };
+    const turn = { follow: true, signal, msMax: PASS_MS_MAX, onHeld, onRecorded };
     const ended = await onArchive(options, seat.set, turn, archiveOnce);
     if (ended.ok) {
       const { segments, transactions, lost, loose } = ended.value;
@@ -132,7 +151,8 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       stop.signal.addEventListener("abort", () => resolve(), { once: true }),
     );
     const seat: Seat = {
-      ...{ set, stop, stopped, done: Promise.resolve(), tidied: Promise.resolve() },
+      ...{ set, stop, stopped },
+      ...{ done: Promise.resolve(), tidied: Promise.resolve(), measured: Promise.resolve() },
       report: { heldToMs: null, failure: null },
     };
     seat.done = follow(options, seat, tidy).catch((error: unknown) => {
@@ -161,7 +181,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     reportOf: (ref) => seats.get(clusterKey(ref))?.report ?? null,
     async stop(graceMs) {
       for (const seat of seats.values()) seat.stop.abort();
-      const ended = [...seats.values()].flatMap(({ done, tidied }) => [done, tidied]);
+      const ended = [...seats.values()].flatMap(({ done, tidied, measured }) => [done, tidied, measured]);
       await Promise.race([Promise.all(ended), clock.sleep(graceMs)]);
       seats.clear();
     },

@@ -8,6 +8,7 @@ import type { Tip } from "../../backup/archive/look.ts";
 import { mergeOnce } from "../../backup/archive/merge.ts";
 import type { ArchiveWork, LogSource } from "../../backup/archive/pass.ts";
 import { readDoubled } from "../../backup/archive/unneeded.ts";
+import type { Recorded } from "../../backup/archive/window.ts";
 import { carryOutDeletions } from "../../backup/holdings.ts";
 import { parseStore } from "../../backup/store.ts";
 import type { StatefulSet } from "../../model/kube.ts";
@@ -61,6 +62,7 @@ export interface Turn {
   /** It ends so long after its beginning as if it were aborted, milliseconds. */
   readonly msMax: number;
   readonly onHeld?: (toMs: number) => void;
+  readonly onRecorded?: (recorded: Recorded) => void;
 }
 
 /** The rest of a transaction has so long to come once a turn is to end. */
@@ -79,7 +81,7 @@ const TRIES = 3;
 export async function onArchive<T>(
   host: ArchiveHost,
   set: StatefulSet,
-  { follow, signal: stop, msMax, onHeld }: Turn,
+  { follow, signal: stop, msMax, onHeld, onRecorded }: Turn,
   does: (work: ArchiveWork, askSource: () => Promise<Outcome<LogSource>>) => Promise<Outcome<T>>,
 ): Promise<Outcome<T>> {
   const { kube, clock, ids, component } = host;
@@ -107,6 +109,7 @@ export async function onArchive<T>(
     lookEveryMs: LOOK_EVERY_MS,
     askTip: () => askPrimary(asking, set, host.askTip),
     ...(onHeld && { onHeld }),
+    ...(onRecorded && { onRecorded }),
   };
   const askSource = async () => {
     const source = await reachSource(asking, set);

@@ -2,6 +2,7 @@
  * What goes out: JSON, and for every refusal a problem document (RFC 9457) with one sentence that says what is wrong
  * and what to do. Nothing that came in is put into a header, and no text of a caller's is longer than a line.
  */
+import { createHash } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import * as z from "zod";
 import type { Failure } from "../../model/outcome.ts";
@@ -33,6 +34,17 @@ export function pass<T>(value: T): Passed<T> {
 
 export function end(answer: HttpAnswer): Passed<never> {
   return { ok: false, answer };
+}
+
+const NOT_MODIFIED = 304;
+
+/** The answer with its `etag`; without its body for whoever has that already, as `if-none-match` says. */
+export function unlessKnown(answer: HttpAnswer, known: string | undefined): HttpAnswer {
+  if (answer.status !== 200) return answer;
+  const etag = `"${createHash("sha256").update(answer.body).digest("base64url").slice(0, 24)}"`;
+  const { "content-type": type = "", ...rest } = { ...answer.headers, etag };
+  if (known === etag) return { status: NOT_MODIFIED, headers: rest, body: "" };
+  return { ...answer, headers: { "content-type": type, ...rest } };
 }
 
 function answer(status: number, type: string, value: unknown, headers: HttpAnswer["headers"]): HttpAnswer {

@@ -2,14 +2,18 @@
  * Answers of the routes that only look: a cluster as its last pass saw it, and how a request stands. They read the
  * StatefulSet and its Pods, and decide nothing.
  */
+import type * as z from "zod";
 import { ANNOTATION } from "../../annotations/keys.ts";
 import { answerOf, decodeRequests } from "../../annotations/requests.ts";
-import { API_VERSION, type Document } from "../../cli/documents.ts";
-import { isCluster, snapshot } from "../../cli/snapshot.ts";
+import { history, isCluster, snapshot } from "../../cli/snapshot.ts";
+import type { operationSchema, Rights, shownClusterSchema } from "../../model/answers.ts";
+import { API_VERSION } from "../../model/documents.ts";
 import type { StatefulSet } from "../../model/kube.ts";
 import type { RequestEntry } from "../../model/request.ts";
 import { end, type HttpAnswer, json, type Passed, pass, problem, unavailable } from "./answers.ts";
 import type { Asked, Tools } from "./function.ts";
+
+export const isManaged = (set: StatefulSet): boolean => set.annotations[ANNOTATION.engine] !== undefined;
 
 /** Whether there is one is told only to who may get it. */
 export async function findSet(
@@ -33,8 +37,20 @@ export async function showCluster(asked: Asked, tools: Tools): Promise<HttpAnswe
   const set = found.value;
   const pods = await tools.kube.list("Pod", { namespace: set.namespace, labels: set.matchLabels });
   if (!pods.ok) return unavailable(pods.failure, tools.log);
-  const document: Document = { apiVersion: API_VERSION, kind: "Cluster", ...snapshot(set, pods.value) };
-  return json(200, document);
+  return json(200, {
+    ...{ apiVersion: API_VERSION, kind: "Cluster", ...snapshot(set, pods.value) },
+    ...{ history: [...history(set)], requests: entriesOf(set).map((entry) => operationOf(entry, set)) },
+    may: await rightsOf(asked, tools),
+  } satisfies z.input<typeof shownClusterSchema>);
+}
+
+/** What is only a question of showing a button: a review that failed counts as no. */
+async function rightsOf({ user, ref }: Asked, { guard }: Tools): Promise<Rights> {
+  const [update, scale] = await Promise.all([
+    guard.may(user, { verb: "update" }, ref),
+    guard.may(user, { verb: "patch", subresource: "scale" }, ref),
+  ]);
+  return { update: update.ok, scale: scale.ok };
 }
 
 export function entriesOf(set: StatefulSet): readonly RequestEntry[] {
@@ -48,6 +64,10 @@ export async function showOperation(asked: Asked, tools: Tools): Promise<HttpAns
   if (entry === undefined) {
     return problem(404, `${asked.id} is not among the last operations of ${asked.ref.name}.`);
   }
+  return json(200, operationOf(entry, found.value));
+}
+
+function operationOf(entry: RequestEntry, set: StatefulSet): z.input<typeof operationSchema> {
   const { id, kind, wish, by, at } = entry;
-  return json(200, { id, kind, wish, by, at, ...answerOf(entry, found.value) });
+  return { id, kind, wish, by, at, ...answerOf(entry, set) };
 }

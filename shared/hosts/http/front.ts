@@ -9,7 +9,16 @@ import { clusterKey } from "../../model/cluster.ts";
 import { assert } from "../../model/outcome.ts";
 import { type HttpMessage, plainHeaders, type RequestEvent } from "../events.ts";
 import { type EventFunction, type Reaction, receive } from "../functions.ts";
-import { end, type HttpAnswer, json, type Passed, pass, problem, retryAfter } from "./answers.ts";
+import {
+  end,
+  type HttpAnswer,
+  json,
+  type Passed,
+  pass,
+  problem,
+  retryAfter,
+  unlessKnown,
+} from "./answers.ts";
 import { BODY_BYTES_MAX, check, readJson, textOf, tooLarge } from "./body.ts";
 import type { Asked, RequestFunction, Tools } from "./function.ts";
 import type { Caller } from "./guard.ts";
@@ -19,11 +28,15 @@ import {
   CLUSTER_ROUTES,
   type ClusterRoute,
   DRY_RUN,
+  FLEET_ROUTES,
+  type FleetRoute,
   findRoute,
   HOST_ROUTES,
   type HostRoute,
   IDEMPOTENCY_KEY,
+  PAGE_ROUTES,
   PARAMETERS,
+  type PageRoute,
   type Route,
   type RouteName,
 } from "./routes.ts";
@@ -53,6 +66,9 @@ export type Front = (request: HttpRequest) => Promise<HttpAnswer>;
 
 /** The form of a body is that of its route, which the types of a table cannot say once the name is not known. */
 type Answers = Partial<Record<ClusterRoute, (asked: Asked, tools: Tools) => Promise<HttpAnswer>>>;
+
+type Fleet = NonNullable<RequestFunction["fleet"]>;
+type Pages = NonNullable<RequestFunction["pages"]>;
 
 /** Somewhat above what etcd accepts for one object, which is the most that ApiServerSource ever sends. */
 const EVENT_BYTES_MAX = 2 * 1024 * 1024;
@@ -133,9 +149,15 @@ function sentAsEvent({ id, data }: RequestEvent, body: Uint8Array): Passed<Sent>
 export function createFront(options: FrontOptions): Front {
   const { guard, log } = options;
   const answers = Object.assign({}, ...options.requests.map((fn) => fn.answers)) as Answers;
+  const fleet: Fleet = Object.assign({}, ...options.requests.map((fn) => fn.fleet));
+  const pages: Pages = Object.assign({}, ...options.requests.map((fn) => fn.pages));
   const isServed = (name: string): name is ClusterRoute => name in answers;
-  const clusterRoutes = Object.keys(CLUSTER_ROUTES).filter(isServed);
-  const served: readonly RouteName[] = [...clusterRoutes, ...(Object.keys(HOST_ROUTES) as HostRoute[])];
+  const served: readonly RouteName[] = [
+    ...Object.keys(CLUSTER_ROUTES).filter(isServed),
+    ...(Object.keys(FLEET_ROUTES) as FleetRoute[]).filter((name) => name in fleet),
+    ...(Object.keys(PAGE_ROUTES) as PageRoute[]).filter((name) => name in pages),
+    ...(Object.keys(HOST_ROUTES) as HostRoute[]),
+  ];
   const document = json(200, openApi(served));
 
   async function ask(
@@ -157,6 +179,25 @@ export function createFront(options: FrontOptions): Front {
     const { status } = answer;
     log.info("request", { route: name, cluster: clusterKey(ref), user: oneLine(user.name, 64), status });
     return answer;
+  }
+
+  async function askFleet(name: FleetRoute, request: HttpRequest, query: string): Promise<HttpAnswer> {
+    const headers = plainHeaders(request.headers);
+    const caller = await guard.admit(headers["authorization"], request.address);
+    if (!caller.ok) return caller.answer;
+    const dryRun = dryRunOf(FLEET_ROUTES[name], query);
+    const handler = fleet[name];
+    assert(handler !== undefined, `${name} is not served`);
+    const { user } = caller.value;
+    const answer = dryRun.ok ? await handler(user, options, headers) : dryRun.answer;
+    log.info("request", { route: name, user: oneLine(user.name, 64), status: answer.status });
+    return answer;
+  }
+
+  function showPage(name: PageRoute, request: HttpRequest): HttpAnswer {
+    const page = pages[name];
+    assert(page !== undefined, `${name} is not served`);
+    return unlessKnown(page, plainHeaders(request.headers)["if-none-match"]);
   }
 
   async function takeEvents(request: HttpRequest): Promise<HttpAnswer> {
@@ -201,6 +242,14 @@ export function createFront(options: FrontOptions): Front {
       case "event":
       case "events":
         return takeEvents(request);
+      case "clusters":
+      case "metrics":
+        return askFleet(name, request, query);
+      case "home":
+      case "dashboard":
+      case "dashboardScript":
+      case "dashboardStyle":
+        return showPage(name, request);
       default: {
         const route: Route = CLUSTER_ROUTES[name];
         const body = route.body === null ? null : await request.read(BODY_BYTES_MAX);

@@ -95,8 +95,9 @@ export function createGuard(
     const { namespace, name } = set;
     if (allowed.ok && allowed.value) return pass(null);
     if (!allowed.ok && allowed.failure.code !== HTTP_FORBIDDEN) return end(unavailable(allowed.failure, log));
+    const what = name === "" ? describe(right) : `${describe(right)} ${name}`;
     const detail = allowed.ok
-      ? `${quote(user.name)} may not ${describe(right)} ${name} in namespace ${namespace}: ask for that right.`
+      ? `${quote(user.name)} may not ${what} in namespace ${namespace}: ask for that right.`
       : `Ordinal may not ask who has rights in namespace ${namespace}: it is not one that it serves.`;
     return end(problem(403, detail));
   }

@@ -29,10 +29,10 @@ function parametersOf({ path, method, right }: Route): readonly object[] {
   ];
 }
 
-function responsesOf({ answers, refusals }: Route): object {
+function responsesOf({ answers, refusals, contentType = "application/json" }: Route): object {
   const good = Object.entries(answers).map(([status, schema]) => [
     status,
-    { description: STATUS_CODES[status], content: { "application/json": { schema: schemaOf(schema) } } },
+    { description: STATUS_CODES[status], content: { [contentType]: { schema: schemaOf(schema) } } },
   ]);
   const bad = refusals.map((status) => [status, { description: STATUS_CODES[status], content: PROBLEM }]);
   return Object.fromEntries([...good, ...bad]);

@@ -29,7 +29,7 @@ import {
   retryAfter,
   unavailable,
 } from "./answers.ts";
-import { entriesOf, findSet } from "./clusters.ts";
+import { entriesOf, findSet, isManaged } from "./clusters.ts";
 import type { Asked, Tools } from "./function.ts";
 
 const TRIES_MAX = 5;
@@ -149,8 +149,6 @@ async function previewed(
     ? pass(outcome.value)
     : end(problem(422, oneLine(refused.message, 400), { code: refused.code }));
 }
-
-const isManaged = (set: StatefulSet): boolean => set.annotations[ANNOTATION.engine] !== undefined;
 
 export async function recordWish(asked: Asked, request: ClusterRequest, tools: Tools): Promise<HttpAnswer> {
   const { kube, clock, ids } = tools;

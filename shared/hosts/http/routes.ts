@@ -3,14 +3,21 @@
  * document all come from it, and docs/http.md is compared with it by a test.
  */
 import * as z from "zod";
-import { clusterSchema } from "../../cli/documents.ts";
-import { OBJECT_NAME } from "../../model/kube.ts";
-import { planSchema } from "../../model/plan.ts";
 import {
+  operationSchema,
+  plannedSchema,
+  recordedSchema,
+  shownClusterSchema,
+  storedBackupsSchema,
+  writtenSchema,
+} from "../../model/answers.ts";
+import { clusterListSchema } from "../../model/documents.ts";
+import { OBJECT_NAME } from "../../model/kube.ts";
+import {
+  approveBodySchema,
   backupWishSchema,
+  emptyBodySchema,
   OPERATION_ID,
-  REQUEST_KINDS,
-  REQUEST_STATUSES,
   restoreBodySchema,
   scaleWishSchema,
   switchoverWishSchema,
@@ -25,37 +32,18 @@ export interface Route {
   /** Asked for on the StatefulSet of the path; null = anybody may. */
   readonly right: Right | null;
   readonly body: z.ZodType | null;
+  /** Of what is answered when all is well; absent = JSON. */
+  readonly contentType?: string;
   /** What is answered when all is well, by status. */
   readonly answers: Readonly<Record<number, z.ZodType>>;
   /** Statuses of refusals. */
   readonly refusals: readonly number[];
 }
 
-const status = z.enum(REQUEST_STATUSES);
-const message = z.string().nullable();
-
-export const recordedSchema = z.strictObject({
-  id: z.string(),
-  status,
-  message,
-  /** Where to look. */
-  operation: z.string(),
-  /** Null when the operation was recorded by an earlier request. */
-  plan: planSchema.nullable(),
-});
-export const plannedSchema = z.strictObject({ plan: planSchema });
-export const operationSchema = z.strictObject({
-  id: z.string(),
-  kind: z.enum(REQUEST_KINDS),
-  wish: z.union([scaleWishSchema, switchoverWishSchema, backupWishSchema]),
-  status,
-  message,
-  by: z.string(),
-  at: z.iso.datetime(),
-});
 const okSchema = z.strictObject({ status: z.literal("ok") });
 const receptionSchema = z.strictObject({ status: z.enum(["accepted", "ignored"]) });
 
+const CLUSTERS = "/clusters";
 const CLUSTER = "/clusters/{namespace}/{name}";
 const GET: Right = { verb: "get" };
 const UPDATE: Right = { verb: "update" };
@@ -64,6 +52,13 @@ const ASKING = {
   method: "POST",
   answers: { 200: z.union([recordedSchema, plannedSchema]), 202: recordedSchema },
   refusals: [400, 401, 403, 404, 409, 413, 415, 422, 429, 503],
+} as const;
+
+const SETTING = {
+  method: "POST",
+  right: UPDATE,
+  answers: { 200: z.union([writtenSchema, plannedSchema]) },
+  refusals: [400, 401, 403, 404, 413, 415, 422, 429, 503],
 } as const;
 
 /** Answered by functions, after it is known who asks and that they may. */
@@ -96,17 +91,95 @@ export const CLUSTER_ROUTES = {
     right: UPDATE,
     body: restoreBodySchema,
   },
+  pause: {
+    ...SETTING,
+    path: `${CLUSTER}/pause`,
+    summary: "Ordinal looks and changes nothing, failovers included.",
+    body: emptyBodySchema,
+  },
+  resume: {
+    ...SETTING,
+    path: `${CLUSTER}/resume`,
+    summary: "Ordinal goes on.",
+    body: emptyBodySchema,
+  },
+  approve: {
+    ...SETTING,
+    path: `${CLUSTER}/approve`,
+    summary: "Approve the failover that waits for a person.",
+    body: approveBodySchema,
+  },
   status: {
     ...LOOKING,
     path: CLUSTER,
     summary: "How the cluster is, as the last pass saw it.",
-    answers: { 200: clusterSchema },
+    answers: { 200: shownClusterSchema },
+  },
+  backups: {
+    ...LOOKING,
+    path: `${CLUSTER}/backups`,
+    summary: "What its store holds, and to which instants it can be recovered.",
+    answers: { 200: storedBackupsSchema },
   },
   operation: {
     ...LOOKING,
     path: `${CLUSTER}/operations/{id}`,
     summary: "How a request stands.",
     answers: { 200: operationSchema },
+  },
+} as const satisfies Readonly<Record<string, Route>>;
+
+/** Answered by a function, after it is known who asks: of no single cluster. */
+export const FLEET_ROUTES = {
+  clusters: {
+    ...LOOKING,
+    path: CLUSTERS,
+    summary: "All clusters of the namespaces in which whoever asks may list StatefulSets.",
+    right: { verb: "list" },
+    answers: { 200: clusterListSchema, 304: z.literal("") },
+    refusals: [400, 401, 429, 503],
+  },
+  metrics: {
+    ...LOOKING,
+    path: "/metrics",
+    summary: "How all clusters are, for Prometheus.",
+    right: { verb: "list" },
+    contentType: "text/plain",
+    answers: { 200: z.string() },
+    refusals: [400, 401, 403, 429, 503],
+  },
+} as const satisfies Readonly<Record<string, Route>>;
+
+const textSchema = z.string();
+const PAGE = {
+  method: "GET",
+  right: null,
+  body: null,
+  answers: { 200: textSchema, 304: z.literal("") },
+  refusals: [],
+} as const;
+
+/** Files that anybody may have: the dashboard, which holds nothing of a cluster until somebody gives it a token. */
+export const PAGE_ROUTES = {
+  home: {
+    ...PAGE,
+    path: "/",
+    summary: "Leads to the dashboard.",
+    contentType: "text/plain",
+    answers: { 302: textSchema },
+  },
+  dashboard: { ...PAGE, path: "/dashboard", summary: "The dashboard.", contentType: "text/html" },
+  dashboardScript: {
+    ...PAGE,
+    path: "/dashboard.js",
+    summary: "The dashboard's program.",
+    contentType: "text/javascript",
+  },
+  dashboardStyle: {
+    ...PAGE,
+    path: "/dashboard.css",
+    summary: "The dashboard's looks.",
+    contentType: "text/css",
   },
 } as const satisfies Readonly<Record<string, Route>>;
 
@@ -140,10 +213,17 @@ export const HOST_ROUTES = {
 } as const satisfies Readonly<Record<string, Route>>;
 
 export type ClusterRoute = keyof typeof CLUSTER_ROUTES;
+export type FleetRoute = keyof typeof FLEET_ROUTES;
+export type PageRoute = keyof typeof PAGE_ROUTES;
 export type HostRoute = keyof typeof HOST_ROUTES;
-export type RouteName = ClusterRoute | HostRoute;
+export type RouteName = ClusterRoute | FleetRoute | PageRoute | HostRoute;
 
-export const ROUTES: Readonly<Record<RouteName, Route>> = { ...CLUSTER_ROUTES, ...HOST_ROUTES };
+export const ROUTES: Readonly<Record<RouteName, Route>> = {
+  ...CLUSTER_ROUTES,
+  ...FLEET_ROUTES,
+  ...PAGE_ROUTES,
+  ...HOST_ROUTES,
+};
 
 export type BodyOf<Name extends ClusterRoute> = (typeof CLUSTER_ROUTES)[Name]["body"] extends z.ZodType
   ? z.output<(typeof CLUSTER_ROUTES)[Name]["body"]>

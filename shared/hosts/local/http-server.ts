@@ -81,7 +81,9 @@ async function respond(
   const answer = await answerOf(front, incoming, log);
   if (answer === null) return;
   const { status, headers, body } = answer;
-  response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
+  // Of an answer without a body the length would be that of the one which somebody has already.
+  const length = status === 304 ? {} : { "content-length": Buffer.byteLength(body) };
+  response.writeHead(status, { ...headers, ...length }).end(body);
 }
 
 /** Whether anything that is served wants a token. */

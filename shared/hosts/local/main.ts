@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import * as z from "zod";
+import { readTelemetrySettings } from "../telemetry/settings.ts";
 import { loadFunctions, SOURCE_FOLDER, selectFunctions } from "./function-folder.ts";
 import type { HttpServerOptions } from "./http-server.ts";
 import { createLog } from "./platform.ts";
@@ -95,6 +96,7 @@ async function main(options: Options): Promise<void> {
   const log = createLog(options.log);
   const http = httpOf(options);
   const all = await loadFunctions(options.functions);
+  const telemetry = readTelemetrySettings(process.env);
   const host = await startLocalHost({
     namespaces,
     ...(http === null ? {} : { http }),
@@ -109,6 +111,7 @@ async function main(options: Options): Promise<void> {
     ...(options["event-audience"] === undefined ? {} : { eventAudience: options["event-audience"] }),
     // In the environment, since an address may hold a secret; Knative's SinkBinding puts it there.
     ...(process.env["K_SINK"] === undefined ? {} : { sink: process.env["K_SINK"] }),
+    ...(telemetry === null ? {} : { telemetry }),
     stopGraceMs: options["stop-seconds"] * 1000,
     functions: selectFunctions(options.requests === "on" ? all : { ...all, requests: [] }, options.only),
     log,

@@ -43,6 +43,8 @@ export interface Runner {
   take(reaction: Reaction): boolean;
   /** For what is no event of the API server; outside of the namespaces served it does nothing. */
   wake(wake: Wake): void;
+  /** When the last pass began that could see how the cluster is, milliseconds since 1970; null = there was none. */
+  lookedAtMs(ref: ClusterRef): number | null;
   /** Resolves when no cluster waits for a pass and none is running; a retry after a failure waits too. */
   idle(): Promise<void>;
   /**
@@ -62,6 +64,8 @@ interface Seat {
   /** As the last sweep that chose this cluster saw it. */
   sighting: Sighting | null;
   lookedAtMs: number;
+  /** Start of the last pass that did not fail. */
+  seenAtMs: number | null;
   passes: number;
 }
 
@@ -73,6 +77,7 @@ function newSeat(): Seat {
     disturbed: false,
     sighting: null,
     lookedAtMs: 0,
+    seenAtMs: null,
     passes: 0,
   };
 }
@@ -127,6 +132,7 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
 
   const result = await pass(context, request);
 
+  if (result.outcome !== "failed") seat.seenAtMs = startedAtMs;
   seat.memory = result.memory;
   seat.silent = result.silent;
   logPass(fleet.options, request, result, context.clock.now() - startedAtMs);
@@ -286,6 +292,7 @@ export function createRunner(options: RunnerOptions): Runner {
       options.onEvent?.(event, reaction);
       take(reaction);
     },
+    lookedAtMs: (ref) => fleet.seats.get(clusterKey(ref))?.seenAtMs ?? null,
     idle: queue.idle,
     async stop(graceMs) {
       fleet.endsAtMs = clock.now() + graceMs / 2;

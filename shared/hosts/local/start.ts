@@ -27,6 +27,8 @@ import { createSenders } from "../http/senders.ts";
 import { createJobBodies } from "../job/bodies.ts";
 import { createAnnouncer } from "../outgoing/announcer.ts";
 import { createSink } from "../outgoing/sink.ts";
+import type { TelemetrySettings } from "../telemetry/settings.ts";
+import { createPost, createTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import { type Functions, loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
 import { type HttpServer, type HttpServerOptions, startHttpServer } from "./http-server.ts";
 import { createLog, systemClock, systemIds } from "./platform.ts";
@@ -66,6 +68,8 @@ export interface LocalHostOptions {
   readonly eventAudience?: string;
   /** Where CloudEvents of what was done are sent; absent = nowhere. May hold a secret. */
   readonly sink?: string;
+  /** Where traces and metrics of passes are sent; absent = nowhere. */
+  readonly telemetry?: TelemetrySettings;
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
   readonly wrapWatch?: (source: EventSource) => EventSource;
   readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
@@ -96,7 +100,8 @@ async function serveHttp(
   const { kube, clock, ids, log } = context;
   const guard = createGuard(handle.reviewer, { clock, log });
   const front = createFront({
-    ...{ ...functions, kube, guard, clock, ids, log, take: runner.take },
+    ...{ ...functions, kube, guard, namespaces, clock, ids, log, take: runner.take },
+    ...{ lookedAtMs: runner.lookedAtMs, openStore: createS3Store },
     preview: (ref, request) => preview(context, ref, request),
     ...(audience !== undefined && {
       admitSender: createSenders(handle.reviewer, { audience, namespaces, clock, log }),
@@ -116,6 +121,11 @@ function archiverOf(context: ReconcileContext, wake: Runner["wake"]): Archiver {
     askTip: (to) => askTip(servers, to),
     onNews: (ref) => wake({ ref, cause: "archive", priority: "normal" }),
   });
+}
+
+function telemetryOf(settings: TelemetrySettings | undefined, log: Log): Telemetry | null {
+  if (settings === undefined) return null;
+  return createTelemetry({ settings, clock: systemClock, log, post: createPost(settings) });
 }
 
 /** Throws when the kubeconfig cannot be used or the options contradict each other. */
@@ -160,10 +170,11 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   const { sink } = options;
   const { kube } = handle;
   const announcer = sink === undefined ? null : createAnnouncer({ kube, clock, log, send: createSink(sink) });
+  const telemetry = telemetryOf(options.telemetry, log);
   const runner = createRunner({
     ...{ context, archiver },
     ...(announcer !== null && { announcer }),
-    pass: reconcile,
+    pass: telemetry?.around(reconcile) ?? reconcile,
     functions: functions.events,
     namespaces,
     lookEveryMs,
@@ -190,7 +201,7 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
         ...[runner.stop(stopGraceMs), archiver.stop(stopGraceMs)],
         server?.stop(stopGraceMs),
       ]);
-      await announcer?.stop();
+      await Promise.all([announcer?.stop(), telemetry?.flush()]);
       servers.close();
       handle.close();
     },

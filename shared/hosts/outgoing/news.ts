@@ -7,7 +7,7 @@ import type { Announced } from "../../annotations/announced.ts";
 import { decodeConditions } from "../../annotations/conditions.ts";
 import { decodeHistory } from "../../annotations/history.ts";
 import { ANNOTATION } from "../../annotations/keys.ts";
-import { EVENT_REASONS, type EventReason } from "../../model/condition.ts";
+import { EVENT_REASONS, type EventReason } from "../../model/event-reason.ts";
 import type { StatefulSet } from "../../model/kube.ts";
 import { digestOf } from "../http/requests.ts";
 

@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { KEYS } from "../../../shared/annotations/keys.ts";
-import { EVENT_REASONS, type Phase, PROBLEM_CODES } from "../../../shared/model/condition.ts";
+import { type Phase, PROBLEM_CODES } from "../../../shared/model/condition.ts";
+import { EVENT_REASONS } from "../../../shared/model/event-reason.ts";
 
 function page(name: string): string {
   return readFileSync(new URL(`../../../docs/${name}`, import.meta.url), "utf8");

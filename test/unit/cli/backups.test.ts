@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import { manifestKey, partKey } from "../../../shared/backup/layout.ts";
 import { encodeManifest } from "../../../shared/backup/manifest.ts";
-import { backupListSchema } from "../../../shared/cli/documents.ts";
+import { backupListSchema } from "../../../shared/model/documents.ts";
 import { createMemoryStore, type StoreCall } from "../../support/memory-store.ts";
 import { manifest } from "../backup/support.ts";
 import {

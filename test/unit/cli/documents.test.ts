@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import type * as z from "zod";
-import { ADVICE } from "../../../shared/cli/advice.ts";
+import { ADVICE } from "../../../shared/model/advice.ts";
 import {
   backupListSchema,
   clusterListSchema,
@@ -12,7 +12,7 @@ import {
   planDocumentSchema,
   pruningSchema,
   recoveryWindowsSchema,
-} from "../../../shared/cli/documents.ts";
+} from "../../../shared/model/documents.ts";
 import { ordinal } from "./support.ts";
 
 function page(name: string): string {

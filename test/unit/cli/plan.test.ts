@@ -1,8 +1,8 @@
 /** `plan` and `--dry-run` on a simulated cluster: what people and machines are shown, and that nothing is changed. */
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { planDocumentSchema } from "../../../shared/cli/documents.ts";
 import { run } from "../../../shared/cli/program.ts";
+import { planDocumentSchema } from "../../../shared/model/documents.ts";
 import { fail } from "../../../shared/model/outcome.ts";
 import type { Servers } from "../../../shared/ports/server.ts";
 import { REF } from "../../sim/ref.ts";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { encodeBackups } from "../../../shared/annotations/backups.ts";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import { manifestKey, partKey } from "../../../shared/backup/layout.ts";
-import { pruningSchema } from "../../../shared/cli/documents.ts";
+import { pruningSchema } from "../../../shared/model/documents.ts";
 import { memory } from "../../support/backups.ts";
 import type { MemoryStore } from "../../support/memory-store.ts";
 import {

@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { encodeBackups } from "../../../shared/annotations/backups.ts";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
-import { clusterSchema } from "../../../shared/cli/documents.ts";
 import type { BackupMemory } from "../../../shared/model/backup.ts";
+import { clusterSchema } from "../../../shared/model/documents.ts";
 import type { StatefulSet } from "../../../shared/model/kube.ts";
 import { memory } from "../../support/backups.ts";
 import { adopting, healthy, healthyPods, ordinal, pod, set, unseen, WORLD } from "./support.ts";
@@ -275,6 +275,7 @@ describe("backups in a status", () => {
       ...{ running: null, proving: null, failed: null, unproven: null, failures: 0, missed: 0 },
       last: { slot, endedAt: "2026-11-23T02:04:00Z", method: "physical" },
       proven: { slot, at: "2026-11-23T02:09:00Z" },
+      archive: null,
     });
   });
 });

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { encodeChain } from "../../../shared/backup/archive/chain.ts";
 import { chainKey, chainName, objectName } from "../../../shared/backup/archive/keys.ts";
-import { recoveryWindowsSchema } from "../../../shared/cli/documents.ts";
+import { recoveryWindowsSchema } from "../../../shared/model/documents.ts";
 import { createMemoryStore, type MemoryStore } from "../../support/memory-store.ts";
 import { at, LAST, OTHER_UID, ordinal, PLACE, put, putBackup, UID } from "./backups-support.ts";
 

@@ -53,6 +53,23 @@ test("one that goes on is noted once a minute, and nothing is told", () => {
   expect(seen(before, report(NOON))).toEqual({ archive: heldTo(NOON), told: [] });
 });
 
+test("to which instants it can be recovered is noted with what is held, and never alone", () => {
+  const window = { fromMs: at("2026-11-23T02:00:00Z") + 1, gaps: 1, gapMs: 4_500 };
+  const before = heldTo("2026-11-23T11:59:00Z");
+  expect(seen(before, { ...report("2026-11-23T11:59:59Z"), window }).archive).toBeUndefined();
+  const noted = { from: "2026-11-23T02:00:01Z", gaps: 1, gapMs: 4_500 };
+  expect(seen(before, { ...report(NOON), window }).archive).toEqual({ ...heldTo(NOON), window: noted });
+  // A host that has just begun does not know yet.
+  const known = before && { ...before, window: noted };
+  expect(seen(known, report(NOON)).archive).toEqual({ ...heldTo(NOON), window: noted });
+  const none = { fromMs: null, gaps: 0, gapMs: 0 };
+  expect(seen(known, { ...report(NOON), window: none }).archive?.window).toEqual({
+    from: null,
+    gaps: 0,
+    gapMs: 0,
+  });
+});
+
 test("when it is asked for first, its time begins to count", () => {
   expect(seen(null, null)).toEqual({ archive: { ...nothing, since: NOON }, told: [] });
   expect(seen(nothing, null).told).toEqual([

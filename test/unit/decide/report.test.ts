@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { ANNOTATION, LABEL } from "../../../shared/annotations/keys.ts";
 import { reportSteps } from "../../../shared/decide/report.ts";
-import type { EventReason, Phase } from "../../../shared/model/condition.ts";
+import type { Phase } from "../../../shared/model/condition.ts";
+import type { EventReason } from "../../../shared/model/event-reason.ts";
 import type { State } from "../../../shared/model/state.ts";
 import { carryOut, settled, stepsOf, stepsOfKind } from "../../support/carry-out.ts";
 import {

@@ -41,6 +41,8 @@ const committed = (from: number, to: number): readonly Committed[] =>
 
 let bucket: MemoryStore;
 let log: Committed[];
+/** How many of the first are no longer in it. */
+let purged: number;
 /** Of streams under way: whether they end, and how. */
 let stream: "goes on" | "ends" | "breaks";
 let secrets: Record<string, { ownerUid: string | null; name: string; values: Record<string, string> }>;
@@ -122,7 +124,7 @@ function options(): ArchiverOptions {
     openStore: () => bucket,
     lookAtLog: (_, wish) =>
       Promise.resolve(
-        succeed(sourceOf({ uuid: A, log, purged: 0 }, { stream: (except) => sent(except, wish) })),
+        succeed(sourceOf({ uuid: A, log, purged }, { stream: (except) => sent(except, wish) })),
       ),
     askTip: () => Promise.resolve(fail("transient", "There is no primary.")),
     onNews: () => {
@@ -151,6 +153,7 @@ beforeEach(async () => {
     NOW_MS,
     null,
   ];
+  purged = 0;
   bucket = createMemoryStore({ partBytesMin: 1 });
   await putBackup(bucket, `${A}:1-10`);
   const accounts = accountsSecretName(cluster());
@@ -168,7 +171,7 @@ afterEach(async () => {
 test("a cluster is followed for as long as that is wished, and what is held is reported", async () => {
   follow(cluster());
   await expect.poll(archived).toBe(`${A}:11-20`);
-  await expect.poll(report).toEqual({ heldToMs: NOW_MS, failure: null });
+  await expect.poll(report).toMatchObject({ heldToMs: NOW_MS, failure: null });
   expect(news).toBe(1);
   log.push(...committed(21, 25));
   await expect.poll(archived).toBe(`${A}:11-25`);
@@ -180,6 +183,18 @@ test("a cluster is followed for as long as that is wished, and what is held is r
   log.push(...committed(26, 30));
   await breath();
   expect(await archived()).toBe(`${A}:11-25`);
+});
+
+test("to which instants it can be recovered is reported as the bucket has it, gaps included", async () => {
+  stream = "ends";
+  const fromMs = (committed(11, 11)[0]?.atUs ?? 0) / 1_000;
+  follow(cluster());
+  await expect.poll(report).toMatchObject({ heldToMs: NOW_MS, window: { fromMs, gaps: 0, gapMs: 0 } });
+  // What was committed next went before it was archived; a later backup holds it, and the log goes on from there.
+  log.push(...committed(21, 40));
+  purged = 30;
+  await putBackup(bucket, `${A}:1-30`, {}, "2026-11-23T04:30:00.000Z");
+  await expect.poll(() => report()?.window).toMatchObject({ fromMs, gaps: 1, gapMs: 1_100 });
 });
 
 test("others are not followed", async () => {
@@ -207,7 +222,7 @@ test("why nothing is archived is told once and tried again, after pauses that gr
   if (s3 !== undefined) secrets = { ...others, s3: { ...s3, values: { ...s3.values, bucket: "NONE" } } };
   await expect.poll(() => report()?.failure).toMatch(/bucket/);
   if (s3 !== undefined) secrets = { ...others, s3 };
-  await expect.poll(report).toEqual({ heldToMs: NOW_MS, failure: null });
+  await expect.poll(report).toMatchObject({ heldToMs: NOW_MS, failure: null });
   expect(await archived()).toBe(`${A}:11-20`);
 });
 
@@ -221,7 +236,7 @@ test("after a lost connection it goes on where it was, and a pause is short agai
   nowMs += 1_000;
   log.push(...committed(21, 30));
   stream = "goes on";
-  await expect.poll(report).toEqual({ heldToMs: NOW_MS + 1_000, failure: null });
+  await expect.poll(report).toMatchObject({ heldToMs: NOW_MS + 1_000, failure: null });
   const { segments } = await inventoryIn(bucket);
   expect(archivedBy(segments, gtidSets)).toBe(`${A}:11-30`);
   expect(segments.reduce((sum, { transactions }) => sum + transactions, 0)).toBe(20);

@@ -294,6 +294,22 @@ test("a pass under way is told when it is stopped: in half of the time that is l
   expect(requests[0]?.endsAtMs?.()).toBe(stopsAtMs + 2500);
 });
 
+test("when a cluster was looked at last is known, and a look that failed is none", async () => {
+  fleet = [healthy("a")];
+  const host = runner();
+  const looked = () => host.lookedAtMs({ namespace: "shop", name: "a" });
+  expect(looked()).toBeNull();
+  await sweep(host);
+  const firstMs = clock.now();
+  expect(looked()).toBe(firstMs);
+  await clock.advance(10_000);
+  results.push({ outcome: "failed", lookAgainMs: 60_000 });
+  await sweep(host);
+  expect([requests.length, looked()]).toEqual([2, firstMs]);
+  await clock.advance(10_000);
+  expect(looked()).toBeGreaterThan(firstMs);
+});
+
 describe("whoever wants to be told", () => {
   const seen: string[] = [];
   const announcer = {

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import * as z from "zod";
 import { openApi } from "../../../shared/hosts/http/openapi.ts";
-import { ROUTES, type RouteName, recordedSchema } from "../../../shared/hosts/http/routes.ts";
+import { ROUTES, type RouteName } from "../../../shared/hosts/http/routes.ts";
+import { recordedSchema } from "../../../shared/model/answers.ts";
 import { scaleWishSchema } from "../../../shared/model/request.ts";
 
 const names = Object.keys(ROUTES) as RouteName[];

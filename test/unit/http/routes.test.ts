@@ -1,9 +1,13 @@
 /** Every route with its good answer and every refusal by name; a refusal is a problem document of one sentence. */
 import { describe, expect, test } from "vitest";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
-import { clusterSchema } from "../../../shared/cli/documents.ts";
 import { problemSchema } from "../../../shared/hosts/http/answers.ts";
-import { operationSchema, plannedSchema, recordedSchema } from "../../../shared/hosts/http/routes.ts";
+import {
+  operationSchema,
+  plannedSchema,
+  recordedSchema,
+  shownClusterSchema,
+} from "../../../shared/model/answers.ts";
 import { fail, succeed } from "../../../shared/model/outcome.ts";
 import { CLUSTER, openPlace, PLAN, type Place, type Reply, type Sending, tokenOf } from "./support.ts";
 
@@ -88,7 +92,7 @@ describe("answers", () => {
   test("the status is the document of the plugin", async () => {
     const reply = await openPlace().send("GET", CLUSTER, { token: tokenOf("reader") });
     expect(reply.status).toBe(200);
-    expect(clusterSchema.parse(reply.body)).toMatchObject({
+    expect(shownClusterSchema.parse(reply.body)).toMatchObject({
       name: "mysql",
       phase: "Healthy",
       primary: "mysql-1",

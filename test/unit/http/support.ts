@@ -33,6 +33,7 @@ const RIGHTS: Readonly<Record<string, readonly string[]>> = {
   scaler: ["patch/scale"],
   switcher: ["update"],
   reader: ["get"],
+  scraper: ["list"],
   nobody: [],
 };
 
@@ -172,6 +173,7 @@ export function openPlace(
   const log = { info: note, warn: note };
   const options: FrontOptions = {
     kube: sim.kube,
+    namespaces: [],
     guard: createGuard(reviewerOf(place), { clock, log }),
     preview: () => {
       place.previews += 1;
@@ -217,7 +219,7 @@ export function openPlace(
       status: answer.status,
       headers: answer.headers,
       text: answer.body,
-      body: JSON.parse(answer.body),
+      body: answer.headers["content-type"]?.includes("json") ? JSON.parse(answer.body) : {},
     };
   }
   return place;

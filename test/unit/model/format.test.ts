@@ -1,6 +1,6 @@
 /** Ages, lags and local times at the borders between their units. */
 import { expect, test } from "vitest";
-import { age, lag, localTime } from "../../../shared/cli/format.ts";
+import { age, lag, localTime } from "../../../shared/model/format.ts";
 
 test.each([
   [-5000, "0s"],

@@ -1,5 +1,5 @@
 /** What a person can do about each problem: the same sentences as in docs/conditions.md, compared by a test. */
-import type { ProblemCode } from "../model/condition.ts";
+import type { ProblemCode } from "./condition.ts";
 
 export const ADVICE: Readonly<Record<ProblemCode, string>> = {
   AnnotationInvalid: "correct the annotation as the message says.",

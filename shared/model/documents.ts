@@ -3,10 +3,10 @@
  * thing that the texts for people are rendered from. A field is never renamed or removed within a version.
  */
 import * as z from "zod";
-import { BACKUP_METHODS } from "../model/backup.ts";
-import { conditionSchema } from "../model/condition.ts";
-import { planSchema } from "../model/plan.ts";
-import { historyEntrySchema } from "../model/state.ts";
+import { BACKUP_METHODS } from "./backup.ts";
+import { conditionSchema } from "./condition.ts";
+import { planSchema } from "./plan.ts";
+import { historyEntrySchema } from "./state.ts";
 
 export const API_VERSION = "ordinal.dev/cli/v1";
 
@@ -61,6 +61,19 @@ const backupsSchema = z.strictObject({
   missed: count,
   failed: loss.nullable(),
   unproven: loss.nullable(),
+  /** How the archive of the logs is; null = none is asked for. */
+  archive: z
+    .strictObject({
+      /** All that was committed up to here was held when it was noted last; null = nothing yet. */
+      heldTo: z.string().nullable(),
+      /** Why it does not go on; null = it does, as far as is known. */
+      failure: z.string().nullable(),
+      /** From where on it can be recovered, but for the gaps: as it was noted with `heldTo`; null = not known, or to no instant. */
+      from: z.string().nullable(),
+      gapCount: count.nullable(),
+      gapMs: count.nullable(),
+    })
+    .nullable(),
 });
 
 /** As the last pass remembers it. */
@@ -149,7 +162,7 @@ const whereSchema = z.strictObject({
   prefix: z.string(),
 });
 
-const backupSchema = z.strictObject({
+export const backupSchema = z.strictObject({
   /** Of the cluster it was made of, as its manifest says. */
   namespace: z.string().nullable(),
   name: z.string().nullable(),
@@ -206,7 +219,7 @@ export const pruningSchema = z.strictObject({
 
 const spansSchema = z.array(z.strictObject({ from: z.string(), to: z.string() }));
 
-const windowSchema = z.strictObject({
+export const windowSchema = z.strictObject({
   namespace: z.string().nullable(),
   name: z.string().nullable(),
   clusterUid: z.string(),

@@ -60,11 +60,22 @@ export function awayFrom(instant: string, { nowMs }: Here): string {
   return ms < 0 ? `in ${age(-ms)}` : `${age(ms)} ago`;
 }
 
+/** To make one takes longer than to use it a hundred times, and a page shows a thousand instants. */
+const formats = new Map<string | undefined, Intl.DateTimeFormat>();
+
+/** Swedish writes dates and times as ISO 8601 does. */
+function formatOf(timeZone: string | undefined): Intl.DateTimeFormat {
+  const known = formats.get(timeZone);
+  if (known !== undefined) return known;
+  const zone = timeZone === undefined ? {} : { timeZone };
+  const made = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", ...zone });
+  formats.set(timeZone, made);
+  return made;
+}
+
 /** Local time with tenths; with its date unless that is today. */
 export function localTime(instant: string, { nowMs, timeZone }: Here): string {
-  // Swedish writes dates and times as ISO 8601 does.
-  const zone = timeZone === undefined ? {} : { timeZone };
-  const format = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", ...zone });
+  const format = formatOf(timeZone);
   const ms = Date.parse(instant);
   const [date = "", time = ""] = format.format(ms).split(" ");
   const [today] = format.format(nowMs).split(" ");

@@ -1,0 +1,43 @@
+/** The closed catalogue of what is told as an Event; docs/conditions.md says what each of them means. */
+
+/** Reasons of Events and history entries: past tense, for things that were done. */
+export const EVENT_REASONS = {
+  AdoptionStarted: "Normal",
+  AdoptionCompleted: "Normal",
+  PrimaryReopening: "Normal",
+  PrimaryReopened: "Normal",
+  FailoverStarted: "Warning",
+  PrimaryElected: "Normal",
+  FailoverCompleted: "Normal",
+  DataLossAccepted: "Warning",
+  SwitchoverStarted: "Normal",
+  SwitchoverCompleted: "Normal",
+  SwitchoverAbandoned: "Warning",
+  StateReconstructed: "Warning",
+  TailArchived: "Warning",
+  MemberRebuilding: "Warning",
+  MemberSeeding: "Normal",
+  MemberJoined: "Normal",
+  MemberLeft: "Warning",
+  MemberRemoved: "Normal",
+  MemberReplaced: "Normal",
+  ScaledUp: "Normal",
+  ScaledDown: "Normal",
+  AckCountChanged: "Normal",
+  BackupStarted: "Normal",
+  BackupCompleted: "Normal",
+  BackupAttemptFailed: "Warning",
+  SlotsMissed: "Warning",
+  BackupProven: "Normal",
+  RestoreStarted: "Normal",
+  RestoreStopping: "Warning",
+  RestoreExchanging: "Normal",
+  RestoreCompleted: "Normal",
+  RestoreUndone: "Normal",
+  RestoreGivenUp: "Warning",
+  RestoreForgotten: "Normal",
+  ReleaseStarted: "Normal",
+  Released: "Normal",
+} as const;
+
+export type EventReason = keyof typeof EVENT_REASONS;
