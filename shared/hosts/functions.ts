@@ -5,10 +5,10 @@
  */
 import { clusterKey, type Priority, type Wake } from "../model/cluster.ts";
 import type { Outcome } from "../model/outcome.ts";
+import type { HttpMessage } from "./cloud-event.ts";
 import {
   type Change,
   type ChangeEvent,
-  type HttpMessage,
   type IncomingEvent,
   type RequestEvent,
   readEvents,

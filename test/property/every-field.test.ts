@@ -211,7 +211,7 @@ describe("headers", () => {
 
 describe("events", () => {
   const object = { namespace: "shop", name: "mysql-0", uid: "u", resourceVersion: "1", labels: {} };
-  const change = changeEvent("update", "Pod", object, 0).toJSON();
+  const change = changeEvent("update", "Pod", object, 0);
   const attributes = [...new Set([...Object.keys(change), "dataschema", "data_base64", "extension"])].filter(
     (name) => name !== "data",
   );

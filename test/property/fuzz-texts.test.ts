@@ -169,7 +169,7 @@ const CHANGE = changeEvent(
   "Pod",
   { namespace: "shop", name: "mysql-0", uid: "u", resourceVersion: "1", labels: {} },
   0,
-).toJSON();
+);
 
 test(
   "events, structured and in batches",

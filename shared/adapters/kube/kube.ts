@@ -6,17 +6,14 @@ import type { Clock, Ids, Log } from "../../ports/host.ts";
 import type { Kube, Watches } from "../../ports/kube.ts";
 import type { Reviewer } from "../../ports/reviewer.ts";
 import { createCalls } from "./calls.ts";
-import { connect } from "./connection.ts";
+import { connect, type Way } from "./connection.ts";
 import { createLister } from "./lists.ts";
 import { createReviewer } from "./reviews.ts";
 import { createTransport } from "./transport.ts";
 import { createWatches, type WatchLimits } from "./watch.ts";
 
 export interface KubeOptions {
-  /** Path of a kubeconfig file; absent = the service account of the pod we run in. */
-  readonly kubeconfig?: string;
-  /** Absent = the file's current context. */
-  readonly context?: string;
+  readonly way: Way;
   /** Names the component to the API server and its audit log, e.g. `ordinal/sweep`. */
   readonly userAgent: string;
   readonly clock: Clock;
@@ -35,7 +32,7 @@ export interface KubeHandle {
   readonly kube: Kube;
   readonly watches: Watches;
   readonly reviewer: Reviewer;
-  /** The context's namespace, else `default`. */
+  /** Where names without a namespace are. */
   readonly namespace: string;
   /** Ends all watches and connections. */
   close(): void;
@@ -51,11 +48,10 @@ const LIMITS: KubeLimits = {
   backoffMaxMs: 30_000,
 };
 
-/** Throws when the kubeconfig cannot be used. */
 export function createKube(options: KubeOptions): KubeHandle {
-  const { userAgent, clock, ids, log } = options;
+  const { way, userAgent, clock, ids, log } = options;
   const limits = { ...LIMITS, ...options.limits };
-  const connection = connect(options);
+  const connection = connect(way, clock);
   const transport = createTransport(connection, { userAgent, timeoutMs: limits.requestTimeoutMs });
   const lister = createLister(transport, limits.pageSize);
   const kube = createCalls(transport, lister);

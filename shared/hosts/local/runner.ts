@@ -3,12 +3,12 @@
  * a quiet look cheap (the listed object and the memory of the last pass) and throws it away as soon as
  * anything but a sweep wakes the cluster. Losing all of it changes nothing but the number of reads.
  */
-import type { CloudEvent } from "cloudevents";
 import { type ClusterRef, clusterKey, type Wake } from "../../model/cluster.ts";
 import type { StatefulSet } from "../../model/kube.ts";
 import type { ListOptions } from "../../ports/kube.ts";
 import type { ClusterMemory, PassRequest, PassResult, ReconcileContext } from "../../reconcile/index.ts";
 import type { Archiver } from "../archive/archiver.ts";
+import type { CloudEvent } from "../cloud-event.ts";
 import { isBackupDue } from "../due-backups.ts";
 import { readEvent } from "../events.ts";
 import { type EventFunction, NOTHING, type Reaction, react } from "../functions.ts";
@@ -29,13 +29,13 @@ export interface RunnerOptions {
   readonly concurrency: number;
   /** Absent = this host archives nothing. */
   readonly archiver?: Archiver;
-  readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
+  readonly onEvent?: (event: CloudEvent, reaction: Reaction) => void;
   readonly onPass?: (result: PassResult, request: PassRequest) => void;
 }
 
 export interface Runner {
   /** Only enqueues; never throws on what an event holds. */
-  emit(event: CloudEvent<unknown>): void;
+  emit(event: CloudEvent): void;
   /** What functions made of an event. False when a cluster found no place to wait in: ask for the event again. */
   take(reaction: Reaction): boolean;
   /** For what is no event of the API server; outside of the namespaces served it does nothing. */

@@ -3,8 +3,9 @@
  * process that may be stopped or killed at any moment. It is the local runner of developers and tests, and
  * the same as a Deployment; it holds no state that a restart would lose.
  */
-import type { CloudEvent } from "cloudevents";
+import type { Way } from "../../adapters/kube/connection.ts";
 import { createKube, type KubeHandle } from "../../adapters/kube/kube.ts";
+import { wayOfPod } from "../../adapters/kube/token-way.ts";
 import { streamLog } from "../../adapters/mysql/log.ts";
 import { createServers } from "../../adapters/mysql/servers.ts";
 import { createS3Store } from "../../adapters/s3/store.ts";
@@ -20,6 +21,7 @@ import {
 } from "../../reconcile/index.ts";
 import { preview } from "../../reconcile/preview.ts";
 import { type Archiver, createArchiver } from "../archive/archiver.ts";
+import type { CloudEvent } from "../cloud-event.ts";
 import type { Reaction } from "../functions.ts";
 import { createFront } from "../http/front.ts";
 import { createGuard } from "../http/guard.ts";
@@ -38,7 +40,7 @@ const BUDGET_MS = 5_000;
 export interface LocalHostOptions {
   /** Empty or absent = all namespaces. */
   readonly namespaces?: readonly string[];
-  /** Path of a kubeconfig; absent = as kubectl finds it, else the Pod's own account. */
+  /** Path of a kubeconfig; absent = the Pod's own account. */
   readonly kubeconfig?: string;
   readonly context?: string;
   /** Must divide a minute. */
@@ -58,7 +60,7 @@ export interface LocalHostOptions {
   readonly http?: HttpServerOptions;
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
   readonly wrapWatch?: (source: EventSource) => EventSource;
-  readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
+  readonly onEvent?: (event: CloudEvent, reaction: Reaction) => void;
   readonly onPass?: (result: PassResult, request: PassRequest) => void;
 }
 
@@ -105,6 +107,13 @@ function archiverOf(context: ReconcileContext, wake: Runner["wake"]): Archiver {
   });
 }
 
+async function wayOf({ kubeconfig, context }: LocalHostOptions): Promise<Way> {
+  if (kubeconfig === undefined) return await wayOfPod(process.env);
+  // In a Pod nobody needs the reader of such files.
+  const { wayOfKubeconfig } = await import("../../adapters/kube/kubeconfig.ts");
+  return wayOfKubeconfig(kubeconfig, context);
+}
+
 /** Throws when the kubeconfig cannot be used or the options contradict each other. */
 export async function startLocalHost(options: LocalHostOptions = {}): Promise<LocalHost> {
   const { namespaces = [], sweepSeconds = 1, concurrency = 8, lookEveryMs = 10_000 } = options;
@@ -113,15 +122,8 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   if (functions.events.length === 0 && options.http === undefined)
     throw new Error("nobody can reach functions of requests without a port for HTTP");
   const [clock, ids, component] = [systemClock, systemIds, "ordinal/local"];
-  const { kubeconfig, context: kubeContext, wrapWatch = (source) => source } = options;
-  const handle = createKube({
-    ...(kubeconfig === undefined ? {} : { kubeconfig }),
-    ...(kubeContext === undefined ? {} : { context: kubeContext }),
-    userAgent: component,
-    clock,
-    ids,
-    log,
-  });
+  const { wrapWatch = (source) => source } = options;
+  const handle = createKube({ ...{ clock, ids, log }, way: await wayOf(options), userAgent: component });
   const lost = (attributes: Readonly<Record<string, string>>): void => {
     const [namespace, name] = (attributes["cluster"] ?? "").split("/");
     if (namespace === undefined || name === undefined) return;
