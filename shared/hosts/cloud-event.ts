@@ -146,3 +146,18 @@ export function readCloudEvents(message: HttpMessage): Outcome<readonly CloudEve
   }
   return succeed(events);
 }
+
+/** One event with its attributes as headers, for HTTP. */
+export function binaryMessage({ data, datacontenttype, ...attributes }: CloudEvent): {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+} {
+  const named = Object.entries(attributes)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [`ce-${name}`, encodeURI(String(value))]);
+  const body = data === undefined ? "" : JSON.stringify(data);
+  return {
+    headers: { ...Object.fromEntries(named), "content-type": datacontenttype ?? "application/json" },
+    body,
+  };
+}

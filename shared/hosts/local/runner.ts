@@ -5,12 +5,12 @@
  */
 import { type ClusterRef, clusterKey, type Wake } from "../../model/cluster.ts";
 import type { StatefulSet } from "../../model/kube.ts";
-import type { ListOptions } from "../../ports/kube.ts";
 import type { ClusterMemory, PassRequest, PassResult, ReconcileContext } from "../../reconcile/index.ts";
 import type { Archiver } from "../archive/archiver.ts";
 import type { CloudEvent } from "../cloud-event.ts";
 import { isBackupDue } from "../due-backups.ts";
 import { readEvent } from "../events.ts";
+import { listFleet, logPass } from "../fleet.ts";
 import { type EventFunction, NOTHING, type Reaction, react } from "../functions.ts";
 import { createQueue, type Queue } from "../queue.ts";
 import { chooseLooks, isManaged, type Seen, type Sighting, sightingOf } from "../sweep.ts";
@@ -71,11 +71,6 @@ function newSeat(): Seat {
   };
 }
 
-/** One list for each namespace that was named, else a single one: rights may end at the namespace. */
-export function scopesOf(namespaces: readonly string[]): readonly ListOptions[] {
-  return namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
-}
-
 interface Fleet {
   readonly options: RunnerOptions;
   readonly queue: Queue;
@@ -120,23 +115,13 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
 
   seat.memory = result.memory;
   seat.silent = result.silent;
-  logPass(fleet.options, request, result, context.clock.now() - startedAtMs);
+  logPass(context.log, request, result, context.clock.now() - startedAtMs);
   onPass?.(result, request);
   if (result.outcome === "unmanaged") fleet.seats.delete(key);
   // The queue keeps the retry until the back-off is over.
   else if (result.outcome === "failed") wakeUp(fleet, { ref, cause: "retry", priority: "normal" });
   else if (result.lookAgainMs !== null) lookAgain(fleet, { ref, seat, afterMs: result.lookAgainMs });
   return result.outcome !== "failed";
-}
-
-/** A look that found all as it was says nothing: with one every few seconds the log would hold little else. */
-function logPass({ context }: RunnerOptions, request: PassRequest, result: PassResult, tookMs: number): void {
-  if (result.outcome === "unmanaged") return;
-  if (result.outcome === "settled" && request.cause.startsWith("sweep")) return;
-  const { outcome, phase, message: why } = result;
-  const fields = { cluster: clusterKey(request.ref), cause: request.cause, outcome, phase, tookMs, why };
-  if (outcome === "failed") context.log.warn("pass", fields);
-  else context.log.info("pass", fields);
 }
 
 /** Comes back on time where a stateless host would wait for the next sweep. */
@@ -150,19 +135,6 @@ function lookAgain(
     const superseded = fleet.seats.get(clusterKey(ref)) !== seat || seat.passes !== passes;
     if (!superseded) wakeUp(fleet, { ref, cause: "look again", priority: "normal" });
   });
-}
-
-/** All of the fleet, or why it could not be listed. */
-async function listFleet({ context, namespaces }: RunnerOptions): Promise<readonly StatefulSet[] | string> {
-  const lists = await Promise.all(
-    scopesOf(namespaces).map((scope) => context.kube.list("StatefulSet", scope)),
-  );
-  const sets: StatefulSet[] = [];
-  for (const list of lists) {
-    if (!list.ok) return list.failure.message;
-    sets.push(...list.value);
-  }
-  return sets;
 }
 
 function wakeDue({ options, queue, seats }: Fleet, sets: readonly StatefulSet[], listedAtMs: number): void {
@@ -206,14 +178,14 @@ type UseOfFleet = (fleet: Fleet, sets: readonly StatefulSet[], listedAtMs: numbe
 
 /** Lists the fleet for one use of it, and is skipped while it still does so. What is the matter is told once. */
 function lister(fleet: Fleet, use: UseOfFleet): () => Promise<void> {
-  const { clock, log } = fleet.options.context;
+  const { kube, clock, log } = fleet.options.context;
   let listing = false;
   let lastFailure: string | null = null;
   return async () => {
     if (listing) return;
     listing = true;
     const listedAtMs = clock.now();
-    const listed = await listFleet(fleet.options).finally(() => {
+    const listed = await listFleet(kube, fleet.options.namespaces).finally(() => {
       listing = false;
     });
     const failure = typeof listed === "string" ? listed : null;

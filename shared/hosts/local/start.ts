@@ -22,14 +22,16 @@ import {
 import { preview } from "../../reconcile/preview.ts";
 import { type Archiver, createArchiver } from "../archive/archiver.ts";
 import type { CloudEvent } from "../cloud-event.ts";
+import { scopesOf } from "../fleet.ts";
 import type { Reaction } from "../functions.ts";
 import { createFront } from "../http/front.ts";
 import { createGuard } from "../http/guard.ts";
 import { createJobBodies } from "../job/bodies.ts";
+import { createForwarder, type ForwardOptions } from "./forward.ts";
 import { type Functions, loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
 import { type HttpServer, type HttpServerOptions, startHttpServer } from "./http-server.ts";
 import { createLog, systemClock, systemIds } from "./platform.ts";
-import { createRunner, type Runner, scopesOf } from "./runner.ts";
+import { createRunner, type Runner } from "./runner.ts";
 import { backupCronSource, type EventSource, tickSource, watchSource } from "./sources.ts";
 
 const STOP_GRACE_MS = 5_000;
@@ -58,6 +60,8 @@ export interface LocalHostOptions {
   readonly jobImage?: string;
   /** Absent = no HTTP. */
   readonly http?: HttpServerOptions;
+  /** Where passes are made instead of here; absent = here. */
+  readonly forward?: Pick<ForwardOptions, "url" | "secret">;
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
   readonly wrapWatch?: (source: EventSource) => EventSource;
   readonly onEvent?: (event: CloudEvent, reaction: Reaction) => void;
@@ -142,16 +146,20 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
     jobs: options.jobImage === undefined ? null : createJobBodies(options.jobImage, mysql.rules),
     budgetMs: options.budgetMs ?? BUDGET_MS,
   };
-  const { onEvent, onPass } = options;
+  const { onPass, forward } = options;
+  const forwarder = forward && createForwarder({ ...forward, functions: functions.events, clock });
   const archiver = archiverOf(context, (wake) => runner.wake(wake));
   const runner = createRunner({
     ...{ context, archiver },
-    pass: reconcile,
+    pass: forwarder === undefined ? reconcile : (_, request) => forwarder.pass(request),
+    onEvent(event, reaction) {
+      forwarder?.note(event, reaction);
+      options.onEvent?.(event, reaction);
+    },
     functions: functions.events,
     namespaces,
     lookEveryMs,
     concurrency,
-    ...(onEvent === undefined ? {} : { onEvent }),
     ...(onPass === undefined ? {} : { onPass }),
   });
   const server = await serveHttp(options, functions, { context, handle, runner });
