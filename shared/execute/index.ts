@@ -38,6 +38,8 @@ export interface Halt {
   readonly failure: Failure;
 }
 
+const OVER: Failure = { kind: "transient", message: "left to the next wake: the time of this pass is over" };
+
 export interface Run {
   readonly done: number;
   /** The object as this run has recorded it; null = it recorded nothing. */
@@ -215,7 +217,8 @@ interface Chain {
   readonly leaves: ReadonlySet<number>;
 }
 
-export async function execute(executing: Executing, decision: Decision): Promise<Run> {
+/** Once `isOver` says so no step is begun any more; those under way are finished. */
+export async function execute(executing: Executing, decision: Decision, isOver: () => boolean): Promise<Run> {
   const { observed, kube, contact, log, spares } = executing;
   const state = observed.state.kind === "valid" ? observed.state.state : null;
   const intent: Intent = { set: observed.set, state, confirmed: null, telling: [] };
@@ -226,6 +229,8 @@ export async function execute(executing: Executing, decision: Decision): Promise
     let whole = false;
     try {
       for (const step of track) {
+        // Between two steps is where it may be killed anyway; the next wake goes on from here.
+        if (isOver()) return { step, failure: OVER };
         const outcome = await runStep(executing, intent, sessions, step);
         log.info(outcome.ok ? "step" : "step failed", {
           cluster: `${observed.ref.namespace}/${observed.ref.name}`,

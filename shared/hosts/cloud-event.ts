@@ -1,6 +1,6 @@
 /**
- * CloudEvents 1.0 in messages of HTTP, read and written: one event whose attributes are headers, one that is a JSON
- * object, or a list of these. A reader of our own, because the SDK's costs a function that only wakes a cluster a third
+ * CloudEvents 1.0 in messages of HTTP, read and written: one event whose attributes are headers, or one that is a JSON
+ * object. A reader of our own, because the SDK's costs a function that only wakes a cluster a third
  * of its start. It never throws on what a stranger sent.
  */
 import * as z from "zod";
@@ -26,9 +26,9 @@ export interface HttpMessage {
 }
 
 export const STRUCTURED = "application/cloudevents+json";
-const BATCHED = "application/cloudevents-batch+json";
+/** Each event is answered for itself, and is worth repeating or not: a batch could only be answered as a whole. */
+const BATCH = "application/cloudevents-batch";
 const JSON_TYPE = /^[^;]*[/+]json\s*(?:;|$)/i;
-const BATCH_MAX = 100;
 
 const attribute = z.string().min(1).max(1024);
 const uriReference = attribute.regex(/^[!#-;=?-[\]_a-z~]+$/, "must be a URI-reference");
@@ -101,7 +101,6 @@ function withoutNulls(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).filter(([name, each]) => name === "data" || each !== null));
 }
 
-/** A member of the JSON format, or the attributes and data of the binary one. */
 function checked(value: unknown): Outcome<CloudEvent> {
   const event = eventSchema.safeParse(withoutNulls(value));
   if (!event.success) {
@@ -118,33 +117,17 @@ function checked(value: unknown): Outcome<CloudEvent> {
   return data === undefined ? refused("the data is not JSON") : succeed({ ...rest, data: data.value });
 }
 
-function sentIn({ headers, body }: HttpMessage): Outcome<readonly unknown[]> {
+/** The event of one HTTP request, or `refused` with code 400 and the reason. */
+export function readCloudEvent({ headers, body }: HttpMessage): Outcome<CloudEvent> {
   const plain = plainHeaders(headers);
-  const mediaType = plain["content-type"];
-  if (mediaType !== BATCHED && mediaType !== STRUCTURED) {
+  const { "content-type": mediaType = "" } = plain;
+  if (mediaType.startsWith(BATCH)) return refused("a batch is not taken, send each event alone");
+  if (mediaType !== STRUCTURED) {
     const event = binaryEvent(plain, body);
-    return event.ok ? succeed([event.value]) : event;
+    return event.ok ? checked(event.value) : event;
   }
   const json = parsed(body);
-  if (json === undefined) return refused("the body is not JSON");
-  if (mediaType === STRUCTURED) return succeed([json.value]);
-  if (!Array.isArray(json.value)) return refused("a batch is a list");
-  return json.value.length > BATCH_MAX
-    ? refused(`a batch of more than ${BATCH_MAX} events`)
-    : succeed(json.value);
-}
-
-/** The events of one HTTP request, or `refused` with code 400 and the reason. */
-export function readCloudEvents(message: HttpMessage): Outcome<readonly CloudEvent[]> {
-  const sent = sentIn(message);
-  if (!sent.ok) return sent;
-  const events: CloudEvent[] = [];
-  for (const value of sent.value) {
-    const event = checked(value);
-    if (!event.ok) return event;
-    events.push(event.value);
-  }
-  return succeed(events);
+  return json === undefined ? refused("the body is not JSON") : checked(json.value);
 }
 
 /** One event with its attributes as headers, for HTTP. */

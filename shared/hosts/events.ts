@@ -10,7 +10,7 @@ import { oneLine } from "../annotations/text.ts";
 import type { ObjectMeta } from "../model/kube.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import { REQUEST_KINDS, type RequestKind } from "../model/request.ts";
-import { type CloudEvent, type HttpMessage, readCloudEvents } from "./cloud-event.ts";
+import { type CloudEvent, type HttpMessage, readCloudEvent } from "./cloud-event.ts";
 
 export const CHANGES = ["add", "update", "delete"] as const;
 export type Change = (typeof CHANGES)[number];
@@ -111,19 +111,12 @@ function firstIssue(error: z.ZodError): string {
   return issue === undefined ? "invalid" : `${issue.path.join(".") || "value"}: ${issue.message}`;
 }
 
-/** The events of one HTTP request, or `refused` with code 400 and the reason. */
-export function readEvents(message: HttpMessage): Outcome<readonly IncomingEvent[]> {
+/** The event of one HTTP request, or `refused` with code 400 and the reason. */
+export function readMessage(message: HttpMessage): Outcome<IncomingEvent> {
   if (message.body.length > BODY_CHARS_MAX)
     return refuse(`the body is longer than ${BODY_CHARS_MAX} characters`);
-  const events = readCloudEvents(message);
-  if (!events.ok) return refuse(`not a CloudEvent: ${events.failure.message}`);
-  const read: IncomingEvent[] = [];
-  for (const event of events.value) {
-    const outcome = readEvent(event);
-    if (!outcome.ok) return outcome;
-    read.push(outcome.value);
-  }
-  return succeed(read);
+  const event = readCloudEvent(message);
+  return event.ok ? readEvent(event.value) : refuse(`not a CloudEvent: ${event.failure.message}`);
 }
 
 /** A CloudEvent that was validated as one. `refused` when a known type carries something else than it says. */

@@ -4,14 +4,13 @@
  * reads or writes; a wake names a cluster and says nothing about it.
  */
 import { clusterKey, type Priority, type Wake } from "../model/cluster.ts";
-import type { Outcome } from "../model/outcome.ts";
 import type { HttpMessage } from "./cloud-event.ts";
 import {
   type Change,
   type ChangeEvent,
   type IncomingEvent,
   type RequestEvent,
-  readEvents,
+  readMessage,
   type TickEvent,
 } from "./events.ts";
 
@@ -106,12 +105,12 @@ export interface Reception {
   readonly status: 202 | 400;
   readonly message: string;
   readonly reaction: Reaction;
-  /** At most one, and then nothing else: each is answered for itself. */
+  /** At most one. */
   readonly requests: readonly RequestEvent[];
 }
 
 /**
- * One HTTP request with an event or a batch. A host that cannot take the wakes must answer 503, never 500:
+ * One HTTP request with one event. A host that cannot take the wakes must answer 503, never 500:
  * ApiServerSource drops an event after a single 500.
  */
 export function receive(functions: readonly EventFunction[], message: HttpMessage): Reception {
@@ -121,11 +120,10 @@ export function receive(functions: readonly EventFunction[], message: HttpMessag
     reaction: NOTHING,
     requests: [],
   });
-  const events: Outcome<readonly IncomingEvent[]> = readEvents(message);
-  if (!events.ok) return refuse(events.failure.message);
-  const requests = events.value.filter((event) => event.kind === "request");
-  if (requests.length > 0 && events.value.length > 1) return refuse("a request must be sent alone");
-  const reaction = react(functions, events.value);
+  const event = readMessage(message);
+  if (!event.ok) return refuse(event.failure.message);
+  const requests = event.value.kind === "request" ? [event.value] : [];
+  const reaction = react(functions, [event.value]);
   const accepted = reaction.sweep || reaction.backups || reaction.archives || reaction.wakes.length > 0;
   return { status: 202, message: accepted ? "accepted" : "ignored", reaction, requests };
 }

@@ -21,7 +21,7 @@ export interface Right {
 }
 
 export interface Reviewer {
-  /** Null when the token is not accepted, or was not made for us. */
-  authenticate(token: string): Promise<Outcome<User | null>>;
+  /** Null when the token is not accepted, or was made for another audience. */
+  authenticate(token: string, audience: string): Promise<Outcome<User | null>>;
   authorise(user: User, right: Right, set: ObjectRef): Promise<Outcome<boolean>>;
 }

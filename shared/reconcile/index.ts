@@ -51,6 +51,11 @@ export interface PassRequest {
   readonly archive?: ArchiveReport | null;
   /** Ordinals of members that did not answer just now; they are not waited for as long. */
   readonly silent?: ReadonlySet<number>;
+  /**
+   * When its host takes the time away: from then on no step and no look is begun, and the next wake goes on. Asked again and
+   * again, since a host may be told to stop meanwhile. Milliseconds since 1970; absent = never.
+   */
+  readonly endsAtMs?: () => number;
 }
 
 export interface PassResult {
@@ -269,7 +274,8 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
       silent,
     });
   if (!idle) {
-    const run = await execute({ ...context, contact, observed, spares: attempt.spares }, decision);
+    const isOver = () => clock.now() >= endOf(request);
+    const run = await execute({ ...context, contact, observed, spares: attempt.spares }, decision, isOver);
     const [halt] = run.halts;
     if (halt !== undefined) return haltedTurn(request, run, halt, phase);
     const plan = JSON.stringify(decision.tracks);
@@ -283,6 +289,10 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
     return again(message, { afterMs: lookAgainMs, silent, kept: observed.full ? kept : null });
   const outcome = phase === "Blocked" ? "blocked" : "settled";
   return end({ outcome, lookAgainMs: null, phase, memory: looked.value.surroundings, message }, silent);
+}
+
+function endOf({ endsAtMs }: PassRequest): number {
+  return endsAtMs?.() ?? Number.POSITIVE_INFINITY;
 }
 
 /** A plan that is done and comes back at once has not had its effect yet, e.g. a receiver that is connecting. */
@@ -320,8 +330,9 @@ async function turns(context: ReconcileContext, request: PassRequest, spares: Sp
     repeats = next.plan !== null && next.plan !== "[]" && next.plan === lastPlan ? repeats + 1 : 0;
     lastPlan = next.plan;
     const pauseMs = pauseAfter(next, repeats, context.ids.fraction());
-    const spentMs = context.clock.now() - startedAt;
-    if (conflicts >= CONFLICTS_MAX || spentMs + pauseMs >= context.budgetMs) {
+    const nextAt = context.clock.now() + pauseMs;
+    const isOver = nextAt - startedAt >= context.budgetMs || nextAt >= endOf(request);
+    if (conflicts >= CONFLICTS_MAX || isOver) {
       return {
         ref: request.ref,
         outcome: "waiting",

@@ -228,13 +228,6 @@ describe("events", () => {
     return { body: JSON.stringify(event), headers: { "content-type": "application/cloudevents+json" } };
   }
 
-  function batched(event: object): Sending {
-    return {
-      body: JSON.stringify([event]),
-      headers: { "content-type": "application/cloudevents-batch+json" },
-    };
-  }
-
   function binary({ data, ...event }: Readonly<Record<string, unknown>>): Sending {
     const headers = Object.entries(event).map(([name, value]) => [`ce-${name}`, String(value)]);
     return { body: JSON.stringify(data), headers: Object.fromEntries(headers) };
@@ -252,7 +245,6 @@ describe("events", () => {
       for (const { value } of HOSTILE) {
         const hostile = { ...event, [attribute]: value };
         await expectHarmless(structured(hostile), value);
-        await expectHarmless(batched(hostile), value);
         await expectHarmless(binary(hostile), value);
       }
     }

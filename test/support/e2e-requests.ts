@@ -2,37 +2,17 @@
  * What end-to-end tests of requests share: the shipped rights put together by kustomize as a user does it, people with
  * tokens of their own, and HTTP by nothing but Node.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
-import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
 import type { HttpServerOptions } from "../../shared/hosts/local/http-server.ts";
 import type { Scene } from "./e2e.ts";
-
-const FOLDER = join(import.meta.dirname, "../../infra/kustomize");
+import { applyKustomization } from "./kustomization.ts";
 
 export const HTTP: HttpServerOptions = { port: 0, address: "127.0.0.1", tls: null };
 
 /** The Role of the resident host and these components, in the namespace of the scene. */
-export async function applyRights(
-  { kubectl, ref: { namespace } }: Scene,
-  components: readonly string[],
-): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "ordinal-rights-"));
-  try {
-    const at = (path: string) => relative(folder, join(FOLDER, path));
-    const kustomization = {
-      apiVersion: "kustomize.config.k8s.io/v1beta1",
-      kind: "Kustomization",
-      namespace,
-      resources: [at(".")],
-      components: components.map(at),
-    };
-    writeFileSync(join(folder, "kustomization.yaml"), JSON.stringify(kustomization));
-    await kubectl("apply", "--kustomize", folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+export function applyRights(scene: Scene, components: readonly string[]): Promise<void> {
+  const at = (name: string) => `kustomize/${name}`;
+  return applyKustomization(scene, { resources: ["kustomize"], components: components.map(at) });
 }
 
 /** Verbs by resource. */

@@ -69,7 +69,8 @@ export function killPod(podUid: string): number {
   return pids.length;
 }
 
-function podProcesses(podUid: string): readonly number[] {
+/** All that runs in a Pod, by the ids that this machine knows it by. */
+export function podProcesses(podUid: string): readonly number[] {
   const marks = [`pod${podUid}`, `pod${podUid.replaceAll("-", "_")}`];
   return (
     readdirSync("/proc")

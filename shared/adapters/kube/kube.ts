@@ -28,14 +28,18 @@ export interface KubeLimits extends WatchLimits {
   readonly pageSize: number;
 }
 
-export interface KubeHandle {
+/** For who asks and is not told. */
+export interface KubeClient {
   readonly kube: Kube;
-  readonly watches: Watches;
   readonly reviewer: Reviewer;
   /** Where names without a namespace are. */
   readonly namespace: string;
   /** Ends all watches and connections. */
   close(): void;
+}
+
+export interface KubeHandle extends KubeClient {
+  readonly watches: Watches;
 }
 
 const LIMITS: KubeLimits = {
@@ -48,19 +52,29 @@ const LIMITS: KubeLimits = {
   backoffMaxMs: 30_000,
 };
 
-export function createKube(options: KubeOptions): KubeHandle {
-  const { way, userAgent, clock, ids, log } = options;
+function clientParts(options: KubeOptions) {
+  const { way, userAgent, clock } = options;
   const limits = { ...LIMITS, ...options.limits };
   const connection = connect(way, clock);
   const transport = createTransport(connection, { userAgent, timeoutMs: limits.requestTimeoutMs });
   const lister = createLister(transport, limits.pageSize);
-  const kube = createCalls(transport, lister);
+  const [kube, reviewer] = [createCalls(transport, lister), createReviewer(transport)];
+  const client: KubeClient = { kube, reviewer, namespace: connection.namespace, close: connection.close };
+  return { limits, transport, lister, client };
+}
+
+export function createKubeClient(options: KubeOptions): KubeClient {
+  return clientParts(options).client;
+}
+
+export function createKube(options: KubeOptions): KubeHandle {
+  const { clock, ids, log } = options;
+  const { limits, transport, lister, client } = clientParts(options);
   const closing = new AbortController();
   const watches = createWatches({ transport, lister, clock, ids, log, limits, closing: closing.signal });
   function close(): void {
     closing.abort();
-    connection.close();
+    client.close();
   }
-  const reviewer = createReviewer(transport);
-  return { kube, watches, reviewer, namespace: connection.namespace, close };
+  return { ...client, watches, close };
 }

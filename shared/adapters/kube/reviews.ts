@@ -8,9 +8,6 @@ import type { Reviewer } from "../../ports/reviewer.ts";
 import { type Subject, unreadable } from "./failures.ts";
 import type { Transport } from "./transport.ts";
 
-/** A token that was made for somebody else, the API server included, is not to be used with us. */
-const AUDIENCE = "ordinal";
-
 const tokenReviewSchema = z.object({
   status: z.object({
     authenticated: z.boolean().default(false),
@@ -43,18 +40,18 @@ export function createReviewer(transport: Transport): Reviewer {
   }
 
   return {
-    async authenticate(token) {
+    async authenticate(token, audience) {
       const [apiVersion, kind] = ["authentication.k8s.io/v1", "TokenReview"] as const;
       const reviewed = await review(
         { verb: "create", kind },
         `/apis/${apiVersion}/tokenreviews`,
-        { apiVersion, kind, spec: { token, audiences: [AUDIENCE] } },
+        { apiVersion, kind, spec: { token, audiences: [audience] } },
         tokenReviewSchema,
       );
       if (!reviewed.ok) return reviewed;
       const { authenticated, audiences, user } = reviewed.value.status;
       // An API server that knows no audiences would accept a token that was made for itself.
-      const isOurs = authenticated && audiences.includes(AUDIENCE);
+      const isOurs = authenticated && audiences.includes(audience);
       if (!isOurs || user === undefined || user.username === "") return succeed(null);
       const { username: name, uid, groups, extra } = user;
       return succeed({ name, uid, groups, extra });

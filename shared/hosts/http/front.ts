@@ -46,6 +46,8 @@ export interface FrontOptions extends Tools {
   readonly requests: readonly RequestFunction[];
   /** False when the host has no room for it now. */
   readonly take: (reaction: Reaction) => boolean;
+  /** Who may send events that are no requests; absent = anybody. */
+  readonly admitSender?: (authorization: string | undefined) => Promise<Passed<null>>;
 }
 
 export type Front = (request: HttpRequest) => Promise<HttpAnswer>;
@@ -175,6 +177,8 @@ export function createFront(options: FrontOptions): Front {
       if (bytes.length > BODY_BYTES_MAX) return tooLarge();
       return ask(event.request, request, () => sentAsEvent(event, bytes));
     }
+    const sender = await options.admitSender?.(plainHeaders(request.headers)["authorization"]);
+    if (sender?.ok === false) return sender.answer;
     if (options.take(reaction)) return json(202, { status: message });
     return problem(503, "Too many clusters wait for a pass: repeat the event.", {
       headers: retryAfter(1_000),

@@ -11,6 +11,8 @@ import type { Reviewer, Right, User } from "../../ports/reviewer.ts";
 import { end, type HttpAnswer, type Passed, pass, problem, retryAfter, unavailable } from "./answers.ts";
 import { createLimit } from "./limits.ts";
 
+/** A token that was made for somebody else, the API server included, is not to be used with us. */
+const AUDIENCE = "ordinal";
 const FAILURES_A_MINUTE = 10;
 const REQUESTS_A_MINUTE = 60;
 /** The ring of requests remembers each one for longer than its token lives, so that it cannot be replayed. */
@@ -33,7 +35,8 @@ export interface Guard {
   may(user: User, right: Right, set: ObjectRef): Promise<Passed<null>>;
 }
 
-function tokenOf(authorization = ""): string | undefined {
+/** Undefined where it holds none, or one that is too long. */
+export function tokenOf(authorization = ""): string | undefined {
   return authorization.length > TOKEN_CHARS_MAX ? undefined : BEARER.exec(authorization)?.[1];
 }
 
@@ -76,7 +79,7 @@ export function createGuard(
       return reject(address, "Bearer", "Send a token in the header Authorization: Bearer TOKEN.");
     }
     const invalid = 'Bearer error="invalid_token"';
-    const known = await reviewer.authenticate(token);
+    const known = await reviewer.authenticate(token, AUDIENCE);
     if (!known.ok) return end(unavailable(known.failure, log));
     if (known.value === null) return reject(address, invalid, "The token is not valid for audience ordinal.");
     if (!isShortLived(token)) return reject(address, invalid, "The token may live for at most an hour.");

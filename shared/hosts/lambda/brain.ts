@@ -24,10 +24,11 @@ export interface Surroundings {
 /** Of one invocation: no connection to a server outlives it, for the process is frozen afterwards. */
 export function contextOf(
   surroundings: Surroundings,
-  { jobImage, ...limits }: Pick<ReconcileContext, "budgetMs" | "deadlineMs"> & { readonly jobImage: string },
+  { jobImage, budgetMs }: { readonly budgetMs: number; readonly jobImage: string },
 ): ReconcileContext {
   return {
-    ...{ ...surroundings, ...limits },
+    ...surroundings,
+    budgetMs,
     servers: createServers({ pool: false }),
     engines: { mysql },
     jobs: jobImage === "" ? null : createJobBodies(jobImage, mysql.rules),

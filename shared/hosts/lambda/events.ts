@@ -73,8 +73,8 @@ export function eventHandler(fn: EventFunction, env: NodeJS.ProcessEnv = process
       case "garbage":
         host.log.warn("an event was refused", { reason: read.reason });
         return { status: "refused" };
-      case "events": {
-        const ran = await runPasses(host, react([fn], read.events), context.getRemainingTimeInMillis());
+      case "event": {
+        const ran = await runPasses(host, react([fn], [read.event]), context.getRemainingTimeInMillis());
         // Lambda repeats what throws, and then hands it to the dead-letter queue.
         if (!ran.ok) throw new Error(ran.failure.message);
         return { status: "accepted" };

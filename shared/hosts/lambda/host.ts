@@ -2,7 +2,7 @@
  * What all functions on Lambda share: the way to the API server of EKS, and the limits of an invocation. It is made once a
  * process, when Lambda loads the function, so that a deployment with wrong settings fails at once and says which.
  */
-import { createKube, type KubeHandle } from "../../adapters/kube/kube.ts";
+import { createKubeClient, type KubeClient } from "../../adapters/kube/kube.ts";
 import { wayOfToken } from "../../adapters/kube/token-way.ts";
 import { createLog, systemClock, systemIds } from "../local/platform.ts";
 import type { Surroundings } from "./brain.ts";
@@ -16,7 +16,7 @@ export interface LambdaContext {
 
 export interface LambdaHost extends Surroundings {
   readonly settings: Settings;
-  readonly reviewer: KubeHandle["reviewer"];
+  readonly reviewer: KubeClient["reviewer"];
 }
 
 export function openLambdaHost(
@@ -38,6 +38,6 @@ export function openLambdaHost(
     // It is asked for once a minute, and lives for a quarter of an hour.
     token: () => Promise.resolve(eksToken(credentials, { region, cluster, now: new Date(clock.now()) })),
   });
-  const { kube, reviewer } = createKube({ ...{ way, clock, ids, log }, userAgent: component });
+  const { kube, reviewer } = createKubeClient({ ...{ way, clock, ids, log }, userAgent: component });
   return { ...{ kube, reviewer, clock, ids, log, component, settings } };
 }

@@ -73,7 +73,7 @@ export async function runPasses(
   remainingMs: number,
 ): Promise<Outcome<readonly PassResult[]>> {
   const { clock, log, settings } = host;
-  const endsAtMs = clock.now() + remainingMs;
+  const killedAtMs = clock.now() + remainingMs;
   const reading = readFirst(host, reaction);
   const { contextOf, isBackupDue, reconcile } = await import("./brain.ts");
   const fleet = await reading;
@@ -81,11 +81,12 @@ export async function runPasses(
   const looks = wanted(host, reaction, { fleet, isBackupDue });
   const known = new Map(fleet.map((set) => [clusterKey(set), set]));
   const waiting = looks.map((look) => ({ ...look, entry: known.get(clusterKey(look.ref)) ?? null }));
-  const untilMs = endsAtMs - LAST_LOOK_MS;
+  const untilMs = killedAtMs - LAST_LOOK_MS;
   const context = contextOf(host, {
     budgetMs: looks.length === 1 ? Math.max(0, untilMs - clock.now()) : CROWDED_BUDGET_MS,
-    ...{ deadlineMs: endsAtMs - LAST_STEP_MS, jobImage: settings.ORDINAL_JOB_IMAGE },
+    jobImage: settings.ORDINAL_JOB_IMAGE,
   });
+  const endsAtMs = () => killedAtMs - LAST_STEP_MS;
   const results: PassResult[] = [];
 
   async function work(): Promise<void> {
@@ -93,7 +94,13 @@ export async function runPasses(
       const startedAtMs = clock.now();
       // Whoever was woken alone has its one look, however late it is.
       if (looks.length > 1 && startedAtMs >= untilMs) return;
-      const request: PassRequest = { ref: look.ref, cause: look.cause, entry: look.entry, memory: null };
+      const request: PassRequest = {
+        ref: look.ref,
+        cause: look.cause,
+        entry: look.entry,
+        memory: null,
+        endsAtMs,
+      };
       // A bug in a pass of one cluster must not stop the passes of the others.
       const result = await reconcile(context, request).catch((error: unknown) => brokenOff(request, error));
       logPass(log, request, result, clock.now() - startedAtMs);

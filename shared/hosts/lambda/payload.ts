@@ -6,7 +6,7 @@
  */
 import * as z from "zod";
 import { STRUCTURED } from "../cloud-event.ts";
-import { type IncomingEvent, PING_TYPE, readEvents } from "../events.ts";
+import { type IncomingEvent, PING_TYPE, readMessage } from "../events.ts";
 import type { HttpAnswer } from "../http/answers.ts";
 import type { HttpRequest } from "../http/front.ts";
 
@@ -28,7 +28,7 @@ const tickSchema = z.object({
 
 export type Payload =
   | { readonly kind: "http"; readonly request: HttpRequest & { readonly body: Buffer } }
-  | { readonly kind: "events"; readonly events: readonly IncomingEvent[] }
+  | { readonly kind: "event"; readonly event: IncomingEvent }
   | { readonly kind: "garbage"; readonly reason: string };
 
 function readHttp(given: z.infer<typeof httpSchema>): Payload {
@@ -45,14 +45,14 @@ export function readPayload(payload: unknown): Payload {
   const http = httpSchema.safeParse(payload);
   if (http.success) return readHttp(http.data);
   const tick = tickSchema.safeParse(payload);
-  if (tick.success) return { kind: "events", events: [{ kind: "tick", id: tick.data.id, type: PING_TYPE }] };
+  if (tick.success) return { kind: "event", event: { kind: "tick", id: tick.data.id, type: PING_TYPE } };
   const body = JSON.stringify(payload) ?? "";
-  const events = readEvents({ headers: { "content-type": STRUCTURED }, body });
-  return events.ok
-    ? { kind: "events", events: events.value }
+  const event = readMessage({ headers: { "content-type": STRUCTURED }, body });
+  return event.ok
+    ? { kind: "event", event: event.value }
     : {
         kind: "garbage",
-        reason: `neither an HTTP request nor a tick nor a CloudEvent: ${events.failure.message}`,
+        reason: `neither an HTTP request nor a tick nor a CloudEvent: ${event.failure.message}`,
       };
 }
 

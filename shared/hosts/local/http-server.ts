@@ -1,6 +1,6 @@
 /**
  * Node's HTTP server around the front. Everything is bounded: connections, headers, bodies, and the time that any of
- * them may take. Without TLS it listens on loopback only, since tokens travel with every request.
+ * them may take. Where tokens travel it listens without TLS on loopback only.
  */
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -85,14 +85,22 @@ async function respond(
   response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
 }
 
+/** Whether anything that is served wants a token. */
+export interface Served {
+  readonly front: Front;
+  readonly takesTokens: boolean;
+}
+
 /** Throws when it must not or cannot listen as asked: that is a mistake of whoever started us. */
 export async function startHttpServer(
   { port, address, tls }: HttpServerOptions,
-  front: Front,
+  { front, takesTokens }: Served,
   log: Log,
 ): Promise<HttpServer> {
-  if (tls === null && !isLoopback(address)) {
-    throw new Error(`HTTP on ${address} needs --tls-cert and --tls-key: without TLS only loopback is served`);
+  if (tls === null && takesTokens && !isLoopback(address)) {
+    throw new Error(
+      `HTTP on ${address} needs --tls-cert and --tls-key, or --requests off: without TLS tokens are taken on loopback only`,
+    );
   }
   const listener = (incoming: IncomingMessage, response: ServerResponse): void => {
     void respond(front, log, incoming, response);

@@ -28,7 +28,9 @@ const optionsSchema = z
     concurrency: z.coerce.number().int().min(1).max(100).default(8),
     functions: z.string().default(SOURCE_FOLDER),
     only: z.array(z.string().min(1)).default([]),
+    requests: z.enum(["on", "off"]).default("on"),
     sensor: z.enum(["on", "off"]).default("on"),
+    sources: z.enum(["watch", "http"]).default("watch"),
     "job-image": z
       .string()
       .regex(/^[a-z0-9][\w.:/@-]{0,511}$/, "must name an image")
@@ -39,6 +41,8 @@ const optionsSchema = z
     "tls-key": z.string().optional(),
     "forward-to": z.url({ protocol: /^https?$/ }).optional(),
     "forward-secret-file": z.string().min(1).optional(),
+    "stop-seconds": z.coerce.number().int().min(1).max(600).default(5),
+    "event-audience": z.string().min(1).max(512).optional(),
   })
   .refine((given) => (given["tls-cert"] === undefined) === (given["tls-key"] === undefined), {
     path: ["tls-cert"],
@@ -65,7 +69,9 @@ function readOptions(): Options | string {
         concurrency: text,
         functions: text,
         only: { type: "string", multiple: true },
+        requests: text,
         sensor: text,
+        sources: text,
         "job-image": text,
         "http-port": text,
         "http-address": text,
@@ -73,9 +79,13 @@ function readOptions(): Options | string {
         "tls-key": text,
         "forward-to": text,
         "forward-secret-file": text,
+        "stop-seconds": text,
+        "event-audience": text,
       },
     });
-    const parsed = optionsSchema.safeParse(values);
+    // Whoever runs containers by Knative's contract says so where it sends to.
+    const port = values.sources === "http" ? process.env["PORT"] : undefined;
+    const parsed = optionsSchema.safeParse({ ...(port !== undefined && { "http-port": port }), ...values });
     if (parsed.success) return parsed.data;
     return parsed.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`).join("\n");
   } catch (error) {
@@ -109,6 +119,7 @@ async function main(options: Options): Promise<void> {
   const forward = forwardOf(options);
   // Each look of another's is an invocation; its own ticks look as well.
   const lookSeconds = options["look-seconds"] ?? (forward === undefined ? 10 : 60);
+  const all = await loadFunctions(options.functions);
   const host = await startLocalHost({
     namespaces,
     ...(http === null ? {} : { http }),
@@ -119,8 +130,11 @@ async function main(options: Options): Promise<void> {
     lookEveryMs: lookSeconds * 1000,
     concurrency,
     sensor: options.sensor === "on",
+    sources: options.sources,
     ...(options["job-image"] === undefined ? {} : { jobImage: options["job-image"] }),
-    functions: selectFunctions(await loadFunctions(options.functions), options.only),
+    ...(options["event-audience"] === undefined ? {} : { eventAudience: options["event-audience"] }),
+    stopGraceMs: options["stop-seconds"] * 1000,
+    functions: selectFunctions(options.requests === "on" ? all : { ...all, requests: [] }, options.only),
     log,
   });
   let stopping = false;

@@ -42,7 +42,10 @@ export interface Runner {
   wake(wake: Wake): void;
   /** Resolves when no cluster waits for a pass and none is running; a retry after a failure waits too. */
   idle(): Promise<void>;
-  /** Starts nothing more and waits at most `graceMs` for the passes under way: one may end anywhere. */
+  /**
+   * Starts nothing more and waits at most `graceMs` for the passes under way: one may end anywhere. For half of that they
+   * begin further steps.
+   */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -75,6 +78,8 @@ interface Fleet {
   readonly options: RunnerOptions;
   readonly queue: Queue;
   readonly seats: Map<string, Seat>;
+  /** When no pass begins anything more, milliseconds since 1970; infinite until this host is told to stop. */
+  endsAtMs: number;
 }
 
 function wakeUp({ options, queue, seats }: Fleet, wake: Wake): boolean {
@@ -107,6 +112,7 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
     memory: seat.disturbed ? null : seat.memory,
     silent,
     archive,
+    endsAtMs: () => fleet.endsAtMs,
   };
   Object.assign(seat, { memory: null, entry: null, disturbed: false, lookedAtMs: startedAtMs });
   seat.passes += 1;
@@ -201,7 +207,7 @@ export function createRunner(options: RunnerOptions): Runner {
   const { concurrency, functions, namespaces } = options;
   const work = (wake: Wake): Promise<boolean> => runPass(fleet, wake);
   const queue = createQueue({ clock, ids, log, concurrency, work });
-  const fleet: Fleet = { options, queue, seats: new Map() };
+  const fleet: Fleet = { options, queue, seats: new Map(), endsAtMs: Number.POSITIVE_INFINITY };
   const sweep = lister(fleet, wakeDue);
   const sweepAndArchive = lister(fleet, wakeDueAndArchive);
   const lookForArchives = lister(fleet, followLogs);
@@ -235,6 +241,7 @@ export function createRunner(options: RunnerOptions): Runner {
     },
     idle: queue.idle,
     async stop(graceMs) {
+      fleet.endsAtMs = clock.now() + graceMs / 2;
       await Promise.race([queue.close(), clock.sleep(graceMs)]);
     },
   };

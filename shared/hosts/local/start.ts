@@ -26,6 +26,7 @@ import { scopesOf } from "../fleet.ts";
 import type { Reaction } from "../functions.ts";
 import { createFront } from "../http/front.ts";
 import { createGuard } from "../http/guard.ts";
+import { createSenders } from "../http/senders.ts";
 import { createJobBodies } from "../job/bodies.ts";
 import { createForwarder, type ForwardOptions } from "./forward.ts";
 import { type Functions, loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
@@ -34,7 +35,6 @@ import { createLog, systemClock, systemIds } from "./platform.ts";
 import { createRunner, type Runner } from "./runner.ts";
 import { backupCronSource, type EventSource, tickSource, watchSource } from "./sources.ts";
 
-const STOP_GRACE_MS = 5_000;
 /** A server that is stopped keeps its sockets open: only a question that is not answered shows it. */
 const SENSOR = { pulseMs: 500, timeoutMs: 700 };
 /** Short, because this host comes back by itself and a pass that only waits keeps others from its place. */
@@ -45,6 +45,8 @@ export interface LocalHostOptions {
   /** Path of a kubeconfig; absent = the Pod's own account. */
   readonly kubeconfig?: string;
   readonly context?: string;
+  /** Whether it watches and ticks by itself, or events are brought to it by HTTP; absent = it watches. */
+  readonly sources?: "watch" | "http";
   /** Must divide a minute. */
   readonly sweepSeconds?: number;
   /** A settled cluster is looked at again after this long without a pass. */
@@ -54,6 +56,8 @@ export interface LocalHostOptions {
   readonly budgetMs?: number;
   /** Whether kept connections to servers wake their cluster when they end; absent = true. */
   readonly sensor?: boolean;
+  /** How long passes under way are waited for when it stops; absent = 5 s. */
+  readonly stopGraceMs?: number;
   readonly log?: Log;
   readonly functions?: Functions;
   /** Ordinal's own image, from which Jobs take their program; absent = this host makes no Jobs. */
@@ -62,6 +66,8 @@ export interface LocalHostOptions {
   readonly http?: HttpServerOptions;
   /** Where passes are made instead of here; absent = here. */
   readonly forward?: Pick<ForwardOptions, "url" | "secret">;
+  /** Events are taken from service accounts alone, by tokens that were made for this audience; absent = from anybody. */
+  readonly eventAudience?: string;
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
   readonly wrapWatch?: (source: EventSource) => EventSource;
   readonly onEvent?: (event: CloudEvent, reaction: Reaction) => void;
@@ -72,7 +78,7 @@ export interface LocalHost {
   /** Null = no HTTP. */
   readonly httpPort: number | null;
   readonly idle: Runner["idle"];
-  /** Closes the sources and waits at most 5 s for the passes under way; a later pass finishes what is left. */
+  /** Closes the sources and waits for the passes under way as long as it was told; a later pass finishes what is left. */
   stop(): Promise<void>;
 }
 
@@ -84,7 +90,7 @@ interface Parts {
 
 /** Null when no HTTP was asked for. */
 async function serveHttp(
-  { http }: LocalHostOptions,
+  { http, eventAudience: audience, namespaces = [] }: LocalHostOptions,
   functions: Functions,
   { context, handle, runner }: Parts,
 ): Promise<HttpServer | null> {
@@ -94,8 +100,11 @@ async function serveHttp(
   const front = createFront({
     ...{ ...functions, kube, guard, clock, ids, log, take: runner.take },
     preview: (ref, request) => preview(context, ref, request),
+    ...(audience !== undefined && {
+      admitSender: createSenders(handle.reviewer, { audience, namespaces, clock, log }),
+    }),
   });
-  return await startHttpServer(http, front, log);
+  return await startHttpServer(http, { front, takesTokens: functions.requests.length > 0 }, log);
 }
 
 /** Its connections are its own: what it reads from is no sensor, and nobody else is to wait for it. */
@@ -121,10 +130,12 @@ async function wayOf({ kubeconfig, context }: LocalHostOptions): Promise<Way> {
 /** Throws when the kubeconfig cannot be used or the options contradict each other. */
 export async function startLocalHost(options: LocalHostOptions = {}): Promise<LocalHost> {
   const { namespaces = [], sweepSeconds = 1, concurrency = 8, lookEveryMs = 10_000 } = options;
+  const { stopGraceMs = 5_000 } = options;
   const log = options.log ?? createLog("text");
   const functions = options.functions ?? (await loadFunctions(SOURCE_FOLDER));
-  if (functions.events.length === 0 && options.http === undefined)
-    throw new Error("nobody can reach functions of requests without a port for HTTP");
+  const watches = options.sources !== "http" && functions.events.length > 0;
+  if (!watches && options.http === undefined)
+    throw new Error("nobody can reach these functions without a port for HTTP: give --http-port");
   const [clock, ids, component] = [systemClock, systemIds, "ordinal/local"];
   const { wrapWatch = (source) => source } = options;
   const handle = createKube({ ...{ clock, ids, log }, way: await wayOf(options), userAgent: component });
@@ -167,7 +178,7 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   const watch = wrapWatch(watchSource(watching, scopesOf(namespaces)));
   // Without a function of events nobody is to be woken, and the rights to look need not be there.
   const ticks = [tickSource(sweepSeconds, clock), backupCronSource(clock)];
-  const sources = functions.events.length === 0 ? [] : [watch, ...ticks];
+  const sources = watches ? [watch, ...ticks] : [];
   const subscriptions = sources.map((source) => source(runner.emit));
   const scope = namespaces.join(" ") || "all namespaces";
   const names = [...functions.events, ...(server === null ? [] : functions.requests)].map(({ name }) => name);
@@ -178,8 +189,8 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
     async stop() {
       for (const subscription of subscriptions) subscription.close();
       await Promise.all([
-        ...[runner.stop(STOP_GRACE_MS), archiver.stop(STOP_GRACE_MS)],
-        server?.stop(STOP_GRACE_MS),
+        ...[runner.stop(stopGraceMs), archiver.stop(stopGraceMs)],
+        server?.stop(stopGraceMs),
       ]);
       servers.close();
       handle.close();

@@ -15,7 +15,7 @@ function accepted(audiences: unknown, user: unknown = asApiServer): unknown {
 describe("whose token it is", () => {
   test("is asked for our audience, of the whole cluster", async () => {
     const fake = await startFake((_, response) => answerJson(response, 201, accepted(["ordinal"])));
-    expect(await fake.handle.reviewer.authenticate(TOKEN)).toEqual({ ok: true, value: ann });
+    expect(await fake.handle.reviewer.authenticate(TOKEN, "ordinal")).toEqual({ ok: true, value: ann });
     expect(fake.requests).toMatchObject([
       { method: "POST", path: "/apis/authentication.k8s.io/v1/tokenreviews" },
     ]);
@@ -36,7 +36,7 @@ describe("whose token it is", () => {
     ["accepted without a user", { status: { authenticated: true, audiences: ["ordinal"] } }],
   ])("is nobody's when it is %s", async (_, answer) => {
     const fake = await startFake((_request, response) => answerJson(response, 201, answer));
-    expect(await fake.handle.reviewer.authenticate(TOKEN)).toEqual({ ok: true, value: null });
+    expect(await fake.handle.reviewer.authenticate(TOKEN, "ordinal")).toEqual({ ok: true, value: null });
   });
 
   test.each<[number, unknown, string]>([
@@ -45,7 +45,7 @@ describe("whose token it is", () => {
     [201, { status: { authenticated: TOKEN } }, "refused"],
   ])("is not known after a %i, and no failure quotes it", async (code, answer, kind) => {
     const fake = await startFake((_, response) => answerJson(response, code, answer));
-    const known = await fake.handle.reviewer.authenticate(TOKEN);
+    const known = await fake.handle.reviewer.authenticate(TOKEN, "ordinal");
     expect(known).toMatchObject({ ok: false, failure: { kind } });
     expect(JSON.stringify(known)).not.toContain(TOKEN);
   });
@@ -56,8 +56,8 @@ describe("whose token it is", () => {
       else answerJson(response, 201, accepted(["ordinal"]));
     });
     const { reviewer } = fake.handle;
-    expect(await reviewer.authenticate(TOKEN)).toMatchObject({ ok: true });
-    expect(await reviewer.authenticate(TOKEN)).toMatchObject({ ok: true });
+    expect(await reviewer.authenticate(TOKEN, "ordinal")).toMatchObject({ ok: true });
+    expect(await reviewer.authenticate(TOKEN, "ordinal")).toMatchObject({ ok: true });
     expect(fake.requests).toHaveLength(3);
   });
 });

@@ -101,11 +101,55 @@ describe("every way to send an event", () => {
     ["structured", json("application/cloudevents+json", structured)],
     ["structured with a character set", json("application/cloudevents+json; charset=UTF-8", structured)],
     [
-      "a batch of two that mean the same",
-      json("application/cloudevents-batch+json", [structured, { ...structured, id: "2" }]),
+      "structured as text that is JSON all the same",
+      {
+        headers: { "content-type": 'application/cloudevents+json;charset="utf-8"' },
+        body: JSON.stringify(structured, null, 2),
+      },
+    ],
+    [
+      "with attributes that nobody knows",
+      {
+        ...binary(podAdd, pod),
+        headers: {
+          ...head,
+          "ce-type": podAdd,
+          "ce-kind": "Pod",
+          "kn-namespace": "shop",
+          "ce-subject": "/a%20b",
+        },
+      },
     ],
   ])("%s", (_name, message) => {
     expect(wakesOf(message)).toEqual(["shop/mysql normal"]);
+  });
+});
+
+describe("a tick of a PingSource, which has neither subject nor, without data, a body and its type", () => {
+  const ping = {
+    "ce-specversion": "1.0",
+    "ce-id": "1",
+    "ce-source": "/apis/v1/namespaces/shop/pingsources/sweep",
+  };
+  test.each<[string, HttpMessage]>([
+    ["without data", { headers: { ...ping, "ce-type": "dev.knative.sources.ping" }, body: "" }],
+    [
+      "with data",
+      {
+        headers: { ...ping, "ce-type": "dev.knative.sources.ping", "content-type": "application/json" },
+        body: '{"a":1}',
+      },
+    ],
+    [
+      "with a text as data",
+      {
+        headers: { ...ping, "ce-type": "dev.knative.sources.ping", "content-type": "text/plain" },
+        body: "tick",
+      },
+    ],
+  ])("%s", (_name, message) => {
+    const { status, reaction } = receive(EVENT_FUNCTIONS, message);
+    expect([status, reaction]).toEqual([202, { wakes: [], sweep: true, backups: true, archives: true }]);
   });
 });
 
@@ -135,13 +179,9 @@ describe("garbage is refused with 400, and never with an exception", () => {
       "an attribute with a capital letter",
       json("application/cloudevents+json", { ...structured, someName: "x" }),
     ],
-    ["a batch that is no list", json("application/cloudevents-batch+json", structured)],
-    ["a batch of nulls", json("application/cloudevents-batch+json", [null])],
-    ["a batch of 101", json("application/cloudevents-batch+json", Array(101).fill(structured))],
-    [
-      "one bad event in a batch",
-      json("application/cloudevents-batch+json", [structured, { ...structured, type: "" }]),
-    ],
+    ["a batch", json("application/cloudevents-batch+json", [structured])],
+    ["a batch of nothing", json("application/cloudevents-batch+json", [])],
+    ["a batch with a character set", json("Application/CloudEvents-Batch+JSON; charset=utf-8", [structured])],
   ])("%s", (_name, message) => {
     const { status, reaction, message: reason } = receive(EVENT_FUNCTIONS, message);
     expect(status).toBe(400);

@@ -20,7 +20,7 @@ const log = {
 };
 
 async function start(front: Front, options: Partial<HttpServerOptions> = {}) {
-  const server = await startHttpServer({ ...LOCAL, ...options }, front, log);
+  const server = await startHttpServer({ ...LOCAL, ...options }, { front, takesTokens: true }, log);
   onTestFinished(() => server.stop(0));
   return server;
 }
@@ -121,14 +121,22 @@ describe("a request", () => {
 
 describe("where it listens", () => {
   test.each(["0.0.0.0", "::", "10.0.0.1", "ordinal.example"])("without TLS not on %s", async (address) => {
-    await expect(startHttpServer({ ...LOCAL, address }, echo, log)).rejects.toThrow(
-      "only loopback is served",
+    await expect(start(echo, { address })).rejects.toThrow("tokens are taken on loopback only");
+  });
+
+  test("anywhere where no token is taken", async () => {
+    const server = await startHttpServer(
+      { ...LOCAL, address: "0.0.0.0" },
+      { front: echo, takesTokens: false },
+      log,
     );
+    onTestFinished(() => server.stop(0));
+    expect((await send(server.port, "")).status).toBe(200);
   });
 
   test("not on a port that is taken", async () => {
     const { port } = await start(echo);
-    await expect(startHttpServer({ ...LOCAL, port }, echo, log)).rejects.toThrow("EADDRINUSE");
+    await expect(start(echo, { port })).rejects.toThrow("EADDRINUSE");
   });
 
   test.skipIf(spawnSync("openssl", ["version"]).status !== 0)("with TLS anywhere", async () => {
@@ -154,7 +162,7 @@ describe("when it stops", () => {
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const server = await startHttpServer(LOCAL, async () => json(200, (await held) ?? {}), log);
+    const server = await start(async () => json(200, (await held) ?? {}));
     const answer = send(server.port, "");
     await new Promise((resolve) => setTimeout(resolve, 50));
     const stopped = server.stop(5_000);
@@ -165,7 +173,7 @@ describe("when it stops", () => {
   });
 
   test("it does not wait for ever", async () => {
-    const server = await startHttpServer(LOCAL, () => new Promise(() => undefined), log);
+    const server = await start(() => new Promise(() => undefined));
     const answer = send(server.port, "").catch(String);
     await new Promise((resolve) => setTimeout(resolve, 50));
     await server.stop(20);
