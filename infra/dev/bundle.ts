@@ -26,7 +26,7 @@ export const bundling = {
  * through a proxy, and log-ins that need a person. It is 1.6 MB, and half of the time until the first call. By module, the
  * names that are imported from it: esbuild refuses the build when a new version of the package wants another one.
  */
-const unreached: Readonly<Record<string, readonly string[]>> = {
+export const UNREACHED: Readonly<Record<string, readonly string[]>> = {
   "./gen/index.js": ["createConfiguration", "ServerConfiguration"],
   "./middleware.js": ["setHeaderMiddleware"],
   hpagent: ["HttpProxyAgent", "HttpsProxyAgent"],
@@ -44,10 +44,10 @@ export const inClusterOnly: Plugin = {
   name: "in-cluster-only",
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /./ }, ({ path, importer }) =>
-      path in unreached && dirname(importer).endsWith(reader) ? { path, namespace: "unreached" } : undefined,
+      path in UNREACHED && dirname(importer).endsWith(reader) ? { path, namespace: "unreached" } : undefined,
     );
     onLoad({ filter: /./, namespace: "unreached" }, ({ path }) => ({
-      contents: (unreached[path] ?? [])
+      contents: (UNREACHED[path] ?? [])
         .map(
           (name) =>
             `export function ${name}() { throw new Error("this program was built without ${name}: proxies and auth-provider plugins of a kubeconfig work with kubectl-ordinal only"); }`,
