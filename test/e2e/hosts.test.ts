@@ -1,6 +1,6 @@
 /**
- * The life of a cluster that is driven from inside Kubernetes by the shipped manifests and image alone: adopted under writes,
- * its primary killed, scaled and backed up. The other end-to-end tests have the host in a process of this machine.
+ * The life of a cluster that is driven by what we ship alone, inside Kubernetes by manifests and image or by the packages for
+ * Lambda: adopted under writes, its primary killed, scaled and backed up. The other end-to-end tests have the host in a process of this machine.
  */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,6 +8,7 @@ import { type Managed, primaryPod, waitWhole } from "../bench/trial.ts";
 import { ADOPT, allReady, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
 import { type Bucket, clusterFields, openBucket } from "../support/e2e-backups.ts";
 import { type Driver, deployment, noteLogs } from "../support/e2e-hosts.ts";
+import { lambdaDriver } from "../support/e2e-lambda.ts";
 import { inject, podProcesses } from "../support/faults.ts";
 import { checkLedger } from "../support/ledger.ts";
 import { whyNotArmed, withServer } from "../support/servers.ts";
@@ -52,86 +53,90 @@ function fleetManifest(): string {
   return JSON.stringify({ apiVersion: "v1", kind: "List", items });
 }
 
-describe.skipIf(reason !== null).each<Driver>([deployment])(`driven by a $name${skipped}`, (driver) => {
-  let scene: Scene;
-  let managed: Managed;
-  let bucket: Bucket;
+describe.skipIf(reason !== null).each<Driver>([deployment, lambdaDriver()])(
+  `driven by a $name${skipped}`,
+  (driver) => {
+    let scene: Scene;
+    let managed: Managed;
+    let bucket: Bucket;
 
-  beforeAll(async () => {
-    scene = await openScene(`e2e-by-${driver.name}`);
-    bucket = await openBucket(scene, clusterFields(driver.name));
-    await scene.cluster.kubectl(
-      ["--namespace", scene.ref.namespace, "create", "--filename=-"],
-      storeSecret("backups", bucket.fields),
-    );
-    await scene.until("three plain servers", allReady);
-    managed = { cluster: scene.cluster, ref: scene.ref, login: await scene.login() };
-    await driver.start(scene);
-  });
-  afterAll(async () => {
-    await noteLogs(scene);
-    bucket.store.close();
-    await scene.end();
-  });
-
-  const writer = async () => {
-    const first = await scene.address(0);
-    await withServer(first, (_server, connection) => prepareTable(connection));
-    const locate = async () => (await primaryPod(managed).catch(() => null))?.ip ?? first.host;
-    const rate = { writers: 4, perSecond: 100, secondsMax: 300, timeoutMs: 10_000 };
-    return startWorkload({ user: first.user, password: first.password, locate, ...rate });
-  };
-
-  test("a primary that is written to is adopted without one failed write", async () => {
-    const address = await scene.address(0);
-    const workload = await writer();
-    await scene.annotate(...ADOPT, "ordinal.dev/backup-store=backups", "ordinal.dev/backup-proof=never");
-    await waitWhole(managed);
-    const ledger = await workload.stop();
-    expect(ledger.acked.length).toBeGreaterThan(100);
-    expect([failedWrites(ledger), ledger.failures]).toEqual([0, {}]);
-    expect((await checkLedger(ledger, address)).lost).toEqual([]);
-    expect(await whyNotArmed(address, 2)).toBeNull();
-  });
-
-  test("a primary that is killed is replaced, and nothing that was acknowledged is lost", async () => {
-    const workload = await writer();
-    const before = await primaryPod(managed);
-    const { epoch } = stateOf(await scene.world());
-    await scene.until("writes", () => workload.progress().acked > 50);
-    await inject(scene.cluster, "kill", { ...scene.ref, pod: before.name, uid: before.uid, claim: "" });
-    await scene.until("another primary", async () => (await primaryPod(managed)).name !== before.name);
-    const { acked } = workload.progress();
-    await scene.until("writes to go on", () => workload.progress().acked > acked + 50);
-    await waitWhole(managed);
-    const ledger = await workload.stop();
-    const { ip } = await primaryPod(managed);
-    const verdict = await checkLedger(ledger, { ...managed.login, host: ip ?? "" });
-    expect([verdict.lost, verdict.ghosts, verdict.strangers]).toEqual([[], [], []]);
-    expect(stateOf(await scene.world()).epoch).toBe(epoch + 1);
-    const reasons = (await eventsOf(scene)).map(({ reason: given }) => given);
-    for (const once of ["FailoverStarted", "FailoverCompleted"])
-      expect(reasons.filter((given) => given === once)).toEqual([once]);
-  });
-
-  test.each([4, 3])("it has %i members when that is wished", async (members) => {
-    await scene.annotate(`ordinal.dev/replicas=${members}`);
-    await scene.until(
-      `${members} members`,
-      (world) => world.phase === "Healthy" && world.replicas === members && allReady(world),
-    );
-    await waitWhole(managed);
-  });
-
-  test("a backup is made when it is wished, and every byte is as its manifest says", async () => {
-    await scene.annotate("ordinal.dev/backup-now=true");
-    await scene.until("a backup", async () => {
-      expect((await bucket.catalogue()).backups).toHaveLength(1);
-      return (await scene.world()).annotations["ordinal.dev/last-backup"] !== undefined;
+    beforeAll(async () => {
+      scene = await openScene(`e2e-by-${driver.name}`);
+      bucket = await openBucket(scene, clusterFields(driver.name));
+      await scene.cluster.kubectl(
+        ["--namespace", scene.ref.namespace, "create", "--filename=-"],
+        storeSecret("backups", bucket.fields),
+      );
+      await scene.until("three plain servers", allReady);
+      managed = { cluster: scene.cluster, ref: scene.ref, login: await scene.login() };
+      await driver.start(scene);
     });
-    expect(await bucket.flaws()).toEqual([]);
-  });
-});
+    afterAll(async () => {
+      await noteLogs(scene);
+      await driver.stop?.();
+      bucket.store.close();
+      await scene.end();
+    });
+
+    const writer = async () => {
+      const first = await scene.address(0);
+      await withServer(first, (_server, connection) => prepareTable(connection));
+      const locate = async () => (await primaryPod(managed).catch(() => null))?.ip ?? first.host;
+      const rate = { writers: 4, perSecond: 100, secondsMax: 300, timeoutMs: 10_000 };
+      return startWorkload({ user: first.user, password: first.password, locate, ...rate });
+    };
+
+    test("a primary that is written to is adopted without one failed write", async () => {
+      const address = await scene.address(0);
+      const workload = await writer();
+      await scene.annotate(...ADOPT, "ordinal.dev/backup-store=backups", "ordinal.dev/backup-proof=never");
+      await waitWhole(managed);
+      const ledger = await workload.stop();
+      expect(ledger.acked.length).toBeGreaterThan(100);
+      expect([failedWrites(ledger), ledger.failures]).toEqual([0, {}]);
+      expect((await checkLedger(ledger, address)).lost).toEqual([]);
+      expect(await whyNotArmed(address, 2)).toBeNull();
+    });
+
+    test("a primary that is killed is replaced, and nothing that was acknowledged is lost", async () => {
+      const workload = await writer();
+      const before = await primaryPod(managed);
+      const { epoch } = stateOf(await scene.world());
+      await scene.until("writes", () => workload.progress().acked > 50);
+      await inject(scene.cluster, "kill", { ...scene.ref, pod: before.name, uid: before.uid, claim: "" });
+      await scene.until("another primary", async () => (await primaryPod(managed)).name !== before.name);
+      const { acked } = workload.progress();
+      await scene.until("writes to go on", () => workload.progress().acked > acked + 50);
+      await waitWhole(managed);
+      const ledger = await workload.stop();
+      const { ip } = await primaryPod(managed);
+      const verdict = await checkLedger(ledger, { ...managed.login, host: ip ?? "" });
+      expect([verdict.lost, verdict.ghosts, verdict.strangers]).toEqual([[], [], []]);
+      expect(stateOf(await scene.world()).epoch).toBe(epoch + 1);
+      const reasons = (await eventsOf(scene)).map(({ reason: given }) => given);
+      for (const once of ["FailoverStarted", "FailoverCompleted"])
+        expect(reasons.filter((given) => given === once)).toEqual([once]);
+    });
+
+    test.each([4, 3])("it has %i members when that is wished", async (members) => {
+      await scene.annotate(`ordinal.dev/replicas=${members}`);
+      await scene.until(
+        `${members} members`,
+        (world) => world.phase === "Healthy" && world.replicas === members && allReady(world),
+      );
+      await waitWhole(managed);
+    });
+
+    test("a backup is made when it is wished, and every byte is as its manifest says", async () => {
+      await scene.annotate("ordinal.dev/backup-now=true");
+      await scene.until("a backup", async () => {
+        expect((await bucket.catalogue()).backups).toHaveLength(1);
+        return (await scene.world()).annotations["ordinal.dev/last-backup"] !== undefined;
+      });
+      expect(await bucket.flaws()).toEqual([]);
+    });
+  },
+);
 
 describe.skipIf(reason !== null)(`a Deployment with ${FLEET} clusters${skipped}`, () => {
   let scene: Scene;

@@ -12,6 +12,8 @@ export interface Driver {
   readonly name: string;
   /** Brings the host into the scene's namespace; resolves when it serves. */
   start(scene: Scene): Promise<void>;
+  /** Ends what is not in the namespace. */
+  stop?(): Promise<void>;
 }
 
 const [newName, newTag] = localName.split(/:(?=[^:]*$)/);
