@@ -136,7 +136,9 @@ async function startTimed(
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "pipe", "ignore"],
   });
-  process.once("exit", () => child.kill("SIGKILL"));
+  const kill = () => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
   const startedAtMs = await new Promise<number>((resolve) =>
     child.stdout?.once("data", () => resolve(performance.now())),
   );

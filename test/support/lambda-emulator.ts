@@ -11,9 +11,17 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
+import { build } from "esbuild";
 import { bundleFunction } from "../../infra/lambda/bundle.ts";
 
-const OUR_CLIENT: readonly string[] = [join(import.meta.dirname, "lambda-runtime/main.ts")];
+const OUR_CLIENT = join(import.meta.dirname, "lambda-runtime/main.ts");
+
+/** Without its types before it is started: taking them out is most of what a start would take. */
+async function ourClient(folder: string): Promise<readonly string[]> {
+  const outfile = join(folder, "client.mjs");
+  await build({ entryPoints: [OUR_CLIENT], outfile, format: "esm", target: "node24" });
+  return [outfile];
+}
 
 export interface LambdaOptions {
   readonly name: string;
@@ -45,12 +53,13 @@ interface Job {
 }
 
 export async function startLambda(options: LambdaOptions): Promise<Lambda> {
-  const { name, env, client = OUR_CLIENT, timeoutMs = 29_000, onLine, flags = [], wrap } = options;
+  const { name, env, timeoutMs = 29_000, onLine, flags = [], wrap } = options;
   const folder = mkdtempSync(join(tmpdir(), `ordinal-lambda-${name}-`));
   for (const [path, content] of (await bundleFunction(name)).files) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), content);
   }
+  const client = options.client ?? (await ourClient(folder));
   const waiting: Job[] = [];
   let current: (Job & { readonly timer: NodeJS.Timeout }) | null = null;
   let asking: ServerResponse | null = null;
@@ -112,9 +121,11 @@ export async function startLambda(options: LambdaOptions): Promise<Lambda> {
     });
     for (const stream of [started.stdout, started.stderr])
       stream.setEncoding("utf8").on("data", (lines: string) => onLine?.(lines));
-    process.once("exit", () => started.kill("SIGKILL"));
+    const kill = () => void started.kill("SIGKILL");
+    process.once("exit", kill);
     options.onStart?.(started);
     started.once("exit", () => {
+      process.off("exit", kill);
       child = null;
       asking = null;
       if (current !== null) finish({ ok: false, error: "Runtime exited" });

@@ -161,7 +161,9 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   const forwarder = forward && createForwarder({ ...forward, functions: functions.events, clock });
   const archiver = archiverOf(context, (wake) => runner.wake(wake));
   const runner = createRunner({
-    ...{ context, archiver },
+    context,
+    // What an archive has to tell is recorded by a pass of the same host.
+    ...(forwarder === undefined ? { archiver } : {}),
     pass: forwarder === undefined ? reconcile : (_, request) => forwarder.pass(request),
     onEvent(event, reaction) {
       forwarder?.note(event, reaction);
