@@ -43,6 +43,7 @@ export const ANNOTATION = {
   restore: "ordinal.dev/restore",
   lastBackup: "ordinal.dev/last-backup",
   lastProven: "ordinal.dev/last-proven",
+  announced: "ordinal.dev/announced",
   member: "ordinal.dev/member",
   epochSeen: "ordinal.dev/epoch-seen",
   serverUuid: "ordinal.dev/server-uuid",
@@ -154,6 +155,10 @@ export const KEYS: Readonly<Record<Name, Key>> = {
   lastProven: kept("lastProven", "StatefulSet", {
     bytesMax: 32,
     meaning: "The slot of the newest backup that was restored and found whole.",
+  }),
+  announced: kept("announced", "StatefulSet", {
+    bytesMax: 4 * KIB,
+    meaning: "What was sent as CloudEvents already, where they are wanted.",
   }),
   member: kept("member", "Pod", {
     bytesMax: 2 * KIB,

@@ -45,15 +45,15 @@ function manifest({ set }: KubeScene, name: string, body: Manifest["body"]): Man
 /** The StatefulSet's controller writes its status whenever a pod changes, which is just when there is much to record. */
 const STATUS_WRITES_MAX = 3;
 
-/** Nothing that a decision rests on differs; the status does. */
-function onlyStatusChanged(before: StatefulSet, now: StatefulSet): boolean {
+/** Nothing that a decision rests on differs; the status does, or what was announced of the cluster. */
+function nothingMeantChanged(before: StatefulSet, now: StatefulSet): boolean {
   const meant = ({ uid, generation, labels, annotations, deleting }: StatefulSet) =>
     JSON.stringify([
       uid,
       generation,
       deleting,
       Object.entries(labels).sort(),
-      Object.entries(annotations).sort(),
+      Object.entries({ ...annotations, [ANNOTATION.announced]: "" }).sort(),
     ]);
   return meant(before) === meant(now);
 }
@@ -68,7 +68,7 @@ export async function record(scene: KubeScene, step: RecordStep): Promise<Outcom
     const written = await swap({ ...scene, set }, step);
     if (written.ok || written.failure.kind !== "conflict" || attempt > STATUS_WRITES_MAX) return written;
     const fresh = await scene.kube.read("StatefulSet", set);
-    if (!fresh.ok || !onlyStatusChanged(set, fresh.value)) return written;
+    if (!fresh.ok || !nothingMeantChanged(set, fresh.value)) return written;
     set = fresh.value;
   }
 }

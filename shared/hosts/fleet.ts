@@ -25,15 +25,19 @@ export async function listFleet(
 }
 
 /** A look that found all as it was says nothing: with one every few seconds the log would hold little else. */
+export function isQuiet({ cause }: Pick<PassRequest, "cause">, { outcome }: PassResult): boolean {
+  return outcome === "unmanaged" || (outcome === "settled" && cause.startsWith("sweep"));
+}
+
 export function logPass(
   log: Log,
-  { ref, cause }: Pick<PassRequest, "ref" | "cause">,
+  request: Pick<PassRequest, "ref" | "cause">,
   result: PassResult,
   tookMs: number,
 ): void {
+  if (isQuiet(request, result)) return;
   const { outcome, phase, message: why } = result;
-  if (outcome === "unmanaged" || (outcome === "settled" && cause.startsWith("sweep"))) return;
-  const fields = { cluster: clusterKey(ref), cause, outcome, phase, tookMs, why };
+  const fields = { cluster: clusterKey(request.ref), cause: request.cause, outcome, phase, tookMs, why };
   if (outcome === "failed") log.warn("pass", fields);
   else log.info("pass", fields);
 }

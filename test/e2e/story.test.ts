@@ -2,7 +2,11 @@
  * The life of one cluster as its user sees it, on real Kubernetes and real MySQL, by a host that has exactly
  * the shipped rights: adopted under writes, a replica lost, the primary killed, drift, release, adopted again.
  */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { OutgoingEvent } from "../../shared/hosts/outgoing/news.ts";
 import { ADOPT, allReady, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
 import { inject } from "../support/faults.ts";
 import { checkLedger } from "../support/ledger.ts";
@@ -15,12 +19,25 @@ const none = testCluster() === null;
 
 describe.skipIf(none)(`one cluster's life${none ? ` (skipped: ${noClusterReason})` : ""}`, () => {
   let scene: Scene;
+  /** What others are told. */
+  const told: OutgoingEvent[] = [];
+  let sink: Server;
 
   beforeAll(async () => {
     scene = await openScene("e2e-story");
+    sink = createServer(async (request, response) => {
+      const body = await text(request);
+      scene.lines.push(body);
+      told.push(JSON.parse(body));
+      response.writeHead(202).end();
+    });
+    await new Promise<void>((resolve) => sink.listen(0, "127.0.0.1", resolve));
     await scene.until("three plain servers", allReady);
   });
-  afterAll(() => scene.end());
+  afterAll(async () => {
+    await scene.end();
+    sink.close();
+  });
 
   const healthy = () => scene.until("Healthy", (world) => world.phase === "Healthy");
   const behind = async (role: string) =>
@@ -37,7 +54,7 @@ describe.skipIf(none)(`one cluster's life${none ? ` (skipped: ${noClusterReason}
     const address = await scene.address(0);
     const before = await scene.world();
     const workload = await writer();
-    await scene.host();
+    await scene.host({ sink: `http://127.0.0.1:${(sink.address() as AddressInfo).port}/` });
     await scene.annotate(...ADOPT);
     await healthy();
     expect(await whyNotArmed(address, 2)).toBeNull();
@@ -186,5 +203,27 @@ describe.skipIf(none)(`one cluster's life${none ? ` (skipped: ${noClusterReason}
     await scene.annotate("ordinal.dev/services-on-release=remove", "ordinal.dev/engine-");
     await scene.until("Released", (world) => world.phase === "Released");
     expect(await scene.kubectl("get", "services", "--output=name")).toBe("service/mysql\n");
+  });
+
+  test("others were told of all of it once, in order, and of the same as the Events", async () => {
+    const reasons = ["AdoptionStarted", "AdoptionCompleted", "PrimaryReopened", "ReleaseStarted", "Released"];
+    const types = [
+      "adoption.started",
+      "adoption.completed",
+      "primary.reopened",
+      "release.started",
+      "released",
+    ];
+    const released = "dev.ordinal.released";
+    await scene.until("the last of it", () => told.filter(({ type }) => type === released).length === 2);
+    const seen = told
+      .map(({ type }) => type.replace("dev.ordinal.", ""))
+      .filter((type) => types.includes(type));
+    expect(seen.filter((type, at) => seen.indexOf(type) === at)).toEqual(types);
+    expect(new Set(told.map(({ id }) => id)).size).toBe(told.length);
+    expect((await eventsOf(scene)).map(({ reason }) => reason)).toEqual(expect.arrayContaining(reasons));
+    expect(told.map(({ data }) => data["condition"])).toContainEqual(
+      expect.objectContaining({ type: "ErrantTransactions", status: "True" }),
+    );
   });
 });

@@ -36,7 +36,7 @@ const answerSchema = z.object({
   body: z.string(),
 });
 
-export function behind(kubeconfig: string): Behind {
+function behind(kubeconfig: string): Behind {
   const { clusters, users } = kubeconfigSchema.parse(JSON.parse(readFileSync(kubeconfig, "utf8")));
   const { server, "certificate-authority-data": data } = clusters[0].cluster;
   return {
@@ -65,60 +65,55 @@ async function answer(
   response.writeHead(statusCode, named).end(text);
 }
 
-interface Running {
-  readonly gate: EksGate;
-  readonly folder: string;
-  readonly functions: Map<string, Lambda>;
-  readonly timer: NodeJS.Timeout;
-  readonly close: () => void;
-}
+export const lambda: Driver = {
+  name: "lambda",
+  async start(scene) {
+    await applyRights(scene, ["backups"]);
+    const folder = mkdtempSync(join(tmpdir(), "ordinal-e2e-lambda-"));
+    const gate = await openGate(await makeServerCertificate(folder), passOn(behind(scene.kubeconfig)));
+    const functions = await startAll(scene, gate);
+    const api = createServer((incoming, response) => void answer(functions, incoming, response));
+    await new Promise<void>((resolve) => api.listen(0, "127.0.0.1", resolve));
+    const timer = startTicks(functions);
+    const url = new URL(`http://127.0.0.1:${(api.address() as AddressInfo).port}`);
+    const forwarder = await scene.host({
+      ...{ forward: { url, secret: SECRET }, lookEveryMs: TICK_MS, jobImage: localName },
+    });
+    return {
+      async stop() {
+        await forwarder.stop();
+        clearInterval(timer);
+        api.closeAllConnections();
+        api.close();
+        for (const one of functions.values()) one.end();
+        gate.close();
+        rmSync(folder, { recursive: true, force: true });
+      },
+    };
+  },
+};
 
-async function run(scene: Scene): Promise<Running> {
-  const folder = mkdtempSync(join(tmpdir(), "ordinal-e2e-lambda-"));
-  const gate = await openGate(await makeServerCertificate(folder), passOn(behind(scene.kubeconfig)));
+async function startAll(scene: Scene, gate: EksGate): Promise<ReadonlyMap<string, Lambda>> {
   const env = {
     ...gate.env,
     ...{ ORDINAL_FORWARD_SECRET: SECRET, ORDINAL_JOB_IMAGE: localName },
     ORDINAL_NAMESPACES: scene.ref.namespace,
   };
-  const functions = new Map<string, Lambda>();
-  for (const name of lambdaFunctions())
-    functions.set(name, await startLambda({ name, env, onLine: (line) => void scene.lines.push(line) }));
-  const api = createServer((incoming, response) => void answer(functions, incoming, response));
-  await new Promise<void>((resolve) => api.listen(0, "127.0.0.1", resolve));
+  const onLine = (line: string) => void scene.lines.push(line);
+  const started = lambdaFunctions().map(
+    async (name) => [name, await startLambda({ name, env, onLine })] as const,
+  );
+  return new Map(await Promise.all(started));
+}
+
+/** In another form each time. */
+function startTicks(functions: ReadonlyMap<string, Lambda>): NodeJS.Timeout {
   let ticks = 0;
-  const timer = setInterval(() => {
+  return setInterval(() => {
     for (const name of ["sweep", "backup-cron"]) {
       const forms = Object.values(tickEvents(`dev.ordinal.${name}`));
       void functions.get(name)?.invoke(forms[ticks % forms.length]);
     }
     ticks += 1;
   }, TICK_MS);
-  const url = new URL(`http://127.0.0.1:${(api.address() as AddressInfo).port}`);
-  await scene.host({ forward: { url, secret: SECRET }, lookEveryMs: TICK_MS, jobImage: localName });
-  const close = (): void => {
-    api.closeAllConnections();
-    api.close();
-  };
-  return { gate, folder, functions, timer, close };
-}
-
-export function lambdaDriver(): Driver & { stop(): Promise<void> } {
-  let running: Running | null = null;
-  return {
-    name: "lambda",
-    async start(scene) {
-      await applyRights(scene, ["backups"]);
-      running = await run(scene);
-    },
-    stop() {
-      if (running === null) return Promise.resolve();
-      clearInterval(running.timer);
-      running.close();
-      for (const lambda of running.functions.values()) lambda.end();
-      running.gate.close();
-      rmSync(running.folder, { recursive: true, force: true });
-      return Promise.resolve();
-    },
-  };
 }

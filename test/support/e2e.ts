@@ -222,6 +222,7 @@ export function allReady(world: World): boolean {
 export const ADOPT = ["ordinal.dev/engine=mysql", "ordinal.dev/credentials=mysql-root"] as const;
 
 const stateSchema = z.looseObject({
+  seq: z.number(),
   epoch: z.number(),
   phase: z.string(),
   established: z

@@ -14,10 +14,11 @@ export interface Kustomization {
   readonly more?: Readonly<Record<string, unknown>>;
 }
 
-export async function applyKustomization(
-  { kubectl, ref: { namespace } }: Pick<Scene, "kubectl" | "ref">,
+async function within<T>(
   { resources, components = [], more = {} }: Kustomization,
-): Promise<void> {
+  namespace: string,
+  use: (folder: string) => Promise<T>,
+): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "ordinal-kustomization-"));
   try {
     const at = (path: string) => relative(folder, join(INFRA, path));
@@ -30,8 +31,19 @@ export async function applyKustomization(
       ...more,
     };
     writeFileSync(join(folder, "kustomization.yaml"), JSON.stringify(kustomization));
-    await kubectl("apply", "--kustomize", folder);
+    return await use(folder);
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+type Place = Pick<Scene, "kubectl" | "ref">;
+
+export async function applyKustomization({ kubectl, ref }: Place, parts: Kustomization): Promise<void> {
+  await within(parts, ref.namespace, (folder) => kubectl("apply", "--kustomize", folder));
+}
+
+/** The objects that would be applied, as YAML. */
+export function buildKustomization({ kubectl, ref }: Place, parts: Kustomization): Promise<string> {
+  return within(parts, ref.namespace, (folder) => kubectl("kustomize", folder));
 }

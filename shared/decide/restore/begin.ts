@@ -31,8 +31,15 @@ export interface RestoreMove {
 
 const NOTHING: RestoreMove = { decision: null, problems: [] };
 
-function refused(message: string): RestoreMove {
-  return { decision: null, problems: [{ code: "RestoreRefused", message, blocks: false }] };
+/** Neither adopted nor kept: it holds nothing yet that Ordinal answers for. */
+const isFresh = (state: State | null) => state === null || state.phase === "Released";
+
+/**
+ * What was to be made of a backup is not adopted without it: it would serve empty, nobody could tell it from a restored
+ * cluster, and the wish that mends it would then be refused for the data that it holds.
+ */
+function refused({ state }: Ground, message: string): RestoreMove {
+  return { decision: null, problems: [{ code: "RestoreRefused", message, blocks: isFresh(state) }] };
 }
 
 function memoryOf({ restore, set }: Observed): RestoreMemory {
@@ -100,17 +107,18 @@ function beginRestore(ground: Ground, wish: RestoreWish, rules: EngineRules): Re
   const { observed, nowMs, state, memory } = ground;
   const { set } = observed;
   const hindered = hindrance(observed, rules);
-  if (hindered !== null) return refused(hindered);
+  if (hindered !== null) return refused(ground, hindered);
   if (memory.kept !== null) {
     const { id } = memory.kept;
     return refused(
+      ground,
       `Restore ${wish.id} waits: ${set.name} still keeps the data from before restore ${id}; annotate ${ANNOTATION.restoreForget}=${id} to delete it.`,
     );
   }
-  const known = state !== null && state.phase !== "Released";
-  const isBlank = known ? "no" : blank(observed, rules);
+  const isBlank = isFresh(state) ? blank(observed, rules) : "no";
   if (!wish.inPlace && isBlank === "no")
     return refused(
+      ground,
       `${set.name} holds data already; add "inPlace":true to ${ANNOTATION.restoreFrom} to have it set aside.`,
     );
   if (!wish.inPlace && isBlank === "unknown") {
@@ -131,10 +139,11 @@ function beginUndo(ground: Ground, id: string, rules: EngineRules): RestoreMove 
   const { last, kept } = memory;
   if (kept?.id !== id || kept.forgetting > 0 || last?.wish.id !== id || last.direction !== "in")
     return refused(
+      ground,
       `There is nothing to undo of restore ${id}: its old data is not kept; remove ${ANNOTATION.restoreUndo}.`,
     );
   const hindered = hindrance(observed, rules);
-  if (hindered !== null) return refused(hindered);
+  if (hindered !== null) return refused(ground, hindered);
   const message = `Restore ${id} is undone: ${observed.set.name} is taken out of service.`;
   const { wish, replicas, before } = last;
   const start = { wish, direction: "back", phase: "Stopping", replicas, before } as const;
@@ -183,11 +192,11 @@ function forget({ observed, nowMs, memory }: Ground, asked: string | null): Deci
 }
 
 /** Of the last one, as long as the wish that asked for it stands. */
-function failure({ memory }: Ground, wish: RestoreWish | null): readonly Problem[] {
+function failure({ memory, state }: Ground, wish: RestoreWish | null): readonly Problem[] {
   const { last } = memory;
   if (last === null || last.fault === null || last.wish.id !== wish?.id) return [];
   const message = `Restore ${last.wish.id} was given up: ${last.fault}; write another ${ANNOTATION.restoreFrom} or remove it.`;
-  return [{ code: "RestoreFailed", message, blocks: false }];
+  return [{ code: "RestoreFailed", message, blocks: isFresh(state) }];
 }
 
 /** What is to be done about restores before anything else, and what is wrong with them. */

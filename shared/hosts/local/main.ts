@@ -133,6 +133,8 @@ async function main(options: Options): Promise<void> {
     sources: options.sources,
     ...(options["job-image"] === undefined ? {} : { jobImage: options["job-image"] }),
     ...(options["event-audience"] === undefined ? {} : { eventAudience: options["event-audience"] }),
+    // In the environment, since an address may hold a secret; Knative's SinkBinding puts it there.
+    ...(process.env["K_SINK"] === undefined ? {} : { sink: process.env["K_SINK"] }),
     stopGraceMs: options["stop-seconds"] * 1000,
     functions: selectFunctions(options.requests === "on" ? all : { ...all, requests: [] }, options.only),
     log,

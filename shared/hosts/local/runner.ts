@@ -10,8 +10,9 @@ import type { Archiver } from "../archive/archiver.ts";
 import type { CloudEvent } from "../cloud-event.ts";
 import { isBackupDue } from "../due-backups.ts";
 import { readEvent } from "../events.ts";
-import { listFleet, logPass } from "../fleet.ts";
+import { isQuiet, listFleet, logPass } from "../fleet.ts";
 import { type EventFunction, NOTHING, type Reaction, react } from "../functions.ts";
+import type { Announcer } from "../outgoing/announcer.ts";
 import { createQueue, type Queue } from "../queue.ts";
 import { chooseLooks, isManaged, type Seen, type Sighting, sightingOf } from "../sweep.ts";
 
@@ -29,6 +30,8 @@ export interface RunnerOptions {
   readonly concurrency: number;
   /** Absent = this host archives nothing. */
   readonly archiver?: Archiver;
+  /** Absent = nobody wants to be told. */
+  readonly announcer?: Announcer;
   readonly onEvent?: (event: CloudEvent, reaction: Reaction) => void;
   readonly onPass?: (result: PassResult, request: PassRequest) => void;
 }
@@ -123,11 +126,20 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
   seat.silent = result.silent;
   logPass(context.log, request, result, context.clock.now() - startedAtMs);
   onPass?.(result, request);
+  if (!isQuiet(request, result)) announce(fleet.options, ref);
   if (result.outcome === "unmanaged") fleet.seats.delete(key);
   // The queue keeps the retry until the back-off is over.
   else if (result.outcome === "failed") wakeUp(fleet, { ref, cause: "retry", priority: "normal" });
   else if (result.lookAgainMs !== null) lookAgain(fleet, { ref, seat, afterMs: result.lookAgainMs });
   return result.outcome !== "failed";
+}
+
+/** The next sweep would come to it as well; where sweeps are rare, that is late. */
+function announce({ context, announcer }: RunnerOptions, ref: ClusterRef): void {
+  if (announcer === undefined) return;
+  void context.kube.read("StatefulSet", ref).then((read) => {
+    if (read.ok) announcer.look([read.value]);
+  });
 }
 
 /** Comes back on time where a stateless host would wait for the next sweep. */
@@ -146,6 +158,7 @@ function lookAgain(
 function wakeDue({ options, queue, seats }: Fleet, sets: readonly StatefulSet[], listedAtMs: number): void {
   const present = new Map(sets.map((set) => [clusterKey(set), set]));
   for (const key of seats.keys()) if (!present.has(key)) seats.delete(key);
+  options.announcer?.look(sets);
   const seen = new Map<string, Seen>();
   for (const [key, { sighting, lookedAtMs }] of seats) {
     if (sighting !== null) seen.set(key, { sighting, lookedAtMs });

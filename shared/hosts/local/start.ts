@@ -11,7 +11,7 @@ import { createServers } from "../../adapters/mysql/servers.ts";
 import { createS3Store } from "../../adapters/s3/store.ts";
 import { askTip, lookAtLog } from "../../backup/mysql/log-source.ts";
 import { mysql } from "../../engines/mysql/index.ts";
-import type { Log } from "../../ports/host.ts";
+import type { Clock, Log } from "../../ports/host.ts";
 import {
   engineOf,
   type PassRequest,
@@ -28,11 +28,13 @@ import { createFront } from "../http/front.ts";
 import { createGuard } from "../http/guard.ts";
 import { createSenders } from "../http/senders.ts";
 import { createJobBodies } from "../job/bodies.ts";
+import { createAnnouncer } from "../outgoing/announcer.ts";
+import { createSink } from "../outgoing/sink.ts";
 import { createForwarder, type ForwardOptions } from "./forward.ts";
 import { type Functions, loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
 import { type HttpServer, type HttpServerOptions, startHttpServer } from "./http-server.ts";
 import { createLog, systemClock, systemIds } from "./platform.ts";
-import { createRunner, type Runner } from "./runner.ts";
+import { createRunner, type Runner, type RunnerOptions } from "./runner.ts";
 import { backupCronSource, type EventSource, tickSource, watchSource } from "./sources.ts";
 
 /** A server that is stopped keeps its sockets open: only a question that is not answered shows it. */
@@ -68,6 +70,8 @@ export interface LocalHostOptions {
   readonly forward?: Pick<ForwardOptions, "url" | "secret">;
   /** Events are taken from service accounts alone, by tokens that were made for this audience; absent = from anybody. */
   readonly eventAudience?: string;
+  /** Where CloudEvents of what was done are sent; absent = nowhere. May hold a secret. */
+  readonly sink?: string;
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
   readonly wrapWatch?: (source: EventSource) => EventSource;
   readonly onEvent?: (event: CloudEvent, reaction: Reaction) => void;
@@ -127,6 +131,23 @@ async function wayOf({ kubeconfig, context }: LocalHostOptions): Promise<Way> {
   return wayOfKubeconfig(kubeconfig, context);
 }
 
+/** Who makes the passes: this host, or functions elsewhere. */
+function passing(
+  { forward, onEvent }: LocalHostOptions,
+  { events: functions }: Functions,
+  clock: Clock,
+): Pick<RunnerOptions, "pass" | "onEvent"> {
+  if (forward === undefined) return { pass: reconcile, ...(onEvent === undefined ? {} : { onEvent }) };
+  const forwarder = createForwarder({ ...forward, functions, clock });
+  return {
+    pass: (_, request) => forwarder.pass(request),
+    onEvent(event, reaction) {
+      forwarder.note(event, reaction);
+      onEvent?.(event, reaction);
+    },
+  };
+}
+
 /** Throws when the kubeconfig cannot be used or the options contradict each other. */
 export async function startLocalHost(options: LocalHostOptions = {}): Promise<LocalHost> {
   const { namespaces = [], sweepSeconds = 1, concurrency = 8, lookEveryMs = 10_000 } = options;
@@ -157,18 +178,17 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
     jobs: options.jobImage === undefined ? null : createJobBodies(options.jobImage, mysql.rules),
     budgetMs: options.budgetMs ?? BUDGET_MS,
   };
-  const { onPass, forward } = options;
-  const forwarder = forward && createForwarder({ ...forward, functions: functions.events, clock });
+  const { onPass } = options;
   const archiver = archiverOf(context, (wake) => runner.wake(wake));
+  const { sink } = options;
+  const { kube } = handle;
+  const announcer = sink === undefined ? null : createAnnouncer({ kube, clock, log, send: createSink(sink) });
   const runner = createRunner({
     context,
     // What an archive has to tell is recorded by a pass of the same host.
-    ...(forwarder === undefined ? { archiver } : {}),
-    pass: forwarder === undefined ? reconcile : (_, request) => forwarder.pass(request),
-    onEvent(event, reaction) {
-      forwarder?.note(event, reaction);
-      options.onEvent?.(event, reaction);
-    },
+    ...(options.forward === undefined ? { archiver } : {}),
+    ...passing(options, functions, clock),
+    ...(announcer !== null && { announcer }),
     functions: functions.events,
     namespaces,
     lookEveryMs,
@@ -194,6 +214,7 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
         ...[runner.stop(stopGraceMs), archiver.stop(stopGraceMs)],
         server?.stop(stopGraceMs),
       ]);
+      await announcer?.stop();
       servers.close();
       handle.close();
     },

@@ -138,6 +138,15 @@ describe("a new cluster", () => {
     const decision = deciding(placed(3), restoring({ inPlace: false }));
     expect(codes(decision)).toContain("RestoreRefused");
   });
+
+  test.each([
+    ["refused", set({ keepsClaims: false }), "RestoreRefused"],
+    ["given up", memory({ ids: ["wish-1"], last: { ...last, fault: "no such backup" } }), "RestoreFailed"],
+  ])("whose restore was %s is not adopted empty, until the wish goes", (_, change, code) => {
+    const held = deciding(blankCluster, restoring({ inPlace: false }), change);
+    expect([codes(held), held.phase, stepsOfKind(held, "Prepare")]).toEqual([[code], "Blocked", []]);
+    expect(deciding(blankCluster, change).phase).toBe("Adopting");
+  });
 });
 
 describe("a restore under way", () => {

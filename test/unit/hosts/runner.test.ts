@@ -62,6 +62,8 @@ function runner(changes: Partial<RunnerOptions> = {}): Runner {
       lists.push(options);
       return listing();
     },
+    read: (_kind: string, { name }: { readonly name: string }) =>
+      Promise.resolve(succeed(fleet.find((set) => set.name === name))),
   };
   const context = {
     kube,
@@ -276,4 +278,35 @@ test("stopping does not wait longer than it may for a pass that hangs", async ()
   expect(stopped).toBe(false);
   await clock.advance(1);
   expect(stopped).toBe(true);
+});
+
+test("a pass under way is told when it is stopped: in half of the time that is left", async () => {
+  const host = runner({
+    pass: (_context, request) => (requests.push(request), new Promise(() => undefined)),
+  });
+  host.emit(podDeleted());
+  await clock.settle();
+  expect(requests[0]?.endsAtMs?.()).toBe(Number.POSITIVE_INFINITY);
+  const stopsAtMs = clock.now();
+  void host.stop(5000);
+  expect(requests[0]?.endsAtMs?.()).toBe(stopsAtMs + 2500);
+});
+
+describe("whoever wants to be told", () => {
+  const seen: string[] = [];
+  const announcer = {
+    look: (sets: readonly StatefulSet[]) => void seen.push(sets.map(({ name }) => name).join(" ")),
+    stop: () => Promise.resolve(),
+  };
+
+  test("is shown the fleet by each sweep, and a cluster by each pass that is more than a quiet look", async () => {
+    fleet = [healthy("a"), healthy("b")];
+    const host = runner({ announcer });
+    await sweep(host);
+    expect(seen.splice(0)).toEqual(["a b"]);
+    host.emit(podDeleted());
+    await clock.settle();
+    await clock.settle();
+    expect(seen).toEqual(["a"]);
+  });
 });

@@ -138,7 +138,10 @@ function reviewerOf(place: Place): Reviewer {
   };
 }
 
-export function openPlace(requests: readonly RequestFunction[] = REQUEST_FUNCTIONS): Place {
+export function openPlace(
+  requests: readonly RequestFunction[] = REQUEST_FUNCTIONS,
+  more: Partial<FrontOptions> = {},
+): Place {
   const clock = {
     now: () => place.nowMs,
     sleep: (ms: number) => {
@@ -183,6 +186,7 @@ export function openPlace(requests: readonly RequestFunction[] = REQUEST_FUNCTIO
       place.reactions.push(reaction);
       return place.room;
     },
+    ...more,
   };
   const front = createFront(options);
 

@@ -1,0 +1,27 @@
+/** One CloudEvent by HTTP, in structured mode. Its address may hold a secret: it is never logged, and no redirect is followed. */
+import type { OutgoingEvent } from "./news.ts";
+
+const TIMEOUT_MS = 5_000;
+
+/** Throws when it is no address; the message does not quote it. */
+export function createSink(address: string): (event: OutgoingEvent) => Promise<number | null> {
+  const url = URL.parse(address);
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new Error("K_SINK is no http or https address: correct it, or take it away");
+  return async (event) => {
+    try {
+      const answer = await fetch(url, {
+        method: "POST",
+        headers: { "content-type": "application/cloudevents+json; charset=utf-8" },
+        body: JSON.stringify({ ...event, datacontenttype: "application/json" }),
+        redirect: "manual",
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      await answer.body?.cancel();
+      return answer.status;
+    } catch {
+      // Whatever kept the answer away, and it may be quoted by nobody: the address would be in it.
+      return null;
+    }
+  };
+}
