@@ -7,7 +7,7 @@ import { SECRET } from "../signature.ts";
 
 const text = z.string().min(1);
 
-const settingsSchema = z.object({
+export const settingsSchema = z.object({
   /** As EKS names it: `https://….eks.amazonaws.com`. */
   ORDINAL_CLUSTER_ENDPOINT: z.url({ protocol: /^https$/ }),
   /** The authority as EKS gives it, PEM in base64. */

@@ -181,8 +181,7 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   const { onPass } = options;
   const archiver = archiverOf(context, (wake) => runner.wake(wake));
   const { sink } = options;
-  const { kube } = handle;
-  const announcer = sink === undefined ? null : createAnnouncer({ kube, clock, log, send: createSink(sink) });
+  const announcer = sink === undefined ? null : createAnnouncer({ ...context, send: createSink(sink) });
   const runner = createRunner({
     context,
     // What an archive has to tell is recorded by a pass of the same host.

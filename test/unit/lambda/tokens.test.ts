@@ -1,7 +1,9 @@
 /** What shows who we are: to AWS and EKS by Signature Version 4, to our own functions by an HMAC. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { eksToken, presign } from "../../../shared/hosts/lambda/eks-token.ts";
-import { readSettings } from "../../../shared/hosts/lambda/settings.ts";
+import { readSettings, settingsSchema } from "../../../shared/hosts/lambda/settings.ts";
 import { SIGNATURE_HEADER, sign, whyNotSigned } from "../../../shared/hosts/signature.ts";
 import { IDENTITY, whyNoIdentity } from "../../support/eks-gate.ts";
 
@@ -83,6 +85,13 @@ test.each<[string, typeof signed]>([
 test("neither another secret nor none is taken", () => {
   expect(whyNotSigned(`${SECRET}!`, signed, NOW_MS)).toContain("does not match");
   expect(whyNotSigned(SECRET, message, NOW_MS)).toContain("is not signed");
+});
+
+test("each setting is explained in docs/lambda.md", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../../docs/lambda.md"), "utf8");
+  const ours = Object.keys(settingsSchema.shape).filter((name) => name.startsWith("ORDINAL_"));
+  const explained = [...page.matchAll(/^\| `(ORDINAL_[A-Z_]+)`/gm)].map(([, name]) => name);
+  expect(explained.sort()).toEqual(ours.sort());
 });
 
 test("settings that are wrong are named, and none of their values is told", () => {
