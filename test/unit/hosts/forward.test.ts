@@ -9,6 +9,7 @@ import { react, receive } from "../../../shared/hosts/functions.ts";
 import { createForwarder } from "../../../shared/hosts/local/forward.ts";
 import { systemClock } from "../../../shared/hosts/local/platform.ts";
 import { whyNotSigned } from "../../../shared/hosts/signature.ts";
+import { freePort } from "../../support/free-port.ts";
 import { EVENT_FUNCTIONS } from "./functions.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
@@ -83,7 +84,7 @@ test.each<[string, number, unknown]>([
 });
 
 test("so is nobody who answers", async () => {
-  const url = new URL("http://127.0.0.1:1");
+  const url = new URL(`http://127.0.0.1:${await freePort()}`);
   const forwarder = createForwarder({
     ...{ url, secret: SECRET, functions: EVENT_FUNCTIONS, clock: systemClock },
   });
