@@ -150,7 +150,7 @@ describe.skipIf(noTools !== undefined)(`serverless.yml${skipped(noTools)}`, () =
     const { code, stdout } = await attempt(
       "python3",
       // The one warning is about what osls itself writes.
-      ["-m", "cfnlint", "--ignore-checks", "W3005", "--", template],
+      [join(await linter(), "bin/cfn-lint"), "--ignore-checks", "W3005", "--", template],
       { env: { PYTHONPATH: await linter() } },
     );
     expect([stdout.trim(), code]).toEqual(["", 0]);

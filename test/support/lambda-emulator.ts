@@ -114,7 +114,10 @@ export async function startLambda(options: LambdaOptions): Promise<Lambda> {
       env: {
         ...{ PATH: process.env["PATH"], HOME: folder, _HANDLER: "index.handler", LAMBDA_TASK_ROOT: folder },
         AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${(api.address() as AddressInfo).port}`,
-        ...{ AWS_LAMBDA_FUNCTION_NAME: name, AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "256", ...env },
+        ...{ AWS_LAMBDA_FUNCTION_NAME: name, AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "256" },
+        AWS_LAMBDA_FUNCTION_VERSION: "$LATEST",
+        AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${name}`,
+        ...{ AWS_LAMBDA_LOG_STREAM_NAME: "test", ...env },
       },
       cwd: folder,
       stdio: ["ignore", "pipe", "pipe"],
