@@ -42,7 +42,8 @@ export interface Restored {
   readonly astray: string | null;
   /** Tables that the engine itself finds damaged, as the part of a sentence; null = none. */
   readonly damage: string | null;
-  readonly counts: TableCounts;
+  /** Null = no table was looked into, because its bytes were proven before. */
+  readonly counts: TableCounts | null;
 }
 
 /** The server that a backup was made of. */
@@ -68,6 +69,8 @@ export interface LogReplay {
 export interface RebuildWish {
   readonly origin: Origin;
   readonly stream: Bytes;
+  /** The same bytes were restored before and found whole. Where they are a server's own files, that is not looked into again. */
+  readonly isProven: boolean;
   /** What it should hold. */
   readonly position: string;
   /** Null = the backup is all. */

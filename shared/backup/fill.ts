@@ -96,14 +96,15 @@ async function make(
   { administrator }: Filling,
   target: RestoreTarget,
 ): Promise<string> {
-  const { work, manifest } = plan;
+  const { work, manifest, proof } = plan;
   const { position } = manifest;
+  const isProven = proof !== null;
   const [server, log] = [join(folder.work, "server"), join(folder.work, "log")];
   for (const place of [server, log]) await mkdir(place, { recursive: true, mode: 0o700 });
   const { replay, extent } = await fetchLog(plan, log);
   const checked = await restoreAndCheck(work, plan, (stream) =>
     work.copies.rebuild({
-      ...{ stream, position, replay, administrator, folder: server },
+      ...{ stream, isProven, position, replay, administrator, folder: server },
       origin: originOf(manifest),
     }),
   );

@@ -106,7 +106,7 @@ export interface ByteReader {
   some(max: number): Promise<Uint8Array | null>;
   /** True when nothing comes any more; waits until that is known. */
   hasEnded(): Promise<boolean>;
-  /** Fewer only at the end. */
+  /** Fewer only at the end; good until more is asked for. */
   exactly(count: number): Promise<Uint8Array>;
   /** The next `count` bytes as a stream; fewer only at the end. */
   next(count: number): Bytes;
@@ -128,7 +128,10 @@ export function createByteReader(source: Bytes): ByteReader {
   }
 
   async function some(max: number): Promise<Uint8Array | null> {
-    if (await hasEnded()) return null;
+    return (await hasEnded()) ? null : take(max);
+  }
+
+  function take(max: number): Uint8Array {
     const given = held.subarray(0, max);
     held = held.subarray(given.length);
     return given;
@@ -148,9 +151,11 @@ export function createByteReader(source: Bytes): ByteReader {
     hasEnded,
     next,
     async exactly(count) {
+      if (held.length >= count) return take(count);
       const chunks: Uint8Array[] = [];
-      for await (const chunk of next(count)) chunks.push(chunk);
-      return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+      // Copied: the memory of a chunk may be used again once the next one is asked for.
+      for await (const chunk of next(count)) chunks.push(Uint8Array.from(chunk));
+      return Buffer.concat(chunks);
     },
     async close() {
       await iterator.return?.();

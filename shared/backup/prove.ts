@@ -32,7 +32,7 @@ export async function proveBackup(work: Work, task: ProofTask): Promise<Outcome<
     const { method, position } = manifest;
     const identity = identityFor(work, manifest);
     const checked = await outcomeOf(() =>
-      restoreAndCheck(work, { manifest, identity }, (stream) =>
+      restoreAndCheck(work, { manifest, identity, proof: null }, (stream) =>
         work.copies.restore(method, stream, position),
       ),
     );

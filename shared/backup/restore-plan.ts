@@ -7,7 +7,7 @@ import { BrokenStream } from "../model/broken-stream.ts";
 import type { JobOrder } from "../model/job-order.ts";
 import type { RestoreSource } from "../model/restore.ts";
 import type { Replay } from "./archive/recovery.ts";
-import { type Backup, type Catalogue, isRestorable } from "./catalogue.ts";
+import { type Backup, type Catalogue, isProven, isRestorable } from "./catalogue.ts";
 import { identityFor, type Opened } from "./contents.ts";
 import type { Origin } from "./copies.ts";
 import { unusable } from "./flow.ts";
@@ -35,7 +35,9 @@ export async function planRestore(work: Work, source: RestoreSource): Promise<Re
   const { manifest, passedOver, replays } = await baseOf(there, catalogue, source);
   const misfit = await work.copies.misfit(originOf(manifest));
   if (misfit !== null) throw unusable(misfit);
-  const opened = { manifest, identity: identityFor(work, manifest) };
+  const backup = catalogue.backups.find((one) => one.manifest === manifest);
+  const proof = backup !== undefined && isProven(backup) ? backup.proof : null;
+  const opened = { manifest, identity: identityFor(work, manifest), proof };
   return { ...opened, work: { ...there, cluster: manifest.cluster }, replays, passedOver };
 }
 

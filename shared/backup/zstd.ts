@@ -14,13 +14,33 @@ export function compressed(source: Bytes): Bytes {
     chunkSize: PIECE_BYTES,
     params: { [constants.ZSTD_c_compressionLevel]: LEVEL },
   });
-  return through(inPieces(source, PIECE_BYTES), zstd, (error) => {
+  const pieces = through(inPieces(source, PIECE_BYTES), zstd, (error) => {
     throw error;
   });
+  return reclaimed(pieces);
 }
 
 export function decompressed(source: Bytes): Bytes {
-  return through(source, createZstdDecompress({ chunkSize: PIECE_BYTES }), (cause) =>
-    unusable("it cannot be decompressed", { cause }),
+  const zstd = createZstdDecompress({ chunkSize: PIECE_BYTES });
+  return reclaimed(
+    through(inPieces(source, PIECE_BYTES), zstd, (cause) => unusable("it cannot be decompressed", { cause })),
   );
+}
+
+/**
+ * Gives the memory of a piece back when the next one is asked for. zstd takes new memory for each PIECE_BYTES that come
+ * out of it, and waiting for the garbage collector to find them took half of the time that reading a backup did.
+ */
+async function* reclaimed(pieces: Bytes): Bytes {
+  let before: ArrayBufferLike | null = null;
+  for await (const piece of pieces) {
+    // Two pieces may lie in the same memory, one behind the other; what is smaller may be shared with somebody else.
+    if (before !== null && before !== piece.buffer) giveBack(before);
+    before = piece.buffer;
+    yield piece;
+  }
+}
+
+function giveBack(memory: ArrayBufferLike): void {
+  if (memory instanceof ArrayBuffer && memory.byteLength === PIECE_BYTES) memory.transfer(0);
 }

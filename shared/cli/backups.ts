@@ -177,7 +177,7 @@ function pruningItems(
     });
   const logs = chains.map((deletion): Pruning["leftovers"][number] => {
     const { fate, why } = fateOf(deletion, fates);
-    const reason = why ?? "logs that no backup that stays needs";
+    const reason = why ?? "logs that no recovery needs any more";
     return { slot: slotText(deletion.slotMs), objects: deletion.keys.length, fate, reason };
   });
   return { items, leftovers: [...leftovers, ...logs] };

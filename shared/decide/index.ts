@@ -18,6 +18,7 @@ import { isOutdated, reconstructing, witnessOf } from "./phases/reconstructing.t
 import { releasing, unreleasing } from "./phases/releasing.ts";
 import { revoking } from "./phases/revoking.ts";
 import { givingUp, steady } from "./phases/steady.ts";
+import { isFresh } from "./plan/release.ts";
 import { isContested } from "./plan/scale.ts";
 import { needsReopening } from "./plan/steady.ts";
 import { inputProblems } from "./problems/input.ts";
@@ -77,10 +78,16 @@ export function decide(observed: Observed, rules: EngineRules, nowMs: number): D
   const { wish } = observed;
   const state = observed.state.kind === "valid" ? observed.state.state : null;
   if (!wish.managed) {
-    if (state === null || state.phase === "Released") return forget(observed, nowMs);
+    if (isFresh(state)) return forget(observed, nowMs);
     // A mistyped key next to a missing engine is a slip and no goodbye.
     const slips = wish.problems.filter((problem) => problem.blocks);
     if (slips.length > 0) return blocked(observed, nowMs, slips, null);
+    const witness = witnessOf(observed);
+    // By an older record that was put back somebody could be opened, or handed over, beside the primary that there is.
+    if (witness !== null && isOutdated(observed, state)) {
+      const { gracefulWaitMs: waitMs } = SPEC_DEFAULTS;
+      return reconstructing(observed, rules, nowMs, { witness, known: [], waitMs });
+    }
     return openBeforeRelease(observed, rules, nowMs, state) ?? releasing(observed, nowMs, state);
   }
   return decideManaged(observed, rules, nowMs, state);
@@ -102,7 +109,7 @@ function decideManaged(observed: Observed, rules: EngineRules, nowMs: number, st
   const restore = planRestore(observed, rules, nowMs, state);
   if (restore.decision !== null) return restore.decision;
   const input = [...found, ...restore.problems];
-  const fresh = state === null || state.phase === "Released";
+  const fresh = isFresh(state);
   const unreadable = observed.state.kind !== "none" && observed.state.kind !== "valid" && !lost;
   const stops =
     input.some((problem) => problem.blocks) && (fresh || unreadable || state.established === null);

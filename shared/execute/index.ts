@@ -217,12 +217,17 @@ interface Chain {
   readonly leaves: ReadonlySet<number>;
 }
 
-/** Once `isOver` says so no step is begun any more; those under way are finished. */
-export async function execute(executing: Executing, decision: Decision, isOver: () => boolean): Promise<Run> {
+/** From `endsAtMs` on no step is begun any more, and those under way are finished; milliseconds since 1970, absent = never. */
+export async function execute(
+  executing: Executing,
+  decision: Decision,
+  endsAtMs: (() => number) | undefined,
+): Promise<Run> {
   const { observed, kube, contact, log, spares } = executing;
   const state = observed.state.kind === "valid" ? observed.state.state : null;
   const intent: Intent = { set: observed.set, state, confirmed: null, telling: [] };
   let done = 0;
+  const isOver = () => executing.clock.now() >= (endsAtMs?.() ?? Number.POSITIVE_INFINITY);
   connectEarly(executing, decision);
 
   const runChain = async ({ track, sessions, leaves }: Chain): Promise<Halt | null> => {

@@ -50,6 +50,7 @@ export const PROBLEM_CODES = {
   StoreUnconditional: "warning",
   ArchiveFailed: "warning",
   ArchiveLagging: "warning",
+  ArchiveExpiring: "warning",
   RestoreRefused: "warning",
   RestoreFailed: "warning",
   RestoreHeldBack: "warning",

@@ -64,6 +64,8 @@ export interface StatefulSet extends ObjectMeta {
   readonly claimTemplates: readonly string[];
   /** Claims of members that are scaled away stay (`persistentVolumeClaimRetentionPolicy.whenScaled`). */
   readonly keepsClaims: boolean;
+  /** Only one pod at a time can have such a volume (`ReadWriteOncePod`). */
+  readonly hasExclusiveVolumes: boolean;
   readonly containers: readonly SetContainer[];
   readonly pods: PodTraits;
 }
@@ -108,9 +110,9 @@ export interface Service extends ObjectMeta {
 }
 
 export interface Job extends ObjectMeta {
-  /** `active` until Kubernetes says how it ended. */
+  /** `active` until Kubernetes says how it ended, of itself or of its pod. */
   readonly result: "active" | "succeeded" | "failed";
-  /** Milliseconds since 1970; null while it is active. */
+  /** Milliseconds since 1970; null while it is active, and where nobody has said yet when it ended. */
   readonly endedAtMs: number | null;
   /** Why it failed, in Kubernetes' words; null when it did not. */
   readonly failure: string | null;

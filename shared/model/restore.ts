@@ -1,6 +1,6 @@
 /**
- * What is asked for in the way of restores, and what is remembered of one. A restore takes the cluster out of service,
- * fills the volume of member 0 beside what is on it, and then exchanges what is on the volumes of all members. Up to the
+ * What is asked for in the way of restores, and what is remembered of one. A restore fills the volume of member 0 beside
+ * what is on it, takes the cluster out of service, and then exchanges what is on the volumes of all members. Up to the
  * exchange the old data is what the cluster comes back with; once it is recorded, the new data is. The old data of all
  * members stays on their volumes, so that a restore can be undone until it is forgotten.
  */
@@ -87,10 +87,10 @@ export const RESTORE_VERSION = 1;
 export const RESTORE_ATTEMPTS_MAX = 3;
 
 /**
- * Checking: whether it can be done, while the cluster is in service. Stopping: until no server runs any more. Filling:
- * the new data is made beside the old. Exchanging: from here on there is no way but forward.
+ * Checking: whether it can be done. Filling: the new data is made beside the old. Through both the cluster is in service, if
+ * it was. Stopping: until no server runs any more. Exchanging: from here on there is no way but forward.
  */
-export const RESTORE_PHASES = ["Checking", "Stopping", "Filling", "Exchanging"] as const;
+export const RESTORE_PHASES = ["Checking", "Filling", "Stopping", "Exchanging"] as const;
 /** How many of the last wishes are remembered, so that none is carried out twice. */
 export const WISHES_MAX = 16;
 
@@ -108,6 +108,8 @@ const runningSchema = z.strictObject({
   replicas: z.number().int().min(1).max(100),
   /** What was remembered of the cluster before; null = nothing was. */
   before: stateSchema.nullable(),
+  /** uid of the claim whose volume is filled; null = none is yet. */
+  volume: z.string().max(64).nullable(),
 });
 export type RunningRestore = z.infer<typeof runningSchema>;
 

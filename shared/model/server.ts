@@ -79,8 +79,10 @@ export interface ServerFacts {
   readonly channel: Channel | null;
   /** Commit instant, by its origin's clock, of the oldest transaction being applied now; null when none is. */
   readonly applyingSinceMs: number | null;
-  /** Servers that receive from this one now. */
+  /** Whoever receives its log now: servers, and an archive, which is sent it by GTIDs alone. */
   readonly followers: number;
+  /** For how long it keeps its binary logs, milliseconds; null = until somebody deletes them. */
+  readonly logsKeptMs: number | null;
   /** How long a commit, or what it receives, has waited for room on its disk, milliseconds; 0 = nothing waits for that. */
   readonly fullDiskMs: number;
   /** The acknowledging side of loss-less replication, as this server runs it. */

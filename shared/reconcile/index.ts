@@ -217,7 +217,7 @@ async function turn(context: ReconcileContext, request: PassRequest, attempt: At
 }
 
 async function lookAndAct(context: ReconcileContext, request: PassRequest, attempt: Attempt): Promise<Turn> {
-  const { ref } = request;
+  const { ref, endsAtMs } = request;
   const end = (result: Omit<PassResult, "ref" | "silent">, silent = NOBODY): Turn => ({
     kind: "end",
     result: { ref, silent, ...result },
@@ -274,8 +274,7 @@ async function lookAndAct(context: ReconcileContext, request: PassRequest, attem
       silent,
     });
   if (!idle) {
-    const isOver = () => clock.now() >= endOf(request);
-    const run = await execute({ ...context, contact, observed, spares: attempt.spares }, decision, isOver);
+    const run = await execute({ ...context, contact, observed, spares: attempt.spares }, decision, endsAtMs);
     const [halt] = run.halts;
     if (halt !== undefined) return haltedTurn(request, run, halt, phase);
     const plan = JSON.stringify(decision.tracks);

@@ -12,13 +12,17 @@ import { streamLog } from "../../shared/adapters/mysql/log.ts";
 import { createServers } from "../../shared/adapters/mysql/servers.ts";
 import { createS3Store } from "../../shared/adapters/s3/store.ts";
 import { archivedBy } from "../../shared/backup/archive/inventory.ts";
+import { mergeOnce } from "../../shared/backup/archive/merge.ts";
 import { type ArchiveWork, archiveOnce } from "../../shared/backup/archive/pass.ts";
+import { readDoubled } from "../../shared/backup/archive/unneeded.ts";
+import { carryOutDeletions } from "../../shared/backup/holdings.ts";
 import { lookAtLog } from "../../shared/backup/mysql/log-source.ts";
 import { openSealed } from "../../shared/backup/seal.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
 import type { ConnectOptions } from "../../shared/ports/server.ts";
 import { archiveWork, inventoryIn, putBackup } from "../support/archive.ts";
+import { PLACE } from "../support/job-work.ts";
 import { killedAfter } from "../support/killed.ts";
 import { transactionBytes } from "../support/log-files.ts";
 import { type MysqlHere, mysqlPrograms, startMysqlHere, whyNoMysqlHere } from "../support/mysql-here.ts";
@@ -78,18 +82,26 @@ async function writeFor(ms: number): Promise<{ readonly writes: number; readonly
   return { writes, seconds: (performance.now() - begunAt) / 1_000 };
 }
 
-async function pass(into: ObjectStore, follow: AbortSignal | null = null, more: Partial<ArchiveWork> = {}) {
-  const signal = follow ?? new AbortController().signal;
-  const wish = { follow: follow !== null, silenceMsMax: 20_000, signal };
-  const askSource = () => lookAtLog({ servers, streamLog }, toServer(), wish);
-  const clock = {
-    now: Date.now,
-    sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
-  };
+const clock = {
+  now: Date.now,
+  sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
+};
+
+function workIn(into: ObjectStore, more: Partial<ArchiveWork> = {}): ArchiveWork {
   const limits = { segmentBytesMax: 256 * 1024, segmentAgeMsMax: 500, ageRecipients: [identity.recipient] };
   const shape = { parallel: 1, partBytes: 5 * 1024 * 1024 };
-  return await archiveOnce(archiveWork(into, { ...limits, shape, clock, ...more }), askSource);
+  return archiveWork(into, { ...limits, shape, clock, ...more });
 }
+
+const askSource = (follow: boolean, signal: AbortSignal) => () =>
+  lookAtLog({ servers, streamLog }, toServer(), { follow, silenceMsMax: 20_000, signal });
+
+async function pass(into: ObjectStore, follow: AbortSignal | null = null) {
+  const signal = follow ?? new AbortController().signal;
+  return await archiveOnce(workIn(into), askSource(follow !== null, signal));
+}
+
+const merge = (into: ObjectStore) => mergeOnce(workIn(into), askSource(false, new AbortController().signal));
 
 /** Every segment as the file that a person would get of it. */
 async function files(): Promise<readonly Buffer[]> {
@@ -137,6 +149,27 @@ const copied = (except: string): Promise<Buffer> =>
     );
   });
 
+async function expectWhole(): Promise<void> {
+  const { segments } = await inventoryIn(store);
+  const opened = await files();
+  // A segment that was stored and not counted any more may be there twice: the first of each place counts.
+  const inOrder = [...opened.keys()].toSorted(
+    (a, b) => (segments[a]?.firstAtUs ?? 0) - (segments[b]?.firstAtUs ?? 0),
+  );
+  const bytes = transactionBytes(inOrder.map((index) => opened[index] ?? Buffer.alloc(0)));
+  expect(bytes.equals(await copied(before))).toBe(true);
+  await inFolder((folder) => {
+    for (const [index, file] of opened.entries()) {
+      const path = join(folder, String(index));
+      writeFileSync(path, file);
+      const printed = tool(["--verify-binlog-checksum", path]);
+      expect(printed.match(/SET @@SESSION.GTID_NEXT= '[0-9a-f]/g)).toHaveLength(
+        segments[index]?.transactions ?? 0,
+      );
+    }
+  });
+}
+
 describe.skipIf(reason !== null)(`the archive of a real server${skipped}`, { timeout: 300_000 }, () => {
   beforeAll(async () => {
     bin = await mysqlPrograms();
@@ -182,25 +215,30 @@ describe.skipIf(reason !== null)(`the archive of a real server${skipped}`, { tim
     expect(archivedBy(segments, gtidSets)).toBe(gtidSets.subtract(await executed(), before));
   });
 
-  test("its segments are to the byte what mysqlbinlog --raw copies, and the tool reads each of them", async () => {
+  test(
+    "its segments are to the byte what mysqlbinlog --raw copies, and the tool reads each of them",
+    expectWhole,
+  );
+
+  test("killed while they are merged, and when the small ones are gone, they are the same to the byte", async () => {
+    const small = (await inventoryIn(store)).segments.length;
+    // Of what is held twice the chain of a later second stays.
+    await sleep(1_100);
+    let kills = 0;
+    for (let calls = 6; kills < 5; calls += 6) {
+      if (!(await killedAfter(store, calls, merge))) break;
+      kills += 1;
+    }
+    expect(kills).toBeGreaterThan(1);
+    await sleep(1_100);
+    value(await merge(store));
+    const doubled = value(await readDoubled(store, PLACE, Date.now() + 2 * 3_600_000, gtidSets));
+    value(await carryOutDeletions(store, doubled));
     const { segments } = await inventoryIn(store);
-    const opened = await files();
-    // A segment that was stored and not counted any more may be there twice: the first of each place counts.
-    const inOrder = [...opened.keys()].toSorted(
-      (a, b) => (segments[a]?.firstAtUs ?? 0) - (segments[b]?.firstAtUs ?? 0),
-    );
-    const bytes = transactionBytes(inOrder.map((index) => opened[index] ?? Buffer.alloc(0)));
-    expect(bytes.equals(await copied(before))).toBe(true);
-    await inFolder((folder) => {
-      for (const [index, file] of opened.entries()) {
-        const path = join(folder, String(index));
-        writeFileSync(path, file);
-        const printed = tool(["--verify-binlog-checksum", path]);
-        expect(printed.match(/SET @@SESSION.GTID_NEXT= '[0-9a-f]/g)).toHaveLength(
-          segments[index]?.transactions ?? 0,
-        );
-      }
-    });
+    console.log(`${small} segments became ${segments.length}`);
+    expect(segments.length).toBeLessThan(small / 2);
+    await expectWhole();
+    expect(value(await pass(store))).toMatchObject({ segments: 0 });
   });
 
   test("whoever follows stores what is committed within two seconds", async () => {

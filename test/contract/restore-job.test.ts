@@ -189,7 +189,7 @@ describe.skipIf(reason !== null)(`restores${reason === null ? "" : ` (skipped: $
   };
 
   const methods = [
-    [1, "physical", { method: "physical" }, false],
+    [1, "physical and proven", { method: "physical" }, false],
     [2, "physical and encrypted", { method: "physical" }, true],
     [3, "logical", { method: "logical" }, false],
     [4, "logical, of one database", { method: "logical", databases: ["shop"] }, false],
@@ -203,6 +203,8 @@ describe.skipIf(reason !== null)(`restores${reason === null ? "" : ` (skipped: $
       const wanted = await checksums(source.session, tables);
       const { position, serverUuid } = await backup(minute, more, encrypts);
       await ask(source.session, "INSERT INTO shop.log (what) VALUES ('after the backup')");
+      if (minute === 1)
+        await succeeded({ kind: "proof", store: "backups", slot: at(minute) }, memberVolume());
       const volume = memberVolume();
       const oldIdentity = readFileSync(join(volume, "auto.cnf"), "utf8");
 

@@ -122,6 +122,8 @@ test("each slot ends once and in order, with one Job for each attempt, and a pas
         if (after.running !== null && before.running !== null && after.running.slot !== before.running.slot)
           expect(
             after.last?.slot === before.running.slot ||
+              // One of the schedule that waited while a person's was made may be of an earlier slot: the later one stays.
+              Date.parse(before.last?.slot ?? "") > Date.parse(before.running.slot) ||
               after.failures > 0 ||
               // It has taken the place of an attempt that was to follow.
               after.running.asked === "request",
@@ -130,7 +132,7 @@ test("each slot ends once and in order, with one Job for each attempt, and a pas
     }),
     RUNS,
   );
-});
+}, 900_000);
 
 test("when the disturbances end, the next slot has its backup and it is proven", () => {
   fc.assert(
@@ -158,4 +160,4 @@ test("when the disturbances end, the next slot has its backup and it is proven",
     }),
     { numRuns: propertyRuns(25, 1_000) },
   );
-});
+}, 900_000);

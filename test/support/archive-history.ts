@@ -52,11 +52,16 @@ interface Server {
   purged: number;
 }
 
-/** Between two restores, or a restore and its undoing: what was abandoned with one is no part of the next. */
-interface Era {
+interface Aside {
+  readonly servers: Server[];
+  readonly primary: number;
+}
+
+/** By the clock of the server that was in service; both ends belong to it. Microseconds since 1970. */
+interface Held {
+  readonly state: string;
   readonly fromUs: number;
-  readonly untilUs: number;
-  readonly logs: readonly (readonly Committed[])[];
+  readonly toUs: number;
 }
 
 export interface History {
@@ -64,12 +69,15 @@ export interface History {
   servers: Server[];
   /** Every log that a server ever had, also those of servers that were made anew. */
   past: (readonly Committed[])[];
-  /** What each primary had when another one took its place. */
-  reigns: (readonly Committed[])[];
-  readonly eras: Era[];
+  /** The logs of all servers before each restore, or its undoing. */
+  readonly eras: (readonly (readonly Committed[])[])[];
   eraFromUs: number;
+  /** What was held, up to the last commit of the primary. */
+  readonly held: Held[];
+  /** Since when the primary holds what it has, by its clock. */
+  sinceUs: number;
   /** What the last restore has set aside. */
-  aside: { readonly servers: readonly Server[]; readonly primary: number } | null;
+  aside: Aside | null;
   /** How much the clock of each is ahead. */
   readonly aheadUs: readonly number[];
   primary: number;
@@ -85,8 +93,8 @@ function newUuid(history: History): string {
 
 export function begin(aheadUs: readonly number[]): History {
   const history: History = {
-    ...{ store: createMemoryStore({ partBytesMin: 1 }), servers: [], past: [], reigns: [], aheadUs },
-    ...{ eras: [], eraFromUs: 0, aside: null },
+    ...{ store: createMemoryStore({ partBytesMin: 1 }), servers: [], past: [], aheadUs },
+    ...{ eras: [], eraFromUs: 0, held: [], sinceUs: 0, aside: null },
     ...{ primary: 0, nowUs: START_MS * 1_000, uuids: 0, backups: 0 },
   };
   for (let index = 0; index < 3; index += 1)
@@ -95,7 +103,7 @@ export function begin(aheadUs: readonly number[]): History {
 }
 
 const has = (log: readonly Committed[], { gtid }: Committed) => log.some((one) => one.gtid === gtid);
-export const isPartOf = (part: readonly Committed[], whole: readonly Committed[]) =>
+const isPartOf = (part: readonly Committed[], whole: readonly Committed[]) =>
   part.every((one) => has(whole, one));
 
 /** Only a server that has nothing of its own can follow; another one is made anew, as a copy with a new uuid. */
@@ -108,14 +116,28 @@ function receive(history: History, server: Server, count: number): void {
   server.log.push(...primary.log.filter((one) => !has(server.log, one)).slice(0, count));
 }
 
+const clockOf = ({ nowUs, aheadUs, primary }: History) => nowUs + (aheadUs[primary] ?? 0);
+
+function heldUntil({ servers, primary, sinceUs }: History, toUs: number): Held {
+  return { state: setOf(servers[primary]?.log ?? []), fromUs: sinceUs, toUs };
+}
+
 function failover(history: History, who: number): void {
-  const next = history.servers[who] as Server;
+  const [last, next] = [history.servers[history.primary] as Server, history.servers[who] as Server];
   // Elections choose whoever has the most of those that follow.
   for (const server of history.servers) {
-    if (server !== history.servers[history.primary] && !isPartOf(server.log, next.log)) return;
+    if (server === last ? !isPartOf(next.log, last.log) : !isPartOf(server.log, next.log)) return;
   }
-  history.reigns.push([...(history.servers[history.primary]?.log ?? [])]);
+  const lastUs = clockOf(history);
+  history.held.push(heldUntil(history, lastUs));
   history.primary = who;
+  history.sinceUs = clockOf(history);
+  // What is left behind was never confirmed to anybody: without it is right as well. And one clock may skip instants of the other.
+  const lostUs = last.log.find((one) => !has(next.log, one))?.atUs ?? lastUs;
+  history.held.push({
+    ...heldUntil(history, Math.max(lastUs, history.sinceUs)),
+    fromUs: Math.min(lostUs, lastUs),
+  });
 }
 
 /**
@@ -131,14 +153,21 @@ async function isAllHeld(history: History): Promise<boolean> {
   return starts.length > 0 && gtidSets.contains(held, setOf(history.servers[history.primary]?.log ?? []));
 }
 
+/** Longer than clocks may differ by. */
+const EXCHANGE_US = 100;
+
 /** The servers are others from now on. */
-async function turnTo(history: History, servers: Server[], primary: number): Promise<void> {
+async function turnTo(history: History, { servers, primary }: Aside, aside: Aside): Promise<void> {
   if (!(await isAllHeld(history))) return;
-  history.eras.push({ fromUs: history.eraFromUs, untilUs: history.nowUs, logs: wholeLogs(history) });
-  history.nowUs += 30;
-  Object.assign(history, { servers, primary, past: [], reigns: [], eraFromUs: history.nowUs });
+  history.eras.push(wholeLogs(history));
+  const last = history.held.push(heldUntil(history, 0)) - 1;
+  history.nowUs += EXCHANGE_US;
+  Object.assign(history, { servers, primary, past: [], aside, eraFromUs: history.nowUs });
+  history.sinceUs = clockOf(history);
   // Ordinal's own accounts and the row of the epoch are the first that is committed, and the archive goes on.
   await happens(history, { kind: "write", count: 1 });
+  // Until then nobody was in service, and nothing else was held.
+  history.held[last] = { ...(history.held[last] as Held), toUs: clockOf(history) - 1 };
   await happens(history, { kind: "archive", who: primary, bytes: 5_000 });
 }
 
@@ -148,31 +177,26 @@ async function restore(history: History, keep: number, replayed: number): Promis
   const log = servers[primary]?.log ?? [];
   const kept = log.slice(0, Math.floor((log.length * keep) / 100));
   const purged = Math.max(0, kept.length - replayed);
-  history.aside = { servers, primary };
-  await turnTo(
-    history,
-    servers.map(() => ({ uuid: newUuid(history), log: [...kept], purged })),
-    0,
-  );
+  const restored = servers.map(() => ({ uuid: newUuid(history), log: [...kept], purged }));
+  await turnTo(history, { servers: restored, primary: 0 }, { servers, primary });
 }
 
+/** What is taken out of service is set aside in its turn. */
 async function undo(history: History): Promise<void> {
-  const { aside } = history;
-  if (aside === null) return;
-  history.aside = null;
-  await turnTo(history, [...aside.servers], aside.primary);
+  const { aside, servers, primary } = history;
+  if (aside !== null) await turnTo(history, aside, { servers, primary });
 }
 
 export async function happens(history: History, what: Event): Promise<void> {
   const { store, servers } = history;
   const server = "who" in what ? (servers[what.who] as Server) : (servers[history.primary] as Server);
-  const [primary, aheadUs] = [servers[history.primary] as Server, history.aheadUs[history.primary] ?? 0];
+  const primary = servers[history.primary] as Server;
   const askTip = () =>
     Promise.resolve(
       succeed({
         serverUuid: primary.uuid,
         position: setOf(primary.log),
-        atUs: history.nowUs + aheadUs,
+        atUs: clockOf(history),
       }),
     );
   const pass = (of: Server, segmentBytesMax: number) =>
@@ -180,7 +204,9 @@ export async function happens(history: History, what: Event): Promise<void> {
   if (what.kind === "write") {
     for (let index = 0; index < what.count; index += 1) {
       history.nowUs += 10;
-      const atUs = history.nowUs + aheadUs;
+      const atUs = clockOf(history);
+      history.held.push(heldUntil(history, atUs - 1));
+      history.sinceUs = atUs;
       const own = server.log.filter(({ gtid }) => gtid.startsWith(server.uuid)).length;
       server.log.push({ gtid: `${server.uuid}:${own + 1}`, atUs });
     }
@@ -202,7 +228,10 @@ export async function happens(history: History, what: Event): Promise<void> {
   else if (what.kind === "undo") await undo(history);
   else if (what.kind === "purge") server.purged = server.log.length;
   else if (what.kind === "lose") {
-    const objects = [...store.objects.keys()].filter((key) => key.endsWith(".zst"));
+    // Of the archive: a backup that is gone takes with it what was known of nowhere else.
+    const objects = [...store.objects.keys()].filter(
+      (key) => key.endsWith(".zst") && key.includes("/binlogs/"),
+    );
     store.objects.delete(objects[what.which] ?? "");
   } else if (server.log.length > 0) {
     history.backups += 1;
@@ -215,33 +244,23 @@ export async function happens(history: History, what: Event): Promise<void> {
   }
 }
 
-/** Of all that were primary, and of others unless they only lacked something that another one had. */
-export function wholeLogs({ servers, past, reigns, primary }: History): readonly (readonly Committed[])[] {
-  const logs = [...past, ...servers.map(({ log }) => log)];
-  const whole = logs.filter(
+/** Of those that only lacked something that another one had, the other one. */
+function wholeLogs({ servers, past }: History): readonly (readonly Committed[])[] {
+  const logs = [...past, ...servers.map(({ log }) => log.slice())];
+  return logs.filter(
     (log, index) =>
       !logs.some((other, at) => isPartOf(log, other) && (other.length > log.length || at < index)),
   );
-  return [...whole, ...reigns, servers[primary]?.log ?? []];
 }
 
-/** By how much clocks may differ. */
-export const SKEW_US = 70;
-
-export function erasOf(history: History): readonly Era[] {
-  const { eras, eraFromUs, nowUs } = history;
-  return [...eras, { fromUs: eraFromUs, untilUs: nowUs + 1_000, logs: wholeLogs(history) }];
+/** Every log that a server ever had. */
+export function logsOf(history: History): readonly (readonly Committed[])[] {
+  return [...history.eras.flat(), ...wholeLogs(history)];
 }
 
-/** What may have been held then: of what was abandoned before, or was not there yet, nothing. */
-export function logsAt(
-  eras: readonly Era[],
-  atUs: number,
-  slackUs: number,
-): readonly (readonly Committed[])[] {
-  // While one was exchanged for the other, until the first commit on the other, either is right.
-  const near = slackUs + 40;
-  return eras
-    .filter(({ fromUs, untilUs }) => fromUs - near <= atUs && atUs <= untilUs + near)
-    .flatMap(({ logs }) => logs);
+/** All states that somebody in service held at this instant, by his clock. */
+export function heldAt(history: History, atUs: number): readonly string[] {
+  return [...history.held, heldUntil(history, clockOf(history))]
+    .filter(({ fromUs, toUs }) => fromUs <= atUs && atUs <= toUs)
+    .map(({ state }) => state);
 }

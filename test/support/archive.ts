@@ -25,6 +25,17 @@ export interface Committed {
   readonly atUs: number;
 }
 
+export const UUID_A = "aaaaaaaa-0000-4000-8000-000000000000";
+export const UUID_B = "bbbbbbbb-0000-4000-8000-000000000000";
+export const START_US: number = Date.parse("2026-11-23T04:00:00Z") * 1_000;
+
+/** One transaction each step; what B commits is later by a hundred steps. */
+export const committed = (uuid: string, from: number, to: number, stepUs = 1_000_000): readonly Committed[] =>
+  Array.from({ length: to - from + 1 }, (_, index) => ({
+    gtid: `${uuid}:${from + index}`,
+    atUs: START_US + (from + index + (uuid === UUID_B ? 100 : 0)) * stepUs,
+  }));
+
 export interface Logged {
   readonly uuid: string;
   readonly log: readonly Committed[];

@@ -50,6 +50,8 @@ export interface FakeServer extends Copies {
   readonly plain: Buffer;
   /** What was made of it last, in a server that is thrown away. */
   restored: Buffer | null;
+  /** Whether what was rebuilt last was called proven. */
+  wasProven: boolean | null;
 }
 
 /** `changed`: how a restored server differs from the one that was copied. */
@@ -63,6 +65,7 @@ export function fakeServer(changed: Partial<Restored> = {}, bytes = 40_000): Fak
   const server: FakeServer = {
     plain,
     restored: null,
+    wasProven: null,
     physical: (_, use) => use(copy(streamOf(plain), COUNTS)),
     logical: (_source, _databases, use) => use(copy(streamOf(plain), null)),
     async restore(_method, stream, position) {
@@ -70,7 +73,8 @@ export function fakeServer(changed: Partial<Restored> = {}, bytes = 40_000): Fak
       const astray = position === POSITION ? null : "it is of another position";
       return { astray, damage: null, counts: COUNTS, ...changed };
     },
-    async rebuild({ origin, stream, position, folder }) {
+    async rebuild({ origin, stream, isProven, position, folder }) {
+      server.wasProven = isProven;
       const found = await server.restore(origin.method, stream, position);
       await mkdir(join(folder, "data"));
       await writeFile(join(folder, "data", "mysql.ibd"), server.restored ?? "");

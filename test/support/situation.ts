@@ -79,6 +79,7 @@ export function facts(ordinal: number, more: Partial<ServerFacts> = {}): ServerF
     channel: null,
     applyingSinceMs: null,
     followers: 0,
+    logsKeptMs: 30 * 86_400_000,
     fullDiskMs: 0,
     acks: { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false },
     seeding: { kind: "none", percent: 0, error: null },
@@ -214,6 +215,7 @@ function statefulSet(replicas: number): StatefulSet {
     serviceName: "mysql",
     claimTemplates: ["data"],
     keepsClaims: true,
+    hasExclusiveVolumes: false,
     containers: [
       {
         ...{ name: "mysql", image: "mysql:9.7", ports: [3306] },

@@ -92,6 +92,7 @@ const claimTemplateSchema = z.object({
   spec: z
     .object({
       storageClassName: z.string().nullish(),
+      accessModes: listOf(z.string()),
       resources: z.object({ requests: texts }).default({ requests: {} }),
     })
     .optional(),
@@ -172,6 +173,9 @@ const statefulSetSchema: z.ZodType<StatefulSet> = z
     matchLabels: spec.selector.matchLabels,
     serviceName: spec.serviceName,
     claimTemplates: spec.volumeClaimTemplates.map((template) => template.metadata.name),
+    hasExclusiveVolumes: spec.volumeClaimTemplates.some(
+      (template) => template.spec?.accessModes.includes("ReadWriteOncePod") === true,
+    ),
     keepsClaims: spec.persistentVolumeClaimRetentionPolicy?.whenScaled !== "Delete",
     containers: spec.template.spec.containers.map(({ name, image, ports, volumeMounts }) => ({
       ...{ name, image, mounts: volumeMounts },
@@ -273,15 +277,27 @@ const jobConditionSchema = z.object({
   lastTransitionTime: z.string().nullish(),
 });
 
-/** It has ended when one of two conditions says so; conditions that announce its end do not count. */
-function endOf(
-  conditions: readonly z.output<typeof jobConditionSchema>[],
-): Pick<Job, "result" | "endedAtMs" | "failure"> {
+const jobStatusSchema = z.object({
+  conditions: listOf(jobConditionSchema),
+  uncountedTerminatedPods: z.object({ succeeded: listOf(z.string()) }).optional(),
+});
+
+/**
+ * It has ended when one of two conditions says so; conditions that announce its end do not count. One whose only pod has
+ * succeeded is waited for no longer: the controller counts pods a second or two before it says so of the Job.
+ */
+function endOf({
+  conditions,
+  uncountedTerminatedPods: uncounted,
+}: z.output<typeof jobStatusSchema>): Pick<Job, "result" | "endedAtMs" | "failure"> {
   const ended = (wanted: string) =>
     conditions.find(({ type, status }) => type === wanted && status === "True");
   const [failed, complete] = [ended("Failed"), ended("Complete")];
   const condition = failed ?? complete;
-  if (condition === undefined) return { result: "active", endedAtMs: null, failure: null };
+  if (condition === undefined) {
+    const result = (uncounted?.succeeded.length ?? 0) > 0 ? "succeeded" : "active";
+    return { result, endedAtMs: null, failure: null };
+  }
   const endedAtMs = Date.parse(condition.lastTransitionTime ?? "");
   return {
     result: failed === undefined ? "succeeded" : "failed",
@@ -294,9 +310,9 @@ function endOf(
 const jobSchema: z.ZodType<Job> = z
   .object({
     metadata: metaSchema,
-    status: z.object({ conditions: listOf(jobConditionSchema) }).default({ conditions: [] }),
+    status: jobStatusSchema.default({ conditions: [] }),
   })
-  .transform(({ metadata, status }) => ({ ...metaOf(metadata), ...endOf(status.conditions) }));
+  .transform(({ metadata, status }) => ({ ...metaOf(metadata), ...endOf(status) }));
 
 const eventSchema: z.ZodType<KubeEvent> = z
   .object({ metadata: metaSchema, reason: z.string().default(""), note: z.string().default("") })

@@ -33,6 +33,9 @@ const BETWEEN: ReadonlySet<number> = new Set([STOP, ROTATE, HEARTBEAT, PREVIOUS_
 const READ: ReadonlySet<number> = new Set([FORMAT, GTID, TAGGED_GTID]);
 const READ_BYTES_MAX = 65_536;
 
+/** A server whose checksums are off may send anything. */
+const ONE_GTID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?::[a-z_][a-z0-9_]{0,31})?:[1-9]\d{0,18}$/;
+
 /** First bytes of a packet. */
 const EVENT = 0x00;
 const END = 0xfe;
@@ -114,6 +117,7 @@ export class LogReading {
     check(this.#format !== "none", "a transaction comes before the format description");
     check(this.#format === "unchecked" || intact(event), "an event does not fit its checksum");
     const { gtid, committedAtUs, bytes } = typeOf(event) === GTID ? begunBy(event) : begunByTagged(event);
+    check(ONE_GTID.test(gtid), "a transaction has no GTID");
     this.#leftBytes = bytes - event.length;
     check(Number.isSafeInteger(bytes) && this.#leftBytes >= 0, "a transaction is longer than it says");
     return { kind: "transaction", gtid, committedAtUs, bytes: event, ends: this.#leftBytes === 0 };

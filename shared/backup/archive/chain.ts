@@ -15,16 +15,18 @@ const position = z.string().max(1024 * 1024);
 /** Microseconds since 1970. */
 const instantUs = z.number().int().min(0);
 
-const segmentSchema = z.strictObject({
-  /** The transactions in it, and nothing else. */
-  position,
-  transactions: z.number().int().min(1),
-  /** When the first of them in the log was committed, and the latest, by the clocks of the servers that did it first. */
-  firstAtUs: instantUs,
-  lastAtUs: instantUs,
-  /** Together one log file, once opened. */
-  parts: z.array(partSchema).min(1).max(10_000),
-});
+const segmentSchema = z
+  .strictObject({
+    /** The transactions in it, and nothing else. */
+    position,
+    transactions: z.number().int().min(1),
+    /** When the first of them in the log was committed, and the last, by the clocks of the servers that did it first; they only grow. */
+    firstAtUs: instantUs,
+    lastAtUs: instantUs,
+    /** Together one log file, once opened. */
+    parts: z.array(partSchema).min(1).max(10_000),
+  })
+  .refine(({ firstAtUs, lastAtUs }) => firstAtUs <= lastAtUs);
 export type SegmentRecord = z.infer<typeof segmentSchema>;
 
 const chainSchema = z.strictObject({

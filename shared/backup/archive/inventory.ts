@@ -173,4 +173,4 @@ export function inLogOrder(segments: readonly Segment[], positions: PositionAlge
     .map(({ segment }) => segment);
 }
 
-const compare = (a: bigint, b: bigint) => (a < b ? -1 : Number(a > b));
+export const compare = (a: bigint, b: bigint) => (a < b ? -1 : Number(a > b));

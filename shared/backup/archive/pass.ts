@@ -17,6 +17,7 @@ import type { Place } from "../layout.ts";
 import { type Patience, patiently } from "../patience.ts";
 import { type SealShape, sealStream } from "../seal.ts";
 import { CHAIN_VERSION, encodeChain, type SegmentRecord } from "./chain.ts";
+import { divided } from "./doubled.ts";
 import { archivedBy, inLogOrder } from "./inventory.ts";
 import {
   CHAIN_SEGMENTS_MAX,
@@ -76,15 +77,32 @@ export interface Archived {
   readonly lastAtUs: number | null;
   /** What this server no longer has and the archive never had: a gap, until a newer backup holds it. */
   readonly lost: Position;
+  /** How many segments were held before that could be few if they were merged. */
+  readonly loose: number;
 }
 
 /**
  * `conflict` while there is no backup to go on from: without one, logs recover nothing. `refused` when nothing of this
  * server's log may be stored; segments that were stored before a failure stay.
  */
-export async function archiveOnce(
+export function archiveOnce(
   work: ArchiveWork,
   askSource: () => Promise<Outcome<LogSource>>,
+): Promise<Outcome<Archived>> {
+  return onePass(work, askSource, (source, held) => ({ source, held }));
+}
+
+/** `as`: how the pass is to see the server and what is held. Whether anything may be stored is decided by how they are. */
+export async function onePass(
+  work: ArchiveWork,
+  askSource: () => Promise<Outcome<LogSource>>,
+  as: (
+    source: LogSource,
+    held: Recorded,
+  ) => {
+    readonly source: LogSource;
+    readonly held: Recorded;
+  },
 ): Promise<Outcome<Archived>> {
   const held = await readRecorded(work.store, work.place, work.positions);
   if (!held.ok) return held;
@@ -103,7 +121,8 @@ export async function archiveOnce(
     const again = countedAgain(held.value, server, work.positions);
     if (again !== null) return fail("refused", again);
   }
-  return outcomeOf(() => goOn(work, source.value, held.value));
+  const seen = as(source.value, held.value);
+  return outcomeOf(() => goOn(work, seen.source, seen.held));
 }
 
 /**
@@ -153,11 +172,13 @@ async function goOn(work: ArchiveWork, source: LogSource, held: Recorded): Promi
   // Only what this server has itself: it refuses whoever claims more, and what others have alone was never before its log.
   const missing = positions.subtract(inLog, withoutHoles(inLog, held, positions));
   const after = positions.subtract(executed, missing);
+  const loose = divided(held.segments, inLog, positions).loose.length;
   const limits = { bytesMax: segmentBytesMax, ageMsMax: segmentAgeMsMax, clock, positions };
   const watch = watchTip(work, held.look);
   let [segments, transactions] = [0, 0];
   let lastAtUs: number | null = null;
   let chain = beginChain(work, source, after);
+  const begunMs = clock.now();
   for await (const cut of cutSegments(source.stream(after), limits)) {
     if (cut.kind === "quiet") {
       work.onHeld?.(clock.now());
@@ -175,9 +196,11 @@ async function goOn(work: ArchiveWork, source: LogSource, held: Recorded): Promi
     }
     if (signal.aborted) break;
   }
+  // The log has ended, so all that was in it when it was begun is held.
+  if (!signal.aborted) work.onHeld?.(begunMs);
   await watch.look(positions.union(all, chain.end()));
   await chain.tidy();
-  return { segments, transactions, lastAtUs, lost: positions.subtract(purged, all) };
+  return { segments, transactions, lastAtUs, loose, lost: positions.subtract(purged, all) };
 }
 
 /** Notes when all that the primary has is held; seldom, because while nothing is written it is all that is stored. */

@@ -1,6 +1,7 @@
 /**
  * Cuts a log into segments: each is a log file of its own, of whole transactions only, that the server's tools read. A
- * segment ends when it is large or old enough, when the server has nothing more just now, and with the server's own file.
+ * segment ends when it is large or old enough, when the server has nothing more just now, with the server's own file, and
+ * before a commit that is earlier by its clock than the one before: so within a segment instants only grow.
  */
 import { BrokenStream } from "../../model/broken-stream.ts";
 import type { PositionAlgebra } from "../../model/engine.ts";
@@ -21,7 +22,7 @@ export interface Cutting {
 export interface Facts {
   readonly position: Position;
   readonly transactions: number;
-  /** Microseconds since 1970: the commit of the first in the log, and the latest; after a failover another clock counts. */
+  /** Microseconds since 1970: the commit of the first in the log, and of the last. */
   readonly firstAtUs: number;
   readonly lastAtUs: number;
 }
@@ -56,7 +57,7 @@ export function gathering(positions: PositionAlgebra): Gathering {
       waiting.push(gtid);
       if (transactions === 0) firstAtUs = committedAtUs;
       transactions += 1;
-      lastAtUs = Math.max(lastAtUs, committedAtUs);
+      lastAtUs = committedAtUs;
       if (waiting.length === BATCH) gather();
     },
     facts() {
@@ -98,7 +99,8 @@ async function* segmentBytes(head: Uint8Array, from: Reader, cutting: Cutting, g
   for (;;) {
     let piece = await from.next();
     assert(piece?.kind === "transaction", "a segment goes on with a transaction");
-    gathered.add(piece.gtid, piece.committedAtUs);
+    const { gtid, committedAtUs } = piece;
+    gathered.add(gtid, committedAtUs);
     for (;;) {
       size += piece.bytes.length;
       yield piece.bytes;
@@ -109,7 +111,9 @@ async function* segmentBytes(head: Uint8Array, from: Reader, cutting: Cutting, g
       piece = more;
     }
     if (size >= bytesMax || clock.now() - begunAtMs >= ageMsMax) return;
-    if ((await from.peek())?.kind !== "transaction") return;
+    const next = await from.peek();
+    // A new primary whose clock is behind, or one whose clock was put back.
+    if (next?.kind !== "transaction" || next.committedAtUs < committedAtUs) return;
   }
 }
 

@@ -3,14 +3,14 @@
  * the window when it is known what the primary held then, and a backup and the archive hold exactly that between them;
  * what is in question is out.
  *
- * What it held at an instant is its log up to the first transaction that was committed later: so nothing that was
- * committed later is in it, whatever the clocks of those that were primary before and after a failover. Before a segment it
- * was `after`; between two of them the end of the first, if the second goes on with nothing else.
+ * A state was held from the commit that made it until the next commit in the log, each by the clock of its server. The
+ * documents tell both within a segment, from the end of one to what goes on from there, and of a look at the primary. Where
+ * other commits fall between the two, of a log that forks off, nobody knows which of the two was in service.
  */
 import type { PositionAlgebra } from "../../model/engine.ts";
 import type { Position } from "../../model/server.ts";
 import { type Catalogue, isRestorable } from "../catalogue.ts";
-import { archivedBy, inLogOrder, type Segment } from "./inventory.ts";
+import { archivedBy, compare, type Segment } from "./inventory.ts";
 import type { Look } from "./look.ts";
 
 export interface Start {
@@ -49,7 +49,7 @@ export interface Stretch extends Range {
 }
 
 export interface Window {
-  /** In the order of the log; they may overlap, and then the later one counts. */
+  /** In the order of the log; where clocks differ they may overlap, and then the earlier one counts. */
   readonly stretches: readonly Stretch[];
   /** The same in the order of time and without overlaps. Between two of them is a gap. */
   readonly ranges: readonly Range[];
@@ -66,116 +66,87 @@ export interface Recorded {
   readonly damage: readonly string[];
 }
 
-/** A segment, or a look, which is one without transactions. */
-interface Known extends Range {
-  readonly before: Position;
-  readonly end: Position;
-  readonly segment: Segment | null;
-}
-
 export function newestFirst(starts: readonly Start[]): readonly Start[] {
   return starts.toSorted((a, b) => b.slotMs - a.slotMs);
 }
 
-/** In the order of the log, a look after all that it had seen. */
-function knownOf(
-  { segments, look }: Pick<Recorded, "segments" | "look">,
-  positions: PositionAlgebra,
-): readonly Known[] {
-  const known = inLogOrder(segments, positions).map((segment): Known => {
-    const { after, position, firstAtUs, lastAtUs } = segment;
-    const end = positions.union(after, position);
-    return { before: after, end, fromUs: firstAtUs, toUs: lastAtUs, segment };
-  });
-  if (look === null) return known;
-  const { position, fromUs, toUs } = look;
-  const seen = positions.count(position);
-  const at = known.findIndex(({ before }) => positions.count(before) >= seen);
-  return known.toSpliced(at === -1 ? known.length : at, 0, {
-    ...{ before: position, end: position, fromUs, toUs, segment: null },
+/** A segment with all that its server had at its end. */
+type Known = Segment & { readonly end: Position };
+
+/** What was held from one commit until the next one, unless another log was in service in between. */
+interface Claim extends Omit<Stretch, "start"> {
+  /** Up to the commit that ends it, or further. */
+  readonly log: Position;
+}
+
+/** While a segment was written: cut at the first commit that is later, it is what was held. */
+function within(segment: Known): Claim {
+  const { after, end, firstAtUs, lastAtUs } = segment;
+  return { state: after, segment, fromUs: firstAtUs, toUs: lastAtUs - 1, log: end };
+}
+
+/** From the end of each segment until the first commit that goes on from there, or until a look saw that there was none. */
+function between(known: readonly Known[], look: Look | null): readonly Claim[] {
+  const following = Map.groupBy(known, ({ after }) => after);
+  const sinceUs = new Map(known.map(({ end, lastAtUs }) => [end, lastAtUs]));
+  return [...sinceUs].flatMap(([state, fromUs]): readonly Claim[] => {
+    const next = following.get(state) ?? [];
+    const claim = { state, segment: null, fromUs };
+    if (next.length === 0) {
+      const toUs = look?.position === state ? Math.max(fromUs, look.toUs) : fromUs;
+      return [{ ...claim, toUs, log: state }];
+    }
+    const toUs = next.reduce((first, { firstAtUs }) => Math.min(first, firstAtUs), Infinity) - 1;
+    return next.map(({ end }) => ({ ...claim, toUs, log: end }));
   });
 }
 
+function seen({ position, fromUs, toUs }: Look): Claim {
+  return { state: position, segment: null, fromUs, toUs, log: position };
+}
+
 /**
- * Until when a stretch holds: before the first commit that is no part of it, or of what goes on from it, and does not go on
- * from there either. A restore in place abandons what was committed since, and its undoing what was committed after it.
- * Between such a commit and the next one of the stretch nobody knows which of the two was in service.
- *
- * `all`: the stretch with what goes on from it.
+ * Until when a claim holds: before the first segment of its time that is no part of its log and does not go on from there.
+ * Such a one was abandoned by a restore in place, or took its place, or was left behind by a failover.
  */
-function forks(segments: readonly Segment[], { contains, union }: PositionAlgebra) {
-  const ordered = segments.toSorted((a, b) => a.firstAtUs - b.firstAtUs);
-  const ends = ordered.map(({ after, position }) => union(after, position));
+function forks(known: readonly Known[], { contains }: PositionAlgebra): (claim: Claim) => number {
+  const ordered = known.toSorted((a, b) => a.firstAtUs - b.firstAtUs);
   // The latest commit of it and of all that begin earlier.
   let latestUs = Number.NEGATIVE_INFINITY;
   const latest = ordered.map(({ lastAtUs }) => (latestUs = Math.max(latestUs, lastAtUs)));
-  return ({ fromUs, toUs }: Range, all: Position, isSegment: boolean): number => {
+  return ({ fromUs, toUs, log }) => {
     let untilUs = toUs;
     let index = ordered.findLastIndex(({ firstAtUs }) => firstAtUs <= toUs);
     for (; index >= 0 && (latest[index] ?? fromUs) >= fromUs; index -= 1) {
-      const { position, firstAtUs, lastAtUs } = ordered[index] as Segment;
-      // Stored after a restore was undone, it may go on long after it began: whoever committed in between was in service then.
-      const isAround = isSegment && firstAtUs < fromUs && lastAtUs > toUs;
-      if (isAround || lastAtUs < fromUs) continue;
-      if (!contains(all, position) && !contains(ends[index] ?? "", all))
-        untilUs = Math.min(untilUs, firstAtUs - 1);
+      const { position, end, firstAtUs, lastAtUs } = ordered[index] as Known;
+      if (lastAtUs < fromUs || contains(log, position) || contains(end, log)) continue;
+      untilUs = Math.min(untilUs, firstAtUs - 1);
     }
     return untilUs;
   };
 }
 
-type Placed = Known & { readonly latestUs: number };
-
-/**
- * With the latest commit of all that lies before it in the log: where the clock of a new primary was behind that of the
- * one before it, its commits count from there on. Most go on from the end of another one, which knows it already.
- */
-function placed(known: readonly Known[], { subtract }: PositionAlgebra): readonly Placed[] {
-  const latest = new Map<Position, number>();
-  return known.map((one) => {
-    const latestUs =
-      latest.get(one.before) ??
-      known
-        .filter(
-          ({ segment }) => segment !== null && subtract(segment.position, one.before) !== segment.position,
-        )
-        .reduce((last, { toUs }) => Math.max(last, toUs), 0);
-    if (one.segment !== null) {
-      latest.set(one.end, Math.max(latest.get(one.end) ?? 0, latestUs, one.toUs));
-    }
-    return { ...one, latestUs };
-  });
-}
-
-export function windowOf(recorded: Omit<Recorded, "damage">, positions: PositionAlgebra): Window {
-  const { contains, subtract } = positions;
-  const starts = newestFirst(recorded.starts);
-  const archived = archivedBy(recorded.segments, positions);
-  const stretches: Stretch[] = [];
-  const untilFork = forks([...recorded.segments, ...recorded.lost], positions);
-  function add(range: Range, state: Position, segment: Segment | null, all: Position): boolean {
-    if (range.fromUs > range.toUs) return false;
+export function windowOf(
+  { starts: backups, segments, lost, look }: Omit<Recorded, "damage">,
+  positions: PositionAlgebra,
+): Window {
+  const { contains, count, subtract, union } = positions;
+  const starts = newestFirst(backups);
+  const archived = archivedBy(segments, positions);
+  const withEnd = (segment: Segment) => ({ ...segment, end: union(segment.after, segment.position) });
+  const usable = segments.map(withEnd);
+  const known = [...usable, ...lost.map(withEnd)];
+  const untilFork = forks(known, positions);
+  const claims = [...usable.map(within), ...between(known, look), ...(look === null ? [] : [seen(look)])];
+  const ordered = claims
+    .map((claim) => ({ ...claim, toUs: untilFork(claim), before: count(claim.state) }))
+    .filter(({ fromUs, toUs }) => fromUs <= toUs)
+    .sort((a, b) => compare(a.before, b.before));
+  const stretches = ordered.flatMap(({ fromUs, toUs, state, segment }): readonly Stretch[] => {
     const unarchived = subtract(state, archived);
     const start = starts.find(({ position }) => contains(state, position) && contains(position, unarchived));
-    if (start === undefined) return false;
-    const { fromUs } = range;
-    const toUs = untilFork(range, all, segment !== null);
-    if (fromUs <= toUs) stretches.push({ fromUs, toUs, start, state, segment });
-    return true;
-  }
-  /** Since when each state was held. */
-  const held = new Map<Position, number>();
-  const known = placed(knownOf(recorded, positions), positions);
-  for (const { before, end, fromUs, toUs, segment, latestUs } of known) {
-    const sinceUs = held.get(before);
-    // Nothing was committed since the end of what it goes on from.
-    if (sinceUs !== undefined)
-      add({ fromUs: Math.max(sinceUs, latestUs), toUs: fromUs - 1 }, before, null, end);
-    const isThroughout = add({ fromUs: Math.max(fromUs, latestUs), toUs }, before, segment, end);
-    // A backup that was made within it holds something of it: only its end is known to hold all of that.
-    if (!isThroughout) add({ fromUs: Math.max(toUs, latestUs), toUs }, end, null, end);
-    held.set(end, Math.max(held.get(end) ?? 0, toUs));
-  }
+    return start === undefined ? [] : [{ fromUs, toUs, start, state, segment }];
+  });
   return { stretches, ranges: joined(stretches.toSorted((a, b) => a.fromUs - b.fromUs)) };
 }
 
@@ -191,5 +162,5 @@ function joined(ordered: readonly Range[]): readonly Range[] {
 
 /** How this instant is reached; null = it is not in the window. */
 export function stretchAt({ stretches }: Window, atUs: number): Stretch | null {
-  return stretches.findLast(({ fromUs, toUs }) => fromUs <= atUs && atUs <= toUs) ?? null;
+  return stretches.find(({ fromUs, toUs }) => fromUs <= atUs && atUs <= toUs) ?? null;
 }

@@ -9,7 +9,7 @@ import { unusable } from "../flow.ts";
 import { restoreDatabases } from "./dump.ts";
 import { replayLogs, standReady } from "./replay.ts";
 import { type Scratch, withServer } from "./scratch.ts";
-import { executed, type Looking, lookInto } from "./tables.ts";
+import { executed, type Looking, lookAt, lookInto } from "./tables.ts";
 import { ownVersion } from "./version.ts";
 import { restoreVolume, SHAPE_FILE, strip, UNGUARDED } from "./volume.ts";
 
@@ -26,10 +26,13 @@ export async function rebuild(scratch: Scratch, wish: RebuildWish, rules: Rebuil
   const { method, databases, engine } = wish.origin;
   const looking = rules.looking(wish.position);
   const replaying = wish.replay === null ? [] : await standReady(wish.replay);
+  const isOther = async () => (await ownVersion(scratch)).join(".") !== /^[\d.]*/.exec(engine.version)?.[0];
   let restored: Restored;
   if (method === "physical") {
+    // A server of another version has changed what was proven.
+    const lookClosely = wish.isProven && !(await isOther()) ? lookAt : lookInto;
     const look = async (server: Server) => {
-      const found = await lookInto(server, looking);
+      const found = await lookClosely(server, looking);
       if (isWell(found)) await goOn(server, wish, rules);
       return found;
     };
@@ -38,8 +41,7 @@ export async function rebuild(scratch: Scratch, wish: RebuildWish, rules: Rebuil
     restored = await restoreDatabases(there, wish.stream, (server) => lookInto(server, looking));
     if (!isWell(restored)) return restored;
     // System tables of another version have to be brought up to date; and of accounts it knows those that it began with.
-    const isOther = (await ownVersion(scratch)).join(".") !== /^[\d.]*/.exec(engine.version)?.[0];
-    const upgrading = isOther && databases === null ? ["--upgrade=FORCE"] : [];
+    const upgrading = databases === null && (await isOther()) ? ["--upgrade=FORCE"] : [];
     const options = [...UNGUARDED, ...upgrading, ...replaying];
     await withServer(there, { shape: null, options }, (server) => goOn(server, wish, rules));
   }

@@ -71,10 +71,16 @@ export interface Looking {
   readonly onLooking: (tables: number, expected: number) => void;
 }
 
-/** All of a server that was restored, up to the first fault; each table is read whole. */
-export async function lookInto(server: Server, { astray, onLooking }: Looking): Promise<Restored> {
+/** Which transactions a server holds that was restored; none of its tables is read. */
+export async function lookAt(server: Server, { astray }: Looking): Promise<Restored> {
+  return { astray: astray(await executed(server)), damage: null, counts: null };
+}
+
+/** All of it, up to the first fault; each table is read whole. */
+export async function lookInto(server: Server, looking: Looking): Promise<Restored> {
+  const { onLooking } = looking;
   const tables: TableCounts["tables"] = [];
-  const found = { astray: astray(await executed(server)), damage: null, counts: { v: 1, tables } } as const;
+  const found: Restored = { ...(await lookAt(server, looking)), counts: { v: 1, tables } };
   if (found.astray !== null) return found;
   const all = await tablesOf(server);
   for (const table of all) {

@@ -11,6 +11,8 @@ import { because, problem } from "./problems.ts";
 const NOTE_EVERY_MS = 60_000;
 /** Beyond what a failover takes, and the notes above. */
 const LAG_MS_MAX = 5 * 60_000;
+/** No time to bring an archive back in. */
+const KEPT_MS_MIN = 3_600_000;
 
 /** Of two hosts that archive, the one that has failed is not heard for as long as the other one goes on. */
 export function followArchive(
@@ -30,10 +32,21 @@ export function followArchive(
   return { ...memory, archive: { ...before, heldTo, failure: report.failure } };
 }
 
-/** `name` is that of the cluster. */
-export function archiveProblems(name: string, { archive }: BackupMemory, nowMs: number): readonly Problem[] {
-  if (archive === null) return [];
-  const { since, heldTo, failure } = archive;
+interface Keeping {
+  /** Of the cluster. */
+  readonly name: string;
+  readonly nowMs: number;
+  /** For how long the server that keeps its logs for the shortest time does, milliseconds; null = until somebody deletes them. */
+  readonly logsKeptMs: number | null;
+}
+
+export function archiveProblems(keeping: Keeping, { archive }: BackupMemory): readonly Problem[] {
+  return archive === null ? [] : [...standing(keeping, archive), ...expiring(keeping, archive)];
+}
+
+type Standing = NonNullable<BackupMemory["archive"]>;
+
+function standing({ name, nowMs }: Keeping, { since, heldTo, failure }: Standing): readonly Problem[] {
   if (failure !== null) {
     return [problem("ArchiveFailed", because(`The binary logs of ${name} are not archived: `, failure, "."))];
   }
@@ -43,4 +56,17 @@ export function archiveProblems(name: string, { archive }: BackupMemory, nowMs: 
       ? `The binary logs of ${name} are to be archived since ${since}, and none is; see that an Ordinal runs that archives.`
       : `The binary logs of ${name} are archived up to ${heldTo} only; see that an Ordinal runs that archives, and whether its store is slow.`;
   return [problem("ArchiveLagging", message)];
+}
+
+/** A log goes when the last that was committed in it is so old: never earlier than what was committed next after the archive ends. */
+function expiring({ name, nowMs, logsKeptMs }: Keeping, { since, heldTo }: Standing): readonly Problem[] {
+  if (logsKeptMs === null) return [];
+  if (logsKeptMs < KEPT_MS_MIN) {
+    const message = `The servers of ${name} delete their binary logs after ${logsKeptMs / 1_000} s, archived or not; set binlog_expire_logs_seconds to a day or more.`;
+    return [problem("ArchiveExpiring", message)];
+  }
+  const goneMs = Date.parse(heldTo ?? since) + logsKeptMs;
+  if (goneMs - nowMs >= logsKeptMs / 4) return [];
+  const message = `From ${slotText(goneMs)} on the servers of ${name} delete binary logs that are not archived; bring the archive back, or raise binlog_expire_logs_seconds.`;
+  return [problem("ArchiveExpiring", message)];
 }

@@ -45,6 +45,12 @@ export interface BackupMove {
 
 export const NO_BACKUP: BackupMove = { problems: [], memory: null, happenings: [], tracks: [], answered: [] };
 
+/** For how long every server that answers keeps its logs; null = until somebody deletes them. */
+function logsKeptMs({ members }: Situation): number | null {
+  const kept = members.flatMap(({ facts }) => facts?.logsKeptMs ?? []);
+  return kept.length === 0 ? null : Math.min(...kept);
+}
+
 /** Ready, following closely, and to stay. */
 function canBeCopied(situation: Situation, view: MemberView): boolean {
   const { pod } = view.member;
@@ -276,7 +282,7 @@ export function planBackups(situation: Situation): BackupMove {
   );
   const problems = [
     ...backupProblems(set.name, memory, spec),
-    ...archiveProblems(set.name, memory, nowMs),
+    ...archiveProblems({ name: set.name, nowMs, logsKeptMs: logsKeptMs(situation) }, memory),
     ...begun.problems,
   ];
   const happenings = [...followed.happenings, ...begun.happenings];

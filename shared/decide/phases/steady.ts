@@ -28,6 +28,7 @@ const MILD: ReadonlySet<Problem["code"]> = new Set([
   "NeverProven",
   "ArchiveFailed",
   "ArchiveLagging",
+  "ArchiveExpiring",
   "RestoreRefused",
   "RestoreFailed",
 ]);

@@ -17,6 +17,11 @@ export function releasingState(state: State, at: string): State {
   };
 }
 
+/** Neither adopted nor kept: it holds nothing that Ordinal answers for. */
+export function isFresh(state: State | null): state is null | (State & { phase: "Released" }) {
+  return state === null || state.phase === "Released";
+}
+
 /** The epoch stays: a later adoption starts above it. */
 export function releasedState(state: State): State {
   return { ...state, phase: "Released", established: null, pending: null, op: null };

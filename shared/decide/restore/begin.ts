@@ -19,6 +19,7 @@ import {
 import type { State } from "../../model/state.ts";
 import type { Track } from "../../model/step.ts";
 import { compose, patience } from "../compose.ts";
+import { isFresh } from "../plan/release.ts";
 import { factsOf } from "../situation.ts";
 import { asTold, goOn, isInService, outOfService } from "./course.ts";
 
@@ -30,9 +31,6 @@ export interface RestoreMove {
 }
 
 const NOTHING: RestoreMove = { decision: null, problems: [] };
-
-/** Neither adopted nor kept: it holds nothing yet that Ordinal answers for. */
-const isFresh = (state: State | null) => state === null || state.phase === "Released";
 
 /**
  * What was to be made of a backup is not adopted without it: it would serve empty, nobody could tell it from a restored
@@ -80,7 +78,7 @@ function begin(
   answered: readonly string[],
 ): RestoreMove {
   const at = new Date(nowMs).toISOString();
-  const running: RunningRestore = { ...start, attempt: 1, begunAt: at, phaseAt: at };
+  const running: RunningRestore = { ...start, attempt: 1, begunAt: at, phaseAt: at, volume: null };
   const { id } = start.wish;
   const ids = [...memory.ids.filter((known) => known !== id), id].slice(-WISHES_MAX);
   const stops = start.phase === "Stopping";

@@ -1,9 +1,8 @@
 /**
  * A restore under way, one recorded phase after the other. Whoever is killed anywhere comes back to the phase that is
- * recorded, whose work can all be done again. Until `Exchanging` is recorded the old data is what the cluster comes back
- * with, whatever fails; from then on it goes forward only, as often as it takes.
- *
- * Members are not asked anything: their servers are to end, and then there are none.
+ * recorded, whose work can all be done again. A cluster that is in service stays so until the new data is complete. Until
+ * `Exchanging` is recorded the old data is what it comes back with, whatever fails; from then on it goes forward only, as
+ * often as it takes.
  */
 import { ANNOTATION } from "../../annotations/keys.ts";
 import { isProblemCode, PHASES, type Problem } from "../../model/condition.ts";
@@ -111,7 +110,7 @@ function what({ wish, direction }: RunningRestore): string {
 /** The end, whatever it is: members come back, and what is remembered of them says how. */
 function ended(scene: Scene, state: State | null, fault: string | null): Decision {
   const { observed, nowMs, memory, running } = scene;
-  const { wish, direction, replicas, before, phase } = running;
+  const { wish, direction, replicas, before } = running;
   const carriedOut = fault === null;
   const until = instantOf(nowMs + KEPT_DAYS * 86_400_000);
   const kept =
@@ -122,9 +121,8 @@ function ended(scene: Scene, state: State | null, fault: string | null): Decisio
       : `${what(running)} is done; ${observed.set.name} comes back with ${replicas} members.`;
   const reason =
     fault !== null ? "RestoreGivenUp" : direction === "in" ? "RestoreCompleted" : "RestoreUndone";
-  const serves = phase === "Checking" && isInService(scene.state);
   return compose(observed, nowMs, {
-    ...(serves ? asTold(observed) : outOfService(message)),
+    ...(staysInService(scene) ? asTold(observed) : outOfService(message)),
     why: message,
     ...(state !== null && { state }),
     restore: {
@@ -133,8 +131,7 @@ function ended(scene: Scene, state: State | null, fault: string | null): Decisio
       last: { wish, direction, replicas, before, endedAt: instantOf(nowMs), fault },
       kept,
     },
-    // While it was only being checked, nobody was taken away.
-    ...(phase !== "Checking" && { replicas }),
+    ...(hasStopped(scene) && { replicas }),
     happenings: [happening(reason, message, scene)],
     before: carriedOut ? strangers(observed) : [],
     lookAgainMs: 0,
@@ -160,6 +157,19 @@ function stateAfter({ state, running }: Scene): State | null {
   if (running.direction === "in" || running.before === null) return releasedState(state);
   return { ...running.before, epoch: Math.max(running.before.epoch, state.epoch) };
 }
+
+/** Whether its members are to be away in this phase. */
+function hasStopped(scene: Scene): boolean {
+  const { phase } = scene.running;
+  return phase !== "Checking" && (phase !== "Filling" || !fillsBeside(scene));
+}
+
+/** Members go on while the data is made, if there is something to serve and a second pod may have their volume. */
+function fillsBeside({ observed, state }: Pick<Scene, "observed" | "state">): boolean {
+  return isInService(state) && !observed.set.hasExclusiveVolumes;
+}
+
+const staysInService = (scene: Scene) => isInService(scene.state) && !hasStopped(scene);
 
 /** One that was never adopted is not adopted either while it is open what data it is to have. */
 export function isInService(state: State | null): boolean {
@@ -187,26 +197,54 @@ export function asTold({ conditions, set }: Observed): Pick<Outline, "phase" | "
   };
 }
 
+/** While its Job works; null = nothing is to be done about it. */
+function underWay(scene: Scene, message: string): Decision | null {
+  const tracks = jobTracks(scene);
+  if (!staysInService(scene)) return decision(scene, { message, tracks, lookAgainMs: LOOK_MS });
+  return tracks.length === 0 ? null : beside(scene, { message, tracks });
+}
+
+/** A step of it, of which applications notice nothing. */
+function beside(
+  { observed, nowMs, memory }: Scene,
+  move: Pick<Move, "message" | "running" | "tracks">,
+): Decision {
+  const { message, running, tracks = [] } = move;
+  return compose(observed, nowMs, {
+    ...asTold(observed),
+    why: message,
+    tracks,
+    ...(running !== undefined && { restore: { ...memory, running } }),
+    lookAgainMs: 0,
+  });
+}
+
 function checking(scene: Scene): Decision | null {
-  const { observed, running, state } = scene;
+  const { observed, running } = scene;
   const outcome = outcomeOfAll(observed.jobs.restore);
-  if (outcome === "under way") {
-    const tracks = jobTracks(scene);
-    const message = `${what(running)} is being checked before anything is changed.`;
-    if (!isInService(state)) return decision(scene, { message, tracks, lookAgainMs: LOOK_MS });
-    if (tracks.length === 0) return null;
-    return compose(observed, scene.nowMs, { ...asTold(observed), why: message, tracks, lookAgainMs: 0 });
-  }
+  if (outcome === "under way")
+    return underWay(scene, `${what(running)} is being checked before anything is changed.`);
   if (outcome !== "succeeded") return ended(scene, null, outcome.fault);
+  const volume = volumeOf(observed);
+  const next = { ...into(scene, "Filling"), volume };
+  if (!fillsBeside(scene)) return takenAway(scene, next);
+  const message = `The data of restore ${running.wish.id} is made on the volume of ${observed.set.name}-0, beside the old.`;
+  return beside(scene, { message, running: next });
+}
+
+/** The volume that is filled, by the claim of member 0. */
+function volumeOf({ members }: Observed): string | null {
+  return members.find(({ ordinal }) => ordinal === 0)?.claim?.uid ?? null;
+}
+
+/** Members are ended from here on. */
+function takenAway(scene: Scene, next: RunningRestore): Decision {
+  const { observed, running, state } = scene;
   const message = `${observed.set.name} is taken out of service for restore ${running.wish.id}.`;
   return decision(scene, {
     message,
-    // As it is now: it went on while this was being checked.
-    running: {
-      ...into(scene, "Stopping"),
-      replicas: observed.set.replicas || running.replicas,
-      before: state,
-    },
+    // As it is now: it went on until this moment.
+    running: { ...next, replicas: observed.set.replicas || running.replicas, before: state },
     // Another version of it: no step of an earlier intent is carried out any more.
     state,
     replicas: 0,
@@ -219,16 +257,19 @@ function isEmpty({ members, surplus }: Observed): boolean {
   return surplus.length === 0 && members.every(({ pod }) => pod === null);
 }
 
-/** Nobody may touch a volume that a server runs on; null = nobody does. */
-function stopping(scene: Scene): Decision | null {
+/** Null = nobody was scaled up. */
+function scaledUp(scene: Scene): Decision | null {
+  const { set } = scene.observed;
+  if (set.replicas === 0) return null;
+  const by = set.replicasBy ?? "somebody";
+  const message = `${set.name} was scaled to ${set.replicas} by ${by} in the middle of restore ${scene.running.wish.id}, and is scaled to 0 again.`;
+  const problem: Problem = { code: "RestoreHeldBack", message, blocks: true };
+  return decision(scene, { message, replicas: 0, state: scene.state, problems: [problem], lookAgainMs: 0 });
+}
+
+/** Nobody may exchange what is on a volume that a server runs on; null = nobody does. */
+function ending(scene: Scene): Decision | null {
   const { observed, running } = scene;
-  const { set } = observed;
-  if (set.replicas !== 0) {
-    const by = set.replicasBy ?? "somebody";
-    const message = `${set.name} was scaled to ${set.replicas} by ${by} in the middle of restore ${running.wish.id}, and is scaled to 0 again.`;
-    const problem: Problem = { code: "RestoreHeldBack", message, blocks: true };
-    return decision(scene, { message, replicas: 0, state: scene.state, problems: [problem], lookAgainMs: 0 });
-  }
   if (isEmpty(observed)) return null;
   const left = [...observed.members.map(({ pod }) => pod), ...observed.surplus].flatMap(
     (pod) => pod?.name ?? [],
@@ -237,11 +278,15 @@ function stopping(scene: Scene): Decision | null {
   return decision(scene, { message, lookAgainMs: LOOK_MS });
 }
 
-function stopped(scene: Scene): Decision {
-  const { running, observed } = scene;
-  if (running.direction === "back") return exchange(scene);
-  const message = `The data of restore ${running.wish.id} is made on the volume of ${observed.set.name}-0, beside the old.`;
-  return decision(scene, { message, running: into(scene, "Filling"), lookAgainMs: 0 });
+function stopping(scene: Scene): Decision {
+  const { observed, running, state } = scene;
+  const waits = ending(scene);
+  if (waits !== null) return waits;
+  // While the cluster went on, somebody may have made the member anew.
+  const isThere = running.direction === "back" || volumeOf(observed) === running.volume;
+  return isThere
+    ? exchange(scene)
+    : ended(scene, state, `the volume of ${observed.set.name}-0 was replaced while it was filled`);
 }
 
 function exchange(scene: Scene): Decision {
@@ -264,36 +309,40 @@ function pauseMs({ attempt, phaseAt }: RunningRestore, nowMs: number): number {
   return Math.max(0, Date.parse(phaseAt) + wholeMs - nowMs);
 }
 
-function again(scene: Scene, fault: string, doing: string): Decision {
+function again(scene: Scene, fault: string, doing: string): Decision | null {
   const { running, nowMs } = scene;
   const message = `${doing} failed and is tried again: ${fault}.`;
   const problem: Problem = { code: "RestoreHeldBack", message, blocks: true };
   const leftMs = pauseMs(running, nowMs);
+  const isBeside = staysInService(scene);
+  if (leftMs > 0 && isBeside) return null;
   if (leftMs > 0) return decision(scene, { message, problems: [problem], lookAgainMs: leftMs });
   const next = { ...running, attempt: running.attempt + 1, phaseAt: instantOf(nowMs) };
+  if (isBeside) return beside(scene, { message, running: next });
   return decision(scene, { message, running: next, problems: [problem], lookAgainMs: 0 });
 }
 
-function filling(scene: Scene): Decision {
-  const { observed, running } = scene;
+function filling(scene: Scene): Decision | null {
+  const { observed, running, state } = scene;
   const outcome = outcomeOfAll(observed.jobs.restore);
-  if (outcome === "succeeded") return exchange(scene);
+  const stays = staysInService(scene);
+  if (outcome === "succeeded") {
+    const next = into(scene, "Stopping");
+    return stays
+      ? takenAway(scene, next)
+      : decision(scene, { message: `${what(running)}: the data is made.`, running: next, lookAgainMs: 0 });
+  }
   if (outcome === "under way")
-    return decision(scene, {
-      message: `${what(running)}: the new data is being made; the old is untouched.`,
-      tracks: jobTracks(scene),
-      lookAgainMs: LOOK_MS,
-    });
-  if (running.attempt >= RESTORE_ATTEMPTS_MAX) return ended(scene, scene.state, outcome.fault);
-  return again(
-    scene,
-    outcome.fault,
-    `Attempt ${running.attempt} at making the data of restore ${running.wish.id}`,
-  );
+    return underWay(scene, `${what(running)}: the new data is being made; the old is untouched.`);
+  if (running.attempt >= RESTORE_ATTEMPTS_MAX) return ended(scene, stays ? null : state, outcome.fault);
+  const doing = `Attempt ${running.attempt} at making the data of restore ${running.wish.id}`;
+  return again(scene, outcome.fault, doing);
 }
 
-function exchanging(scene: Scene): Decision {
+function exchanging(scene: Scene): Decision | null {
   const { observed, running } = scene;
+  const waits = ending(scene);
+  if (waits !== null) return waits;
   const outcome = outcomeOfAll(observed.jobs.restore);
   if (outcome === "succeeded") return ended(scene, stateAfter(scene), null);
   if (outcome === "under way")
@@ -307,15 +356,15 @@ function exchanging(scene: Scene): Decision {
 
 /** What is done about it now; null = the cluster is in service, and is looked after as ever while its Job works. */
 export function goOn(scene: Scene): Decision | null {
-  const { running } = scene;
-  if (running.phase === "Checking") return checking(scene);
-  const waits = stopping(scene);
-  if (waits !== null) return waits;
-  switch (running.phase) {
-    case "Stopping":
-      return stopped(scene);
+  const up = hasStopped(scene) ? scaledUp(scene) : null;
+  if (up !== null) return up;
+  switch (scene.running.phase) {
+    case "Checking":
+      return checking(scene);
     case "Filling":
       return filling(scene);
+    case "Stopping":
+      return stopping(scene);
     case "Exchanging":
       return exchanging(scene);
   }

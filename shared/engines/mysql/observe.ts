@@ -29,6 +29,8 @@ const VARIABLES: readonly string[] = [
     "binlog_format",
     "performance_schema",
     "persisted_globals_load",
+    "binlog_expire_logs_seconds",
+    "binlog_expire_logs_auto_purge",
     "gtid_mode",
     "enforce_gtid_consistency",
     "group_replication_group_name",
@@ -239,6 +241,7 @@ function toFacts(settings: Settings, channels: readonly ChannelRow[], second: Ro
     // The server keeps 0 for a transaction of which it does not know the instant.
     applyingSinceMs: channel?.applyingSince ? milliseconds(channel.applyingSince) : null,
     followers: Number(second["followers"] ?? 0),
+    logsKeptMs: logsKeptMs(settings),
     fullDiskMs: Number(second["fullDisk"] ?? 0) * 1_000,
     acks: toAcks(settings, second),
     seeding: toSeeding(parse<SeedingRow | null>(second["seeding"], null)),
@@ -247,6 +250,11 @@ function toFacts(settings: Settings, channels: readonly ChannelRow[], second: Ro
     survey: null,
     settings,
   };
+}
+
+function logsKeptMs(settings: Settings): number | null {
+  const seconds = Number(settings["binlog_expire_logs_seconds"] ?? 0);
+  return seconds === 0 || settings["binlog_expire_logs_auto_purge"] === "OFF" ? null : seconds * 1_000;
 }
 
 function toAcks(settings: Settings, second: Row): ServerFacts["acks"] {

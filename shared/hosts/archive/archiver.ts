@@ -3,33 +3,24 @@
  * does not hold: killed anywhere, or run beside another one, the archive goes on from what is there.
  */
 
-import { ANNOTATION } from "../../annotations/keys.ts";
-import { decodeState } from "../../annotations/state.ts";
-import { oneLine } from "../../annotations/text.ts";
-import { parseWish } from "../../annotations/wish.ts";
-import type { Tip } from "../../backup/archive/look.ts";
-import { type Archived, archiveOnce, type LogSource } from "../../backup/archive/pass.ts";
-import { parseStore } from "../../backup/store.ts";
+import { archiveOnce } from "../../backup/archive/pass.ts";
 import type { ArchiveReport } from "../../model/backup.ts";
 import { type ClusterRef, clusterKey } from "../../model/cluster.ts";
 import type { StatefulSet } from "../../model/kube.ts";
-import type { Failure, Outcome } from "../../model/outcome.ts";
-import type { Store } from "../../model/store.ts";
-import type { Clock, Ids, Log } from "../../ports/host.ts";
-import type { LogWish } from "../../ports/log-stream.ts";
-import type { ObjectStore } from "../../ports/object-store.ts";
-import type { ConnectOptions } from "../../ports/server.ts";
-import { isManaged } from "../sweep.ts";
-import { type Asking, askPrimary, reachSource } from "./members.ts";
+import type { Failure } from "../../model/outcome.ts";
+import type { Log } from "../../ports/host.ts";
+import {
+  type ArchiveHost,
+  isArchived,
+  isBackupUnderWay,
+  LOOSE_MAX,
+  onArchive,
+  reasonOf,
+  tidyUp,
+} from "./work.ts";
 
-export interface ArchiverOptions extends Omit<Asking, "engine"> {
-  readonly engineOf: (set: StatefulSet) => Asking["engine"];
-  readonly clock: Clock;
-  readonly ids: Ids;
+export interface ArchiverOptions extends ArchiveHost {
   readonly log: Log;
-  readonly openStore: (store: Store) => ObjectStore;
-  readonly lookAtLog: (to: ConnectOptions, wish: LogWish) => Promise<Outcome<LogSource>>;
-  readonly askTip: (to: ConnectOptions) => Promise<Outcome<Tip>>;
   /** Told when what is reported of a cluster has changed for better or worse. */
   readonly onNews: (ref: ClusterRef) => void;
 }
@@ -45,18 +36,8 @@ export interface Archiver {
 
 /** After so long the source is chosen anew, and what is held is read again. */
 const PASS_MS_MAX = 5 * 60_000;
-/** The rest of a transaction has so long to come once a pass is to end. */
-const REST_MS_MAX = 10_000;
-/** A server that has nothing to send says so twice a second. */
-const SILENCE_MS_MAX = 10_000;
 const PAUSE_MS = { first: 1_000, max: 30_000 };
-/** What is committed waits for the end of its segment. */
-const SEGMENT = { segmentBytesMax: 64 * 1024 * 1024, segmentAgeMsMax: 500 };
-const LOOK_EVERY_MS = 10_000;
-/** A host has no room for more: 10 MiB for each cluster. */
-const SHAPE = { parallel: 1, partBytes: 5 * 1024 * 1024 };
-const TRIES = 3;
-const REASON_MAX = 160;
+const MERGE_MS_MAX = 30 * 60_000;
 
 interface Seat {
   /** As it was listed last. */
@@ -66,60 +47,7 @@ interface Seat {
   readonly stopped: Promise<void>;
   report: ArchiveReport;
   done: Promise<void>;
-}
-
-function isWanted(set: StatefulSet): boolean {
-  if (!isManaged(set) || set.deleting || parseWish(set).spec?.backup?.archive !== true) return false;
-  const state = decodeState(set.annotations[ANNOTATION.state], set.uid);
-  return state.kind === "valid" && state.state.established !== null;
-}
-
-/** One pass, until it is stopped, its time is over or something fails. */
-async function pass(options: ArchiverOptions, seat: Seat): Promise<Outcome<Archived>> {
-  const { kube, clock, ids, component } = options;
-  const { set } = seat;
-  const { namespace, name, uid } = set;
-  const engine = options.engineOf(set);
-  const secret = await kube.read("Secret", { namespace, name: parseWish(set).spec?.backup?.store ?? "" });
-  if (!secret.ok) return secret;
-  const store = parseStore(secret.value.name, secret.value.values);
-  if (!store.ok) return store;
-  const objects = options.openStore(store.value);
-  const [over, cut] = [new AbortController(), new AbortController()];
-  const signal = AbortSignal.any([seat.stop.signal, over.signal]);
-  const timer = setTimeout(() => over.abort(), PASS_MS_MAX);
-  signal.addEventListener("abort", () => setTimeout(() => cut.abort(), REST_MS_MAX).unref(), { once: true });
-  const asking = { kube, engine, component };
-  const wish = { follow: true, silenceMsMax: SILENCE_MS_MAX, signal: cut.signal };
-  try {
-    return await archiveOnce(
-      {
-        ...{
-          cluster: { namespace, name, uid },
-          store: objects,
-          clock,
-          ids,
-          signal,
-          ...SEGMENT,
-          shape: SHAPE,
-        },
-        place: { prefix: store.value.prefix, clusterUid: uid },
-        positions: engine.rules.positions,
-        ageRecipients: store.value.ageRecipients,
-        patience: { clock, ids, tries: TRIES },
-        lookEveryMs: LOOK_EVERY_MS,
-        askTip: () => askPrimary(asking, set, options.askTip),
-        onHeld: (toMs) => held(options, seat, toMs),
-      },
-      async () => {
-        const source = await reachSource(asking, seat.set);
-        return source.ok ? await options.lookAtLog(source.value, wish) : source;
-      },
-    );
-  } finally {
-    clearTimeout(timer);
-    objects.close();
-  }
+  tidied: Promise<void>;
 }
 
 function say(options: ArchiverOptions, seat: Seat, report: ArchiveReport): void {
@@ -132,25 +60,60 @@ function held(options: ArchiverOptions, seat: Seat, toMs: number): void {
   if (toMs > (seat.report.heldToMs ?? 0)) say(options, seat, { heldToMs: toMs, failure: null });
 }
 
-function failed(options: ArchiverOptions, seat: Seat, { kind, message }: Failure): void {
-  const failure = oneLine(message, REASON_MAX).replace(/\.$/, "");
+function failed(options: ArchiverOptions, seat: Seat, cause: Failure): void {
+  const failure = reasonOf(cause);
   if (seat.report.failure !== failure)
-    options.log.warn("logs are not archived", { cluster: clusterKey(seat.set), kind, why: failure });
+    options.log.warn("logs are not archived", {
+      cluster: clusterKey(seat.set),
+      kind: cause.kind,
+      why: failure,
+    });
   say(options, seat, { ...seat.report, failure });
 }
 
-async function follow(options: ArchiverOptions, seat: Seat): Promise<void> {
-  const { clock, log } = options;
-  let pauseMs = PAUSE_MS.first;
-  while (!seat.stop.signal.aborted) {
-    const before = seat.report.heldToMs;
-    const ended = await pass(options, seat);
+/** One at a time, for the memory that it takes; the next pass asks again. */
+type Tidy = (seat: Seat) => void;
+
+function tidier(options: ArchiverOptions): Tidy {
+  const { log } = options;
+  let isBusy = false;
+  async function tidy(seat: Seat): Promise<void> {
     const { signal } = seat.stop;
+    const ended = await tidyUp(options, seat.set, { follow: false, signal, msMax: MERGE_MS_MAX });
+    const cluster = clusterKey(seat.set);
+    if (ended.ok) log.info("merged", { cluster, ...ended.value });
+    else if (!signal.aborted)
+      log.warn("logs are not merged", { cluster, kind: ended.failure.kind, why: ended.failure.message });
+  }
+  return (seat) => {
+    if (isBusy || seat.stop.signal.aborted || isBackupUnderWay(seat.set)) return;
+    isBusy = true;
+    seat.tidied = tidy(seat)
+      .catch((error: unknown) =>
+        log.warn("merging was broken off by an unexpected error", { error: String(error) }),
+      )
+      .finally(() => {
+        isBusy = false;
+      });
+  };
+}
+
+async function follow(options: ArchiverOptions, seat: Seat, tidy: Tidy): Promise<void> {
+  const { clock, log } = options;
+  const { signal } = seat.stop;
+  let pauseMs = PAUSE_MS.first;
+  while (!signal.aborted) {
+    const before = seat.report.heldToMs;
+    const onHeld = (toMs: number) => held(options, seat, toMs);
+    const turn = { follow: true, signal, msMax: PASS_MS_MAX, onHeld };
+    const ended = await onArchive(options, seat.set, turn, archiveOnce);
     if (ended.ok) {
-      const { segments, transactions, lost } = ended.value;
+      const { segments, transactions, lost, loose } = ended.value;
       log.info("archived", { cluster: clusterKey(seat.set), segments, transactions });
       if (lost !== "")
         log.warn("logs were purged before they were archived", { cluster: clusterKey(seat.set) });
+      // Beside the next pass: what is committed meanwhile is not to wait.
+      if (loose >= LOOSE_MAX) tidy(seat);
     } else if (!signal.aborted) failed(options, seat, ended.failure);
     const isBetter = ended.ok || seat.report.heldToMs !== before;
     pauseMs = isBetter ? PAUSE_MS.first : Math.min(2 * pauseMs, PAUSE_MS.max);
@@ -161,6 +124,7 @@ async function follow(options: ArchiverOptions, seat: Seat): Promise<void> {
 export function createArchiver(options: ArchiverOptions): Archiver {
   const seats = new Map<string, Seat>();
   const { clock, log } = options;
+  const tidy = tidier(options);
 
   function begin(set: StatefulSet): Seat {
     const stop = new AbortController();
@@ -168,10 +132,10 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       stop.signal.addEventListener("abort", () => resolve(), { once: true }),
     );
     const seat: Seat = {
-      ...{ set, stop, stopped, done: Promise.resolve() },
+      ...{ set, stop, stopped, done: Promise.resolve(), tidied: Promise.resolve() },
       report: { heldToMs: null, failure: null },
     };
-    seat.done = follow(options, seat).catch((error: unknown) => {
+    seat.done = follow(options, seat, tidy).catch((error: unknown) => {
       log.warn("an archive was broken off by an unexpected error", { error: String(error) });
       // The next list begins it anew.
       if (seats.get(clusterKey(set)) === seat) seats.delete(clusterKey(set));
@@ -181,7 +145,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
 
   return {
     look(sets) {
-      const wanted = new Map(sets.filter(isWanted).map((set) => [clusterKey(set), set]));
+      const wanted = new Map(sets.filter(isArchived).map((set) => [clusterKey(set), set]));
       for (const [key, seat] of seats) {
         // One of the same name may be another cluster.
         if (wanted.get(key)?.uid === seat.set.uid) continue;
@@ -197,7 +161,8 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     reportOf: (ref) => seats.get(clusterKey(ref))?.report ?? null,
     async stop(graceMs) {
       for (const seat of seats.values()) seat.stop.abort();
-      await Promise.race([Promise.all([...seats.values()].map(({ done }) => done)), clock.sleep(graceMs)]);
+      const ended = [...seats.values()].flatMap(({ done, tidied }) => [done, tidied]);
+      await Promise.race([Promise.all(ended), clock.sleep(graceMs)]);
       seats.clear();
     },
   };

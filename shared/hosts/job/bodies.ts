@@ -131,16 +131,20 @@ function storagesOf(task: Task, set: StatefulSet, rules: EngineRules): readonly 
   }
 }
 
-/** A volume that one machine at a time can have is had where the member's pod has it. */
+/** A volume that one machine at a time can have is had where the member's pod has it. While one is filled there may be no pod. */
 function affinityOf(task: Task, set: StatefulSet): Json {
-  if (task.kind !== "restore-forget") return {};
+  if (task.kind !== "restore-forget" && task.kind !== "restore-fill") return {};
   const term = {
     topologyKey: "kubernetes.io/hostname",
     labelSelector: {
       matchLabels: { "statefulset.kubernetes.io/pod-name": `${set.name}-${task.ordinal}` },
     },
   };
-  return { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } };
+  const podAffinity =
+    task.kind === "restore-forget"
+      ? { requiredDuringSchedulingIgnoredDuringExecution: [term] }
+      : { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: term }] };
+  return { affinity: { podAffinity } };
 }
 
 function orderOf(task: Task, set: StatefulSet, rules: EngineRules): JobOrder {

@@ -137,9 +137,12 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
 /** The next sweep would come to it as well; where sweeps are rare, that is late. */
 function announce({ context, announcer }: RunnerOptions, ref: ClusterRef): void {
   if (announcer === undefined) return;
-  void context.kube.read("StatefulSet", ref).then((read) => {
-    if (read.ok) announcer.look([read.value]);
-  });
+  const reading = context.kube.read("StatefulSet", ref);
+  reading
+    .then((read) => (read.ok ? announcer.look([read.value]) : undefined))
+    .catch((error: unknown) => {
+      context.log.warn("a cluster could not be announced for an unexpected error", { error: String(error) });
+    });
 }
 
 /** Comes back on time where a stateless host would wait for the next sweep. */

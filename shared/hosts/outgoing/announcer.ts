@@ -3,14 +3,15 @@
  * marked on the StatefulSet afterwards; killed in between, the same event is sent again under the same id. A place that does
  * not answer costs three attempts, then a pause that grows to a minute; the next look goes on where it was.
  */
-import { decodeAnnounced, encodeAnnounced } from "../../annotations/announced.ts";
+import { type Announced, decodeAnnounced, encodeAnnounced } from "../../annotations/announced.ts";
 import { ANNOTATION } from "../../annotations/keys.ts";
+import { decodeState } from "../../annotations/state.ts";
 import { clusterKey } from "../../model/cluster.ts";
 import type { StatefulSet } from "../../model/kube.ts";
 import type { Clock, Log } from "../../ports/host.ts";
 import type { Kube } from "../../ports/kube.ts";
 import { isManaged } from "../sweep.ts";
-import { newsOf, type OutgoingEvent } from "./news.ts";
+import { type News, newsOf, type OutgoingEvent } from "./news.ts";
 
 const ATTEMPTS = 3;
 const RETRY_MS = 500;
@@ -32,6 +33,11 @@ export interface Announcer {
   look(sets: readonly StatefulSet[]): void;
   /** Begins nothing more, and resolves when what was being sent has ended. */
   stop(): Promise<void>;
+}
+
+/** Of one that was let go of, the last that was done is told too; a record that was copied from another set is nobody's. */
+function isOurs(set: StatefulSet): boolean {
+  return isManaged(set) || decodeState(set.annotations[ANNOTATION.state], set.uid).kind === "valid";
 }
 
 /** Worth to be repeated; another refusal stays one. */
@@ -64,15 +70,14 @@ export function createAnnouncer({ kube, clock, log, send }: AnnouncerOptions): A
     }
   }
 
-  async function tell(set: StatefulSet): Promise<void> {
-    const before = decodeAnnounced(set.annotations[ANNOTATION.announced]);
-    let announced = before;
-    for (const news of newsOf(set, before)) {
+  async function tell(set: StatefulSet, all: readonly News[]): Promise<void> {
+    let announced: Announced | null = null;
+    for (const news of all) {
       if (stopped || !(await deliver(news.event))) break;
       failures = 0;
       announced = news.announced;
     }
-    if (announced === before) return;
+    if (announced === null) return;
     const marked = await kube.patch("StatefulSet", set, {
       uid: set.uid,
       annotations: { [ANNOTATION.announced]: encodeAnnounced(announced) },
@@ -89,9 +94,10 @@ export function createAnnouncer({ kube, clock, log, send }: AnnouncerOptions): A
       for (const set of sets) {
         if (stopped || clock.now() < pausedUntilMs || busy.size >= AT_A_TIME) return;
         const key = clusterKey(set);
-        if (busy.has(key) || !isManaged(set)) continue;
-        if (newsOf(set, decodeAnnounced(set.annotations[ANNOTATION.announced])).length === 0) continue;
-        const told = tell(set)
+        if (busy.has(key) || !isOurs(set)) continue;
+        const all = newsOf(set, decodeAnnounced(set.annotations[ANNOTATION.announced]));
+        if (all.length === 0) continue;
+        const told = tell(set, all)
           .catch((error: unknown) =>
             log.warn("telling was broken off by an unexpected error", { error: String(error) }),
           )

@@ -144,6 +144,12 @@ describe("how a Job ended", () => {
     ["it is suspended", { conditions: [{ type: "Suspended", status: "True" }] }, active],
     ["a condition that does not hold", { conditions: [{ ...complete, status: "False" }] }, active],
     ["complete", { succeeded: 1, conditions: [complete] }, { result: "succeeded", endedAtMs, failure: null }],
+    ["its pod failed", { uncountedTerminatedPods: { failed: ["uid"], succeeded: null } }, active],
+    [
+      "its pod succeeded, and is not counted yet",
+      { active: 1, uncountedTerminatedPods: { succeeded: ["uid"] } },
+      { ...active, result: "succeeded" },
+    ],
     [
       "failed",
       { conditions: [failed] },
@@ -176,6 +182,7 @@ test("a StatefulSet in which everything optional is missing", () => {
     serviceName: "",
     claimTemplates: [],
     keepsClaims: true,
+    hasExclusiveVolumes: false,
     pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [{ name: "m", image: "", ports: [], mounts: [] }],
   });

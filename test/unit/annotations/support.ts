@@ -21,6 +21,7 @@ export function setWith(annotations: Readonly<Record<string, string>>): Stateful
     serviceName: "mysql",
     claimTemplates: ["data"],
     keepsClaims: true,
+    hasExclusiveVolumes: false,
     pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
   };

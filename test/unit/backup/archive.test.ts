@@ -9,14 +9,17 @@ import { BrokenStream } from "../../../shared/model/broken-stream.ts";
 import type { LogPiece } from "../../../shared/ports/log-stream.ts";
 import type { ObjectStore } from "../../../shared/ports/object-store.ts";
 import {
+  UUID_A as A,
   ARCHIVE,
   archive,
   archiveWork,
-  type Committed,
+  UUID_B as B,
+  committed,
   HEAD,
   inventoryIn,
   piecesOf,
   putBackup,
+  START_US,
   setOf,
   sourceOf,
   storedIn,
@@ -25,17 +28,6 @@ import { PLACE } from "../../support/job-work.ts";
 import { killedAfter } from "../../support/killed.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { collect, failureIn, newIdentity } from "../../support/streams.ts";
-
-const A = "aaaaaaaa-0000-4000-8000-000000000000";
-const B = "bbbbbbbb-0000-4000-8000-000000000000";
-const START_US = Date.parse("2026-11-23T04:00:00Z") * 1_000;
-
-const committed = (uuid: string, from: number, to: number): readonly Committed[] =>
-  Array.from({ length: to - from + 1 }, (_, index) => ({
-    gtid: `${uuid}:${from + index}`,
-    // What B commits is later.
-    atUs: START_US + (from + index + (uuid === B ? 100 : 0)) * 1_000_000,
-  }));
 
 const memoryStore = () => createMemoryStore({ partBytesMin: 1, pageSize: 7 });
 
@@ -98,11 +90,15 @@ describe("segments", () => {
     ).toEqual([3, 3, 3]);
   });
 
-  test("the commit of the first in the log and the latest, also where clocks differ", async () => {
+  test("a commit that is earlier than the one before it begins a new one: another clock counts from there", async () => {
     const [one, two, three] = committed(A, 1, 3).map(({ atUs }) => atUs);
-    const log = [two, three, one].map((atUs = 0, index) => ({ gtid: `${A}:${index + 1}`, atUs }));
-    const [found] = await cut(piecesOf(log));
-    expect([found?.facts.firstAtUs, found?.facts.lastAtUs]).toEqual([two, three]);
+    const log = [two, three, three, one].map((atUs = 0, index) => ({ gtid: `${A}:${index + 1}`, atUs }));
+    const found = await cut(piecesOf(log));
+    expect(found.map(({ facts }) => [facts.position, facts.firstAtUs, facts.lastAtUs])).toEqual([
+      [`${A}:1-3`, two, three],
+      [`${A}:4`, one, one],
+    ]);
+    expect(found[1]?.text).toBe(`head;<${A}:4>`);
   });
 
   test("a log that ends within a transaction is broken", async () => {

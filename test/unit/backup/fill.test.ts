@@ -14,9 +14,10 @@ import { afterAll, expect, test } from "vitest";
 import type { Restored } from "../../../shared/backup/copies.ts";
 import { type Filling, fillVolume } from "../../../shared/backup/fill.ts";
 import { makeBackup } from "../../../shared/backup/make.ts";
+import { proveBackup } from "../../../shared/backup/prove.ts";
 import type { Work } from "../../../shared/backup/work.ts";
 import type { FillTask } from "../../../shared/model/job-order.ts";
-import { BACKUP_TASK, fakeServer, SLOT, SOURCE, workOn } from "../../support/job-work.ts";
+import { BACKUP_TASK, fakeServer, PROOF_TASK, SLOT, SOURCE, workOn } from "../../support/job-work.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 
 const root = mkdtempSync(join(tmpdir(), "ordinal-fill-"));
@@ -52,6 +53,19 @@ function expectUntouched(volume: string, names: readonly string[] = ["mysql.ibd"
 }
 
 const SAID = `The backup of ${SLOT} is on the volume and whole: 40000 bytes, 2 tables, 10 rows.`;
+
+test.each([
+  ["that nobody has restored is looked into", null, false],
+  ["that is proven is known to be whole", {}, true],
+] as const)("a backup %s", async (_, result, isProven) => {
+  const { copies, work, fill } = await place([], result === null ? {} : { counts: null });
+  if (result !== null) {
+    const proving = workOn(work.store, { copies: { ...copies, restore: fakeServer().restore } });
+    expect(await proveBackup(proving, PROOF_TASK)).toMatchObject({ ok: true });
+  }
+  expect(await fill()).toBe(SAID);
+  expect(copies.wasProven).toBe(isProven);
+});
 
 test("what was copied lies beside what is in service, and the second time nothing is done", async () => {
   const { volume, copies, own, fill, work } = await place();

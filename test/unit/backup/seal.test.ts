@@ -132,9 +132,11 @@ test("the key is asked for by name when an encrypted object is opened without on
 test("an object that is replaced while it is read is refused", async () => {
   const { wish, open, store } = setUp({
     fault: ({ verb, nth }) =>
-      verb === "open" && nth === 0 ? { when: "reading", bytes: 70_000, failure: busy } : null,
+      verb === "open" && nth === 0 ? { when: "reading", bytes: 700 * KIB, failure: busy } : null,
   });
-  const objects = await sealed(wish, randomBytes(90_000));
+  // So large that something of it is out before the connection ends.
+  const large: SealWish = { ...wish, shape: { ...shape, sliceBytes: 1_000 * KIB } };
+  const objects = await sealed(large, randomBytes(900 * KIB));
   const failure = await failureOf(
     (async function* () {
       for await (const chunk of open(objects)) {

@@ -3,19 +3,37 @@ import { expect, test } from "vitest";
 import { decide } from "../../../shared/decide/index.ts";
 import type { ArchiveReport, BackupMemory } from "../../../shared/model/backup.ts";
 import { asking, memory, remembering } from "../../support/backups.ts";
-import { but, RULES } from "../../support/situation.ts";
+import { but, type Change, RULES, read } from "../../support/situation.ts";
 import { at, recorded, rested, sentence } from "./backup-support.ts";
 import { changed } from "./support.ts";
 
 const NOON = "2026-11-23T12:00:00Z";
 const since = "2026-11-23T02:00:00Z";
 
+/** Every server keeps its logs for so long. */
+const keeping =
+  (logsKeptMs: number | null): Change =>
+  (before) => ({
+    ...before,
+    members: before.members.map((one) =>
+      one.server.kind === "read" ? { ...one, server: read({ ...one.server.facts, logsKeptMs }) } : one,
+    ),
+  });
+
 /** At noon, with the archive asked for. */
-function seen(archive: BackupMemory["archive"], report: ArchiveReport | null, isWanted = true) {
+function seen(
+  archive: BackupMemory["archive"],
+  report: ArchiveReport | null,
+  { isWanted = true, kept = (30 * 86_400_000) as number | null } = {},
+) {
   const asked = asking({ archive: isWanted });
-  const kept = remembering(memory({ archive }));
-  const decision = decide(changed(rested, asked, kept, but({ archive: report })), RULES, at(NOON));
-  const told = ["ArchiveFailed", "ArchiveLagging"].map((code) => sentence(decision, code));
+  const known = remembering(memory({ archive }));
+  const decision = decide(
+    changed(rested, asked, known, keeping(kept), but({ archive: report })),
+    RULES,
+    at(NOON),
+  );
+  const told = ["ArchiveFailed", "ArchiveLagging", "ArchiveExpiring"].map((code) => sentence(decision, code));
   return { archive: recorded(decision)?.archive, told: told.filter((one) => one !== undefined) };
 }
 
@@ -58,5 +76,31 @@ test("it is over with the next report that is well, and forgotten with the wish"
   const failed = { since, heldTo: "2026-11-23T11:50:00Z", failure: "the store is away" };
   expect(seen(failed, null).told).toHaveLength(1);
   expect(seen(failed, report(NOON))).toEqual({ archive: heldTo(NOON), told: [] });
-  expect(seen(failed, report(NOON), false)).toEqual({ archive: null, told: [] });
+  expect(seen(failed, report(NOON), { isWanted: false })).toEqual({ archive: null, told: [] });
+});
+
+test("when three quarters of the time are over for which servers keep their logs, it is told what they delete", () => {
+  const kept = 4 * 86_400_000;
+  const failed = (text: string) => ({ since, heldTo: text, failure: "the store is away" });
+  expect(seen(failed("2026-11-20T12:00:00Z"), null, { kept }).told).toEqual([
+    "The binary logs of mysql are not archived: the store is away.",
+  ]);
+  expect(seen(failed("2026-11-20T11:59:59Z"), null, { kept }).told).toEqual([
+    "The binary logs of mysql are not archived: the store is away.",
+    "From 2026-11-24T11:59:59Z on the servers of mysql delete binary logs that are not archived; bring the archive back, or raise binlog_expire_logs_seconds.",
+  ]);
+  // None was ever archived.
+  expect(
+    seen({ since: "2026-11-20T00:00:00Z", heldTo: null, failure: null }, null, { kept }).told[1],
+  ).toContain("From 2026-11-24T00:00:00Z on");
+  expect(seen(failed("2020-11-20T11:59:59Z"), null, { kept: null }).told).toHaveLength(1);
+});
+
+test("logs that are kept for less than an hour leave no time to bring an archive back", () => {
+  const going = { archive: heldTo("2026-11-23T11:59:59Z"), report: report("2026-11-23T11:59:59Z") };
+  expect(seen(going.archive, going.report, { kept: 3_600_000 }).told).toEqual([]);
+  expect(seen(going.archive, going.report, { kept: 600_000 }).told).toEqual([
+    "The servers of mysql delete their binary logs after 600 s, archived or not; set binlog_expire_logs_seconds to a day or more.",
+  ]);
+  expect(seen(going.archive, going.report, { kept: 600_000, isWanted: false }).told).toEqual([]);
 });

@@ -48,7 +48,14 @@ const none: RestoreMemory = { v: 1, clusterUid: "uid", running: null, last: null
 
 function restoring(more: Partial<RunningRestore>): RestoreMemory {
   const begunAt = "2026-11-23T03:00:00.000Z";
-  const steady = { direction: "in", phase: "Checking", attempt: 1, replicas: 3, before: null } as const;
+  const steady = {
+    direction: "in",
+    phase: "Checking",
+    attempt: 1,
+    replicas: 3,
+    before: null,
+    volume: null,
+  } as const;
   return { ...none, running: { wish: WISH, begunAt, phaseAt: begunAt, ...steady, ...more } };
 }
 

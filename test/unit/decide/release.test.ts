@@ -23,7 +23,7 @@ import {
   uuidOf,
   wish,
 } from "../../support/situation.ts";
-import { cut, deciding, recordedBy, revoking } from "./support.ts";
+import { cut, deciding, recordedBy, revoking, term } from "./support.ts";
 
 const unmanaged: Change = wish({ managed: false, spec: null });
 
@@ -176,6 +176,14 @@ describe("before anybody is handed over", () => {
       "Establishing",
     );
     expect(recordedBy(deciding(before, claimed, unmanaged, silent(0)))).toBeNull();
+  });
+
+  test("an older record that was put back is put together again: by it somebody else would be opened", () => {
+    const later = server(0, primaryFacts(3, { terms: [term(3, 0)] }));
+    for (const recorded of [revoking(3), steadyState(3)]) {
+      const next = recordedBy(deciding(before, state(recorded), unmanaged, cut(1, 2), later));
+      expect(next).toMatchObject({ epoch: 5, phase: "Establishing", op: { kind: "reconstruct" } });
+    }
   });
 
   test("a primary beyond the replica count is no reason to stay", () => {

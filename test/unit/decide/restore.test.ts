@@ -157,10 +157,13 @@ describe("a restore under way", () => {
     return of;
   }
 
-  test("takes everybody away before it fills anything, and brings back as many", () => {
+  test("fills beside members that serve, takes everybody away before it exchanges, and brings back as many", () => {
     let of = upTo("Filling");
-    expect([of.set.replicas, of.members.map(({ pod }) => pod)]).toEqual([0, [null, null, null]]);
+    const filling = carryOut(of, deciding(of));
+    expect([filling.set.replicas, filling.members.every(({ pod }) => pod !== null)]).toEqual([3, true]);
+    expect([deciding(filling).phase, stepsOf(deciding(filling))]).toEqual([deciding(STEADY).phase, []]);
     of = upTo("Exchanging");
+    expect([of.set.replicas, of.members.map(({ pod }) => pod)]).toEqual([0, [null, null, null]]);
     const started = stepsOfKind(deciding(of), "StartJob").map(({ task }) => task);
     expect(started).toEqual(
       [0, 1, 2].map((ordinal) => ({ kind: "restore-exchange", id: "wish-1", ordinal, direction: "in" })),
@@ -222,8 +225,35 @@ describe("a restore under way", () => {
     }
   });
 
+  test("takes everybody away at once where nobody else may have a volume that a member has", () => {
+    const exclusive = changed(STEADY, restoring(), set({ hasExclusiveVolumes: true }));
+    let of = carryOut(exclusive, deciding(exclusive));
+    of = carryOut(of, deciding(of));
+    of = next(of);
+    of = carryOut(of, deciding(of));
+    expect([phaseOf(of), of.set.replicas]).toEqual(["Filling", 0]);
+    expect(stepsOfKind(deciding(of), "StartJob").map(({ task }) => task.kind)).toEqual(["restore-fill"]);
+  });
+
+  test("is given up when the volume that was filled was replaced meanwhile", () => {
+    let of = upTo("Stopping");
+    of = {
+      ...of,
+      members: of.members.map((member) => ({
+        ...member,
+        claim: member.claim && { ...member.claim, uid: `another-${member.ordinal}` },
+      })),
+    };
+    of = carryOut(of, deciding(of));
+    expect([phaseOf(of), of.set.replicas, restoreOf(of)?.last?.fault]).toEqual([
+      null,
+      3,
+      "the volume of mysql-0 was replaced while it was filled",
+    ]);
+  });
+
   test("scales down again what somebody has scaled up in its middle, and says who", () => {
-    const of = upTo("Filling");
+    const of = upTo("Exchanging");
     const decision = deciding(of, set({ replicas: 3, replicasBy: "gitops" }));
     expect(decision.problems).toEqual([
       {

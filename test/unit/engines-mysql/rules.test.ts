@@ -38,6 +38,7 @@ function facts(
     channel: null,
     applyingSinceMs: null,
     followers: 0,
+    logsKeptMs: null,
     fullDiskMs: 0,
     acks: { required: false, count: 0, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false },
     seeding: { kind: "none", percent: 0, error: null },

@@ -175,15 +175,19 @@ test("of volumes it sees that of its member, in the folder that the member has",
   }
 });
 
-test("what is deleted beside a server that runs is deleted on its machine", () => {
-  const term = {
+test("what is done beside a server that runs is done on its machine", () => {
+  const term = (ordinal: number) => ({
     topologyKey: "kubernetes.io/hostname",
-    labelSelector: { matchLabels: { "statefulset.kubernetes.io/pod-name": "mysql-2" } },
-  };
-  expect(podOf(FORGET).spec["affinity"]).toEqual({
-    podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] },
+    labelSelector: { matchLabels: { "statefulset.kubernetes.io/pod-name": `mysql-${ordinal}` } },
   });
-  for (const task of [FILL, EXCHANGE]) expect(podOf(task).spec["affinity"]).toBeUndefined();
+  expect(podOf(FORGET).spec["affinity"]).toEqual({
+    podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term(2)] },
+  });
+  // Where none runs any more, it is done all the same.
+  expect(podOf(FILL).spec["affinity"]).toMatchObject({
+    podAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ podAffinityTerm: term(0) }] },
+  });
+  expect(podOf(EXCHANGE).spec["affinity"]).toBeUndefined();
 });
 
 test("the group of the set's volumes is kept", () => {

@@ -7,12 +7,15 @@ import { text } from "node:stream/consumers";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { encodeHistory } from "../../../shared/annotations/history.ts";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
+import { encodeState } from "../../../shared/annotations/state.ts";
+import { releasedState } from "../../../shared/decide/plan/release.ts";
 import { type Announcer, createAnnouncer } from "../../../shared/hosts/outgoing/announcer.ts";
 import { OUTGOING_TYPES, type OutgoingEvent } from "../../../shared/hosts/outgoing/news.ts";
 import { createSink } from "../../../shared/hosts/outgoing/sink.ts";
 import type { StatefulSet } from "../../../shared/model/kube.ts";
 import { createSimKube, type SimKube } from "../../sim/kube/api-server.ts";
 import { modelOf } from "../../sim/kube/watching.ts";
+import { steadyState } from "../../support/situation.ts";
 import { createSteppedClock, type SteppedClock } from "../../support/stepped-clock.ts";
 
 const REF = { namespace: "shop", name: "mysql" };
@@ -131,9 +134,21 @@ describe("what was done", () => {
     ]);
   });
 
+  test("is told of one that was let go of too", async () => {
+    history(entry("Released", 2));
+    const uid = set().uid;
+    const released = releasedState(steadyState(3, { clusterUid: uid }));
+    record({ [ANNOTATION.engine]: null, [ANNOTATION.state]: encodeState(released) });
+    expect(await look()).toEqual(["dev.ordinal.released"]);
+    expect(await look()).toEqual([]);
+  });
+
   test("of a set that is not ours is nobody's business", async () => {
     history(...FAILOVER);
     record({ [ANNOTATION.engine]: null });
+    expect(await look()).toEqual([]);
+    // What was copied from another one is not its own.
+    record({ [ANNOTATION.state]: encodeState(steadyState(3, { clusterUid: "another" })) });
     expect(await look()).toEqual([]);
   });
 });
@@ -217,9 +232,11 @@ describe("the sink", () => {
 
   async function serve(status: number, headers: Readonly<Record<string, string>> = {}) {
     const seen: { readonly type: string | undefined; readonly body: string }[] = [];
-    const server = createServer(async (request, response) => {
-      seen.push({ type: request.headers["content-type"], body: await text(request) });
-      response.writeHead(status, headers).end();
+    const server = createServer((request, response) => {
+      void text(request).then((body) => {
+        seen.push({ type: request.headers["content-type"], body });
+        response.writeHead(status, headers).end();
+      });
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     onTestFinished(() => void server.close());

@@ -32,6 +32,7 @@ function healthy(name: string, changes: Partial<StatefulSet> = {}): StatefulSet 
     serviceName: name,
     claimTemplates: [],
     keepsClaims: true,
+    hasExclusiveVolumes: false,
     pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
     ...changes,

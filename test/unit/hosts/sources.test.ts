@@ -66,6 +66,7 @@ function managed(name: string): StatefulSet {
     serviceName: name,
     claimTemplates: [],
     keepsClaims: true,
+    hasExclusiveVolumes: false,
     pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
   };

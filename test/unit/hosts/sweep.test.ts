@@ -26,6 +26,7 @@ function set(changes: Partial<StatefulSet> = {}): StatefulSet {
     serviceName: "mysql",
     claimTemplates: ["data"],
     keepsClaims: true,
+    hasExclusiveVolumes: false,
     pods: { runAsUser: null, fsGroup: null, storage: null, placement: {} },
     containers: [],
     ...changes,
