@@ -4,10 +4,11 @@
  * a burst, sends one at a time for each cluster, and repeats what failed.
  */
 import * as z from "zod";
+import { binaryMessage } from "../../adapters/cloudevents/messages.ts";
 import { type ClusterRef, clusterKey } from "../../model/cluster.ts";
 import type { Clock } from "../../ports/host.ts";
 import type { PassRequest, PassResult } from "../../reconcile/index.ts";
-import { binaryMessage, type CloudEvent } from "../cloud-event.ts";
+import type { CloudEvent } from "../cloud-event.ts";
 import { changeEvent, readEvent } from "../events.ts";
 import { type EventFunction, type Reaction, react } from "../functions.ts";
 import { SIGNATURE_HEADER, sign } from "../signature.ts";

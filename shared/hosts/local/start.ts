@@ -28,9 +28,8 @@ import { createFront } from "../http/front.ts";
 import { createGuard } from "../http/guard.ts";
 import { createSenders } from "../http/senders.ts";
 import { createJobBodies } from "../job/bodies.ts";
-import { createAnnouncer } from "../outgoing/announcer.ts";
-import { createSink } from "../outgoing/sink.ts";
-import { createForwarder, type ForwardOptions } from "./forward.ts";
+import type { Announcer } from "../outgoing/announcer.ts";
+import type { ForwardOptions } from "./forward.ts";
 import { type Functions, loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
 import { type HttpServer, type HttpServerOptions, startHttpServer } from "./http-server.ts";
 import { createLog, systemClock, systemIds } from "./platform.ts";
@@ -132,12 +131,13 @@ async function wayOf({ kubeconfig, context }: LocalHostOptions): Promise<Way> {
 }
 
 /** Who makes the passes: this host, or functions elsewhere. */
-function passing(
+async function passing(
   { forward, onEvent }: LocalHostOptions,
   { events: functions }: Functions,
   clock: Clock,
-): Pick<RunnerOptions, "pass" | "onEvent"> {
+): Promise<Pick<RunnerOptions, "pass" | "onEvent">> {
   if (forward === undefined) return { pass: reconcile, ...(onEvent === undefined ? {} : { onEvent }) };
+  const { createForwarder } = await import("./forward.ts");
   const forwarder = createForwarder({ ...forward, functions, clock });
   return {
     pass: (_, request) => forwarder.pass(request),
@@ -146,6 +146,19 @@ function passing(
       onEvent?.(event, reaction);
     },
   };
+}
+
+/** Who tells others, if anybody wants to be told: nobody else loads what writes CloudEvents. */
+async function announcing(
+  sink: string | undefined,
+  context: ReconcileContext,
+): Promise<{ announcer?: Announcer }> {
+  if (sink === undefined) return {};
+  const [{ createAnnouncer }, { createSink }] = await Promise.all([
+    import("../outgoing/announcer.ts"),
+    import("../outgoing/sink.ts"),
+  ]);
+  return { announcer: createAnnouncer({ ...context, send: createSink(sink) }) };
 }
 
 /** Throws when the kubeconfig cannot be used or the options contradict each other. */
@@ -180,14 +193,13 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   };
   const { onPass } = options;
   const archiver = archiverOf(context, (wake) => runner.wake(wake));
-  const { sink } = options;
-  const announcer = sink === undefined ? null : createAnnouncer({ ...context, send: createSink(sink) });
+  const telling = await announcing(options.sink, context);
   const runner = createRunner({
     context,
     // What an archive has to tell is recorded by a pass of the same host.
     ...(options.forward === undefined ? { archiver } : {}),
-    ...passing(options, functions, clock),
-    ...(announcer !== null && { announcer }),
+    ...(await passing(options, functions, clock)),
+    ...telling,
     functions: functions.events,
     namespaces,
     lookEveryMs,
@@ -213,7 +225,7 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
         ...[runner.stop(stopGraceMs), archiver.stop(stopGraceMs)],
         server?.stop(stopGraceMs),
       ]);
-      await announcer?.stop();
+      await telling.announcer?.stop();
       servers.close();
       handle.close();
     },

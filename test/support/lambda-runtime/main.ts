@@ -2,10 +2,11 @@
  * A runtime client as small as can be: asks the Runtime API for an event, calls the handler, hands over what it answered. Tests
  * that have AWS's own client use that; this one starts at once and needs no compiler.
  */
-import { request } from "node:http";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
+/** Not by `import`, which would load a WebSocket client too: AWS's own client has none of it. */
+const { request } = process.getBuiltinModule("node:http");
 const { AWS_LAMBDA_RUNTIME_API: api, LAMBDA_TASK_ROOT: folder = "", _HANDLER: handler = "" } = process.env;
 const [module = "", name = ""] = handler.split(".");
 
