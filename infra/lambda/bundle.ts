@@ -4,8 +4,9 @@
  * in further files, which are read meanwhile.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
-import { build, type Metafile } from "esbuild";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build, type Metafile, type Plugin } from "esbuild";
 import { bundling } from "../dev/bundle.ts";
 import { root } from "../dev/tool.ts";
 
@@ -37,6 +38,25 @@ import { ${kind}Handler } from "./shared/hosts/lambda/${kind}s.ts";
 export const handler = ${kind}Handler(${kind}Function);`;
 }
 
+/**
+ * What is read before the API server is asked is checked by zod/mini, the rest by zod, which is four times as large. Both are made of
+ * the same modules, which would be shared and so be read at the start with all that zod wants of them; so mini gets its own.
+ */
+const miniOfItsOwn: Plugin = {
+  name: "mini-of-its-own",
+  setup({ onResolve, onLoad }) {
+    const own = (path: string) => ({ path, namespace: "zod-mini", sideEffects: false });
+    onResolve({ filter: /^zod\/mini$/ }, () => own(fileURLToPath(import.meta.resolve("zod/mini"))));
+    onResolve({ filter: /^\./, namespace: "zod-mini" }, ({ path, resolveDir }) =>
+      own(resolve(resolveDir, path)),
+    );
+    onLoad({ filter: /./, namespace: "zod-mini" }, ({ path }) => ({
+      contents: readFileSync(path),
+      resolveDir: dirname(path),
+    }));
+  },
+};
+
 function staticBytesOf({ outputs }: Metafile): number {
   const read = new Set<string>();
   const follow = (path: string): void => {
@@ -55,6 +75,7 @@ const nowhere = "/function";
 export async function bundleFunction(name: string): Promise<Bundle> {
   const built = await build({
     ...bundling,
+    plugins: [...bundling.plugins, miniOfItsOwn],
     stdin: { contents: entryOf(name), resolveDir: root, loader: "ts" },
     ...{ splitting: true, chunkNames: "[hash]", outdir: nowhere, entryNames: "index" },
     outExtension: { ".js": ".mjs" },

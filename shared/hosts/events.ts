@@ -5,11 +5,11 @@
  * finds nothing to do. Requests (`dev.ordinal.request.*`) are no wakes: they go the way of every HTTP request. It must
  * never throw on what a stranger sent; the answer to garbage is a value.
  */
-import * as z from "zod";
+import * as z from "zod/mini";
 import { oneLine } from "../annotations/text.ts";
 import type { ObjectMeta } from "../model/kube.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
-import { REQUEST_KINDS, type RequestKind } from "../model/request.ts";
+import { REQUEST_KINDS, type RequestKind } from "../model/request-kind.ts";
 import { type CloudEvent, type HttpMessage, readCloudEvent } from "./cloud-event.ts";
 
 export const CHANGES = ["add", "update", "delete"] as const;
@@ -59,15 +59,15 @@ const CHANGE_TYPE = /^dev\.knative\.apiserver\.(ref|resource)\.(add|update|delet
 
 /** Somewhat above what etcd accepts for one object, which is the most that ApiServerSource ever sends. */
 const BODY_CHARS_MAX = 2 * 1024 * 1024;
-const label = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
-const objectName = z.string().regex(/^(?=.{1,253}$)[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/);
-const kindName = z.string().regex(/^[A-Z][A-Za-z]{0,62}$/);
+const label = z.string().check(z.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/));
+const objectName = z.string().check(z.regex(/^(?=.{1,253}$)[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/));
+const kindName = z.string().check(z.regex(/^[A-Z][A-Za-z]{0,62}$/));
 
 const referenceSchema = z.object({ kind: kindName, namespace: label, name: objectName });
 const resourceSchema = z.object({
   kind: kindName,
-  metadata: z.object({ namespace: label, name: objectName, labels: z.unknown().optional() }),
-  status: z.unknown().optional(),
+  metadata: z.object({ namespace: label, name: objectName, labels: z.optional(z.unknown()) }),
+  status: z.optional(z.unknown()),
 });
 
 /** What Ordinal makes has these; labels of another form are no reason to refuse the event. */
@@ -83,11 +83,12 @@ function clusterOfLabels(labels: unknown): string | null {
 
 /** Only what raises the priority; a status of another form is no reason to refuse the event. */
 const podStatusSchema = z.object({
-  phase: z.string().optional(),
-  conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
-  containerStatuses: z
-    .array(z.object({ state: z.object({ terminated: z.unknown().optional() }).optional() }))
-    .default([]),
+  phase: z.optional(z.string()),
+  conditions: z._default(z.array(z.object({ type: z.string(), status: z.string() })), []),
+  containerStatuses: z._default(
+    z.array(z.object({ state: z.optional(z.object({ terminated: z.optional(z.unknown()) })) })),
+    [],
+  ),
 });
 
 function showsFailure(kind: string, status: unknown): boolean {
@@ -106,7 +107,7 @@ function refuse(reason: string): Outcome<never> {
   return fail("refused", oneLine(reason, 200), { code: 400 });
 }
 
-function firstIssue(error: z.ZodError): string {
+function firstIssue(error: z.core.$ZodError): string {
   const issue = error.issues[0];
   return issue === undefined ? "invalid" : `${issue.path.join(".") || "value"}: ${issue.message}`;
 }

@@ -4,7 +4,7 @@
  * the window costs a look at most.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { type HttpMessage, plainHeaders } from "./cloud-event.ts";
 
 export const SIGNATURE_HEADER = "ordinal-signature";
@@ -12,11 +12,13 @@ export const SIGNATURE_HEADER = "ordinal-signature";
 const WINDOW_SECONDS = 60;
 const FORM = /^t=(\d{1,12}),v1=([0-9a-f]{64})$/;
 
-export const SECRET: z.ZodType<string> = z
+export const SECRET: z.ZodMiniType<string> = z
   .string()
-  .trim()
-  .min(32, "must have at least 32 characters, from a cryptographic source")
-  .max(1024);
+  .check(
+    z.trim(),
+    z.minLength(32, "must have at least 32 characters, from a cryptographic source"),
+    z.maxLength(1024),
+  );
 
 export interface SignedMessage extends HttpMessage {
   /** Without the query. */

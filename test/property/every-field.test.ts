@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { changeEvent } from "../../shared/hosts/events.ts";
 import { CLUSTER_ROUTES, PARAMETERS, type Route } from "../../shared/hosts/http/routes.ts";
-import { REQUEST_KINDS } from "../../shared/model/request.ts";
+import { REQUEST_KINDS } from "../../shared/model/request-kind.ts";
 import { HOSTILE, HOSTILE_JSON, isName, isPlainSentence, MARK, pollution } from "../support/hostile.ts";
 import { openPlace, type Place, type Reply, type Sending } from "../unit/http/support.ts";
 

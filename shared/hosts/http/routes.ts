@@ -9,12 +9,12 @@ import { planSchema } from "../../model/plan.ts";
 import {
   backupWishSchema,
   OPERATION_ID,
-  REQUEST_KINDS,
   REQUEST_STATUSES,
   restoreBodySchema,
   scaleWishSchema,
   switchoverWishSchema,
 } from "../../model/request.ts";
+import { REQUEST_KINDS } from "../../model/request-kind.ts";
 import type { Right } from "../../ports/reviewer.ts";
 
 export interface Route {

@@ -12,6 +12,7 @@ import { createJobBodies } from "../job/bodies.ts";
 export { reconcile } from "../../reconcile/index.ts";
 export { preview } from "../../reconcile/preview.ts";
 export { isBackupDue } from "../due-backups.ts";
+export { chooseLooks, isManaged } from "../sweep.ts";
 
 export interface Surroundings {
   readonly kube: Kube;

@@ -2,7 +2,7 @@
  * What all functions on Lambda share: the way to the API server of EKS, and the limits of an invocation. It is made once a
  * process, when Lambda loads the function, so that a deployment with wrong settings fails at once and says which.
  */
-import { createKubeClient, type KubeClient } from "../../adapters/kube/kube.ts";
+import { createKubeClient, type KubeClient } from "../../adapters/kube/client.ts";
 import { wayOfToken } from "../../adapters/kube/token-way.ts";
 import { createLog, systemClock, systemIds } from "../local/platform.ts";
 import type { Surroundings } from "./brain.ts";

@@ -8,7 +8,6 @@ import { fail, type Outcome, succeed } from "../../model/outcome.ts";
 import type { PassRequest, PassResult } from "../../reconcile/index.ts";
 import { listFleet, logPass } from "../fleet.ts";
 import type { Reaction } from "../functions.ts";
-import { chooseLooks, isManaged } from "../sweep.ts";
 import type { LambdaHost } from "./host.ts";
 
 /** From then on no look is begun: a change of the primary that is begun has this long until its last step. */
@@ -21,13 +20,14 @@ const CONCURRENCY = 8;
 
 type Look = Pick<PassRequest, "ref" | "cause">;
 
-type Due = typeof import("./brain.ts").isBackupDue;
+type Brain = typeof import("./brain.ts");
 
 function wanted(
   { clock, ids, settings }: LambdaHost,
   { sweep, backups, wakes }: Reaction,
-  { fleet, isBackupDue }: { readonly fleet: readonly StatefulSet[]; readonly isBackupDue: Due },
+  { fleet, brain }: { readonly fleet: readonly StatefulSet[]; readonly brain: Brain },
 ): readonly Look[] {
+  const { chooseLooks, isBackupDue, isManaged } = brain;
   const nowMs = clock.now();
   const swept = sweep ? chooseLooks(fleet, { nowMs, lookEveryMs: 0, seen: new Map() }) : [];
   // Beginning anywhere, so that with too little time for all of them none is always the last.
@@ -75,14 +75,14 @@ export async function runPasses(
   const { clock, log, settings } = host;
   const killedAtMs = clock.now() + remainingMs;
   const reading = readFirst(host, reaction);
-  const { contextOf, isBackupDue, reconcile } = await import("./brain.ts");
+  const brain = await import("./brain.ts");
   const fleet = await reading;
   if (typeof fleet === "string") return fail("transient", fleet);
-  const looks = wanted(host, reaction, { fleet, isBackupDue });
+  const looks = wanted(host, reaction, { fleet, brain });
   const known = new Map(fleet.map((set) => [clusterKey(set), set]));
   const waiting = looks.map((look) => ({ ...look, entry: known.get(clusterKey(look.ref)) ?? null }));
   const untilMs = killedAtMs - LAST_LOOK_MS;
-  const context = contextOf(host, {
+  const context = brain.contextOf(host, {
     budgetMs: looks.length === 1 ? Math.max(0, untilMs - clock.now()) : CROWDED_BUDGET_MS,
     jobImage: settings.ORDINAL_JOB_IMAGE,
   });
@@ -102,7 +102,9 @@ export async function runPasses(
         endsAtMs,
       };
       // A bug in a pass of one cluster must not stop the passes of the others.
-      const result = await reconcile(context, request).catch((error: unknown) => brokenOff(request, error));
+      const result = await brain
+        .reconcile(context, request)
+        .catch((error: unknown) => brokenOff(request, error));
       logPass(log, request, result, clock.now() - startedAtMs);
       results.push(result);
     }

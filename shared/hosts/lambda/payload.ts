@@ -4,7 +4,7 @@
  * with an input, which is then all that comes, and is a CloudEvent here. Parsed strictly where it counts, and everything
  * that AWS adds one day is ignored.
  */
-import * as z from "zod";
+import * as z from "zod/mini";
 import { STRUCTURED } from "../cloud-event.ts";
 import { type IncomingEvent, PING_TYPE, readMessage } from "../events.ts";
 import type { HttpAnswer } from "../http/answers.ts";
@@ -13,17 +13,17 @@ import type { HttpRequest } from "../http/front.ts";
 const httpSchema = z.object({
   version: z.literal("2.0"),
   rawPath: z.string(),
-  rawQueryString: z.string().default(""),
-  headers: z.record(z.string(), z.string()).default({}),
+  rawQueryString: z._default(z.string(), ""),
+  headers: z._default(z.record(z.string(), z.string()), {}),
   requestContext: z.object({ http: z.object({ method: z.string(), sourceIp: z.string() }) }),
-  body: z.string().default(""),
-  isBase64Encoded: z.boolean().default(false),
+  body: z._default(z.string(), ""),
+  isBase64Encoded: z._default(z.boolean(), false),
 });
 
 const tickSchema = z.object({
   source: z.enum(["aws.scheduler", "aws.events"]),
   "detail-type": z.literal("Scheduled Event"),
-  id: z.string().min(1),
+  id: z.string().check(z.minLength(1)),
 });
 
 export type Payload =

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
-import { createKube, type KubeHandle, type KubeLimits } from "../../../shared/adapters/kube/kube.ts";
+import type { KubeLimits } from "../../../shared/adapters/kube/client.ts";
+import { createKube, type KubeHandle } from "../../../shared/adapters/kube/kube.ts";
 import { wayOfKubeconfig } from "../../../shared/adapters/kube/kubeconfig.ts";
 
 export interface Request {
