@@ -26,6 +26,21 @@ const builtinsAsTheyAre: Plugin = {
   },
 };
 
+/** A CommonJS package has but one name, `default`, where it is loaded on its own: whoever takes a part of it by name gets undefined. */
+const namesAreKept: Plugin = {
+  name: "names-are-kept",
+  setup({ onEnd }) {
+    onEnd(({ metafile: { inputs } = { inputs: {}, outputs: {} } }) => ({
+      errors: Object.entries(inputs).flatMap(([from, { imports }]) =>
+        imports
+          .filter(({ kind, path }) => kind === "dynamic-import" && inputs[path]?.format === "cjs")
+          .filter(() => !from.includes("node_modules/"))
+          .map(({ path }) => ({ text: `${from} loads ${path}: let a module of ours do so, and load that` })),
+      ),
+    }));
+  },
+};
+
 /** Names stay as they are in the source, so that a stack trace can be read. */
 export const bundling = {
   absWorkingDir: root,
@@ -36,7 +51,8 @@ export const bundling = {
   minifySyntax: true,
   banner: { js: requireForCommonJs },
   logLevel: "warning",
-  plugins: [builtinsAsTheyAre],
+  metafile: true,
+  plugins: [builtinsAsTheyAre, namesAreKept],
 } satisfies BuildOptions;
 
 /**

@@ -80,7 +80,7 @@ export async function bundleFunction(name: string): Promise<Bundle> {
     ...{ splitting: true, chunkNames: "[hash]", outdir: nowhere, entryNames: "index" },
     outExtension: { ".js": ".mjs" },
     ...{ minifyWhitespace: true, minifyIdentifiers: true, legalComments: "none" },
-    ...{ sourcemap: "external", metafile: true, write: false },
+    ...{ sourcemap: "external", write: false },
   });
   const all = built.outputFiles.map(({ path, contents }) => [relative(nowhere, path), contents] as const);
   return {

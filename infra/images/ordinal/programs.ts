@@ -38,7 +38,6 @@ function bundle(entries: Readonly<Record<string, string>>, options: BuildOptions
     plugins: [...bundling.plugins, inClusterOnly],
     // The licences themselves are in the image.
     legalComments: "none",
-    metafile: true,
     write: false,
     ...options,
   });

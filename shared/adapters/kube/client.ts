@@ -20,6 +20,8 @@ export interface KubeOptions {
   readonly ids: Ids;
   readonly log: Log;
   readonly limits?: Partial<KubeLimits>;
+  /** Called whenever a request has gone out, over a connection that stands. */
+  readonly onSent?: () => void;
 }
 
 export interface KubeLimits extends WatchLimits {
@@ -57,10 +59,13 @@ const LIMITS: KubeLimits = {
 };
 
 export function clientParts(options: KubeOptions): ClientParts {
-  const { way, userAgent, clock } = options;
+  const { way, userAgent, clock, onSent } = options;
   const limits = { ...LIMITS, ...options.limits };
   const connection = connect(way, clock);
-  const transport = createTransport(connection, { userAgent, timeoutMs: limits.requestTimeoutMs });
+  const transport = createTransport(connection, {
+    ...{ userAgent, timeoutMs: limits.requestTimeoutMs },
+    ...(onSent !== undefined && { onSent }),
+  });
   const lister = createLister(transport, limits.pageSize);
   const [kube, reviewer] = [createCalls(transport, lister), createReviewer(transport)];
   const client: KubeClient = { kube, reviewer, namespace: connection.namespace, close: connection.close };

@@ -43,8 +43,7 @@ export async function openSession(options: ConnectOptions): Promise<Outcome<Sess
     const why = "the recorded authority is no certificate, so the server cannot be recognised";
     return fail("refused", `connecting to ${options.host}: ${why}`);
   }
-  // A megabyte that no host needs before it has asked the API server where servers are.
-  const { createConnection } = await import("mysql2");
+  const { createConnection } = await import("./driver.ts");
   const socket = options.socket
     ? connectTcp(options.socket)
     : connectTcp(options.port, options.host).setNoDelay(true);

@@ -17,6 +17,8 @@ export interface LambdaContext {
 export interface LambdaHost extends Surroundings {
   readonly settings: Settings;
   readonly reviewer: KubeClient["reviewer"];
+  /** Resolves when the API server has been asked for the first time: what takes time to load is loaded while it answers. */
+  readonly asked: Promise<void>;
 }
 
 export function openLambdaHost(
@@ -38,6 +40,10 @@ export function openLambdaHost(
     // It is asked for once a minute, and lives for a quarter of an hour.
     token: () => Promise.resolve(eksToken(credentials, { region, cluster, now: new Date(clock.now()) })),
   });
-  const { kube, reviewer } = createKubeClient({ ...{ way, clock, ids, log }, userAgent: component });
-  return { ...{ kube, reviewer, clock, ids, log, component, settings } };
+  const { promise: asked, resolve: onSent } = Promise.withResolvers<void>();
+  const { kube, reviewer } = createKubeClient({
+    ...{ way, clock, ids, log, onSent },
+    userAgent: component,
+  });
+  return { ...{ kube, reviewer, asked, clock, ids, log, component, settings } };
 }

@@ -75,6 +75,8 @@ export async function runPasses(
   const { clock, log, settings } = host;
   const killedAtMs = clock.now() + remainingMs;
   const reading = readFirst(host, reaction);
+  // Loading takes the processor for longer than a handshake does, which would wait for it. There may be nothing to ask, or nobody.
+  await Promise.race([host.asked, reading]);
   const brain = await import("./brain.ts");
   const fleet = await reading;
   if (typeof fleet === "string") return fail("transient", fleet);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { bundling, inClusterOnly, UNREACHED } from "../../../infra/dev/bundle.ts";
+import { root } from "../../../infra/dev/tool.ts";
 import { bundleFunction, lambdaFunctions } from "../../../infra/lambda/bundle.ts";
 import { zip } from "../../../infra/lambda/zip.ts";
 import { EVENT_FUNCTIONS, REQUEST_FUNCTIONS } from "../hosts/functions.ts";
@@ -50,6 +51,19 @@ with zipfile.ZipFile(sys.argv[1]) as given:
   const expected = [...first.files].map(([name, { length }]) => `${name} ${length} 100644`);
   expect(listed).toEqual(expected.sort());
 });
+
+test.each(["mysql2", "@aws-sdk/client-s3"])(
+  "a bundle in which %s would lose its names is not made",
+  async (name) => {
+    const contents = `console.log(await import(${JSON.stringify(name)}));`;
+    const built = build({
+      ...bundling,
+      stdin: { contents, resolveDir: root },
+      ...{ write: false, outdir: "/nowhere", splitting: true, logLevel: "silent" },
+    });
+    await expect(built).rejects.toThrow("let a module of ours do so");
+  },
+);
 
 describe("what the reader of kubeconfigs never reaches outside of a person's machine", () => {
   test.each(Object.entries(UNREACHED).flatMap(([path, all]) => all.map((name) => [path, name] as const)))(
