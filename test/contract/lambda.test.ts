@@ -11,7 +11,7 @@ import { root } from "../../infra/dev/tool.ts";
 import { lambdaFunctions } from "../../infra/lambda/bundle.ts";
 import { cached } from "../../infra/local/build.ts";
 import { cacheFolder } from "../../infra/local/instance.ts";
-import { findProgram } from "../../infra/local/packages.ts";
+import { ensurePackages, findProgram } from "../../infra/local/packages.ts";
 import { attempt, run } from "../../infra/local/process.ts";
 import { SIGNATURE_HEADER, sign } from "../../shared/hosts/signature.ts";
 import { makeServerCertificate } from "../support/certificates.ts";
@@ -35,6 +35,8 @@ const fromNpm = (entry: string, ...more: readonly string[]): Promise<string> =>
 
 const linter = (): Promise<string> =>
   cached(LINT, async (scratch) => {
+    if ((await attempt("python3", ["-m", "pip", "--version"])).code !== 0)
+      await ensurePackages([["pip3", "python3-pip"]]);
     await run("python3", [
       "-m",
       "pip",
@@ -55,16 +57,22 @@ async function whyMissing(fetching: () => Promise<unknown>): Promise<string | un
   );
 }
 
-function whyNoClient(): string | undefined {
-  const missing = ["cmake", "g++", "make"].find((name) => findProgram(name) === undefined);
-  if (existsSync(join(cacheFolder(), RIC))) return undefined;
-  if (missing !== undefined) return `${missing} is missing, which AWS's client is compiled with`;
-  return process.env["ORDINAL_NIGHTLY"] === "1"
-    ? undefined
-    : "AWS's client takes minutes to compile: npm run test:nightly";
+/** What AWS's client is compiled with, which takes two minutes once. */
+const COMPILING = [
+  ["cmake", "cmake"],
+  ["g++", "g++"],
+  ["make", "make"],
+  ["xz", "xz-utils"],
+] as const;
+
+async function awsClient(): Promise<string> {
+  const isKept = existsSync(join(cacheFolder(), RIC));
+  if (!isKept && COMPILING.some(([program]) => findProgram(program) === undefined))
+    await ensurePackages(COMPILING);
+  return await fromNpm(RIC);
 }
 
-const noClient = whyNoClient();
+const noClient = await whyMissing(awsClient);
 const skipped = (reason: string | undefined): string => (reason === undefined ? "" : ` (skipped: ${reason})`);
 
 describe.skipIf(noClient !== undefined)(`under AWS's own runtime client${skipped(noClient)}`, () => {
@@ -81,7 +89,7 @@ describe.skipIf(noClient !== undefined)(`under AWS's own runtime client${skipped
   };
 
   beforeAll(async () => {
-    const installed = await fromNpm(RIC);
+    const installed = await awsClient();
     client = [join(installed, "node_modules/aws-lambda-ric/index.mjs"), "index.handler"];
     folder = mkdtempSync(join(tmpdir(), "ordinal-ric-"));
     gate = await openGate(await makeServerCertificate(folder), (incoming, response) => {
