@@ -62,7 +62,7 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
     "look at what the message names: the store, its Secret and the right to read it, or a replica.",
   ArchiveLagging: "find out why Ordinal or the replicas were away, or what makes the store slow.",
   ArchiveExpiring:
-    "bring the archive back, or raise `binlog_expire_logs_seconds` on every server until it is: `SET PERSIST binlog_expire_logs_seconds = 2592000`.",
+    "bring the archive back, or enlarge the volumes; where servers keep their logs for too short a time, say so on each: `SET PERSIST binlog_expire_logs_seconds = 2592000`.",
   RestoreRefused: "change the annotation as the message says, or remove it; nothing was touched.",
   RestoreFailed:
     "nothing was lost: the old data is in service. Change what the message names and ask for it anew.",

@@ -48,7 +48,7 @@ interface World {
 const UNREAD: ServerFacts = {
   ...{ serverUuid: "", version: "", flavor: "", startedAtMs: 0, nowMs: 0, readOnly: false, offline: false },
   ...{ executed: "", received: "", purged: "", channel: null, applyingSinceMs: null, followers: 0 },
-  logsKeptMs: null,
+  ...{ logsKeptMs: null, deletesLogs: true, storedBytes: null },
   fullDiskMs: 0,
   acks: { required: false, count: 0, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false },
   seeding: { kind: "none", percent: 0, error: null },

@@ -112,6 +112,12 @@ const lossSchema = z.strictObject({ slot: instant, attempt, at: instant, reason 
 /** A proof that was begun: by it the name of its Job is known, also when the same backup is proven again. */
 const provingSchema = z.strictObject({ slot: instant, begunAt: instant });
 
+/**
+ * Of old binary logs, by the servers themselves. `usual` = as they were set by others; `held` = not while the archive stands
+ * still; `pressed` = again, since a volume was nearly full; `resuming` = again, since the archive goes on.
+ */
+const purgingSchema = z.enum(["usual", "held", "pressed", "resuming"]);
+
 export const backupMemorySchema = z.strictObject({
   v: z.literal(BACKUPS_VERSION),
   clusterUid: z.string().max(64),
@@ -154,6 +160,7 @@ export const backupMemorySchema = z.strictObject({
       heldTo: instant.nullable(),
       /** Why it does not go on; null = it does, as far as is known. */
       failure: reason.nullable(),
+      purging: purgingSchema,
     })
     .nullable()
     .default(null),

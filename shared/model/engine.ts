@@ -28,6 +28,8 @@ export interface DesiredMember {
   readonly resumes: boolean;
   /** Ordinals that need an account of their own on the primary. */
   readonly ordinals: readonly number[];
+  /** Whether it deletes its binary logs by itself when they are old; null = as somebody else has set it. */
+  readonly deletesLogs: boolean | null;
   /** Server numbers taken by other members. */
   readonly takenNumbers: readonly string[];
 }

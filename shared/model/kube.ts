@@ -98,6 +98,8 @@ export interface Pod extends ObjectMeta {
 
 export interface PersistentVolumeClaim extends ObjectMeta {
   readonly phase: string;
+  /** What its volume holds at most; null = not known, as before there is one. */
+  readonly capacityBytes: number | null;
 }
 
 export interface Secret extends ObjectMeta {

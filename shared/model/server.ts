@@ -81,8 +81,12 @@ export interface ServerFacts {
   readonly applyingSinceMs: number | null;
   /** Whoever receives its log now: servers, and an archive, which is sent it by GTIDs alone. */
   readonly followers: number;
-  /** For how long it keeps its binary logs, milliseconds; null = until somebody deletes them. */
+  /** After how long it may delete its binary logs, milliseconds; null = never. */
   readonly logsKeptMs: number | null;
+  /** Whether it does so by itself. */
+  readonly deletesLogs: boolean;
+  /** Of its tables and binary logs, at least; null = not asked, since it is asked only while it deletes none by itself. */
+  readonly storedBytes: number | null;
   /** How long a commit, or what it receives, has waited for room on its disk, milliseconds; 0 = nothing waits for that. */
   readonly fullDiskMs: number;
   /** The acknowledging side of loss-less replication, as this server runs it. */

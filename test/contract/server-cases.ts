@@ -85,6 +85,7 @@ export class Story {
       ackCount: 1,
       resumes,
       ordinals: [0, 1, 2],
+      deletesLogs: null,
       takenNumbers: ["1", ...taken],
     };
     return this.on(ordinal, async (server) => {
@@ -168,6 +169,7 @@ function settingCases(story: Story, run: Run): void {
       ackCount: 1,
       resumes: false,
       ordinals: [0, 1, 2],
+      deletesLogs: null,
       takenNumbers: [],
     } as const;
     expect(mysql.rules.preparations(after, want)).toEqual([]);

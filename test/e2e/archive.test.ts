@@ -3,6 +3,7 @@
  * rights that are shipped, through the death of the primary and of the host, with writes going on.
  */
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archivedBy } from "../../shared/backup/archive/inventory.ts";
 import { readArchive } from "../../shared/backup/archive/recorded.ts";
@@ -39,9 +40,7 @@ describe.skipIf(reason !== null)(`the archive${reason === null ? "" : ` (skipped
     await buildPlugin();
     await scene.kubectl("apply", `--filename=${JOBS}`);
     bucket = await openBucket(scene, clusterFields("e2e-archive"));
-    const ageRecipient = newIdentity(newIdentityText()).recipient;
-    const create = ["--namespace", scene.ref.namespace, "create", "--filename=-"];
-    await scene.cluster.kubectl(create, storeSecret("backups", { ...bucket.fields, ageRecipient }));
+    await putStore(bucket.fields);
     await scene.until("three plain servers", allReady);
     managed = { cluster: scene.cluster, ref: scene.ref, login: await scene.login() };
     host = await begin();
@@ -56,6 +55,12 @@ describe.skipIf(reason !== null)(`the archive${reason === null ? "" : ` (skipped
     bucket.store.close();
     await scene.end();
   });
+
+  const ageRecipient = newIdentity(newIdentityText()).recipient;
+  async function putStore(fields: Bucket["fields"]): Promise<void> {
+    const apply = ["--namespace", scene.ref.namespace, "apply", "--filename=-"];
+    await scene.cluster.kubectl(apply, storeSecret("backups", { ...fields, ageRecipient }));
+  }
 
   const begin = () => scene.host({ jobImage: image ?? "", lookEveryMs: 2_000 });
 
@@ -154,6 +159,48 @@ describe.skipIf(reason !== null)(`the archive${reason === null ? "" : ` (skipped
     await workload.stop();
     await expectAllHeld();
     await expectWindow(Date.now() - 1_000);
+  });
+
+  /** Of each server, with its logs: whether it deletes them by itself, and its oldest one. */
+  const logsOf = async (ordinal: number) => {
+    const [deletes] = await scene.ask(ordinal, "SELECT @@GLOBAL.binlog_expire_logs_auto_purge");
+    const [oldest] = await scene.ask(ordinal, "SHOW BINARY LOGS");
+    return { deletes, oldest: oldest?.split("\t")[0] };
+  };
+  const onEach = (sql: string) => Promise.all([0, 1, 2].map((ordinal) => scene.ask(ordinal, sql)));
+  const everyServer = async (deletes: "0" | "1") =>
+    (await Promise.all([0, 1, 2].map(logsOf))).every((one) => one.deletes === deletes);
+
+  test("while the store is away servers delete none of their logs, and all is held once it is back", async () => {
+    const keptSeconds = 15;
+    await onEach(`SET PERSIST binlog_expire_logs_seconds = ${keptSeconds}`);
+    await host.stop();
+    // As if nothing had been archived for ten minutes.
+    const { annotations } = await scene.world();
+    const noted = JSON.parse(annotations["ordinal.dev/backups"] ?? "{}") as { archive: object };
+    const heldTo = new Date(Date.now() - 600_000).toISOString();
+    const older = { ...noted, archive: { ...noted.archive, heldTo } };
+    await scene.annotate(`ordinal.dev/backups=${JSON.stringify(older)}`);
+    await putStore({ ...bucket.fields, secretAccessKey: "wrong" });
+    host = await begin();
+    await scene.until("logs to be kept", () => everyServer("0"));
+    const before = await Promise.all([0, 1, 2].map(logsOf));
+    const workload = await writer();
+    await progressed(workload, 100);
+    await workload.stop();
+    await onEach("FLUSH BINARY LOGS");
+    await delay((keptSeconds + 2) * 1_000);
+    await onEach("FLUSH BINARY LOGS");
+    expect(await Promise.all([0, 1, 2].map(logsOf))).toEqual(before);
+
+    await putStore(bucket.fields);
+    await scene.until("logs to be deleted as before", () => everyServer("1"));
+    await expectAllHeld();
+    await expectWindow(Date.now() - 60_000);
+    await onEach("FLUSH BINARY LOGS");
+    const after = await Promise.all([0, 1, 2].map(logsOf));
+    expect(after.filter(({ oldest }, ordinal) => oldest === before[ordinal]?.oldest)).toEqual([]);
+    await onEach("SET PERSIST binlog_expire_logs_seconds = 2592000");
   });
 
   test("the plugin says the same", async () => {

@@ -41,7 +41,15 @@ function donor(forOrdinal: number): Peer {
 }
 
 function desired(ordinal: number, role: DesiredMember["role"], taken: readonly string[]): DesiredMember {
-  return { ordinal, role, ackCount: 1, resumes: false, ordinals: [0, 1, 2], takenNumbers: taken };
+  return {
+    ordinal,
+    role,
+    ackCount: 1,
+    resumes: false,
+    ordinals: [0, 1, 2],
+    deletesLogs: null,
+    takenNumbers: taken,
+  };
 }
 
 /** On a connection of its own. */

@@ -194,7 +194,12 @@ const memory: fc.Arbitrary<BackupMemory> = fc.record({
   proven: fc.option(fc.record({ slot: instant, at: instant })),
   unproven: fc.option(fc.record({ slot: instant, begunAt: instant, at: instant, reason: text(500) })),
   archive: fc.option(
-    fc.record({ since: instant, heldTo: fc.option(instant), failure: fc.option(text(200)) }),
+    fc.record({
+      since: instant,
+      heldTo: fc.option(instant),
+      failure: fc.option(text(200)),
+      purging: fc.constantFrom("usual", "held", "pressed", "resuming"),
+    }),
   ),
   demanded: fc.option(
     fc.record({

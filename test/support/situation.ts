@@ -79,7 +79,7 @@ export function facts(ordinal: number, more: Partial<ServerFacts> = {}): ServerF
     channel: null,
     applyingSinceMs: null,
     followers: 0,
-    logsKeptMs: 30 * 86_400_000,
+    ...{ logsKeptMs: 30 * 86_400_000, deletesLogs: true, storedBytes: null },
     fullDiskMs: 0,
     acks: { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false },
     seeding: { kind: "none", percent: 0, error: null },
@@ -252,7 +252,14 @@ function pod(ordinal: number): Pod {
 
 function claim(ordinal: number): PersistentVolumeClaim {
   const name = `data-mysql-${ordinal}`;
-  return { ...object, name, uid: `uid-claim-${ordinal}`, labels: { app: "mysql" }, phase: "Bound" };
+  return {
+    ...object,
+    name,
+    uid: `uid-claim-${ordinal}`,
+    labels: { app: "mysql" },
+    phase: "Bound",
+    capacityBytes: 10 * 2 ** 30,
+  };
 }
 
 export function read(of: ServerFacts): ServerObservation {

@@ -248,12 +248,29 @@ const podSchema: z.ZodType<Pod> = z
     containers: status.containerStatuses,
   }));
 
+/** "Quantity" in the Kubernetes API, in the canonical forms in which the API server answers: `20Gi`, `500M`, `1073741824`. */
+function bytesOf(quantity: string | undefined): number | null {
+  const [, amount, prefix = "", binary] = /^(\d+(?:\.\d+)?)([kKMGTPE]?)(i?)$/.exec(quantity ?? "") ?? [];
+  if (amount === undefined) return null;
+  const power = prefix === "" ? 0 : "kmgtpe".indexOf(prefix.toLowerCase()) + 1;
+  return Math.floor(Number(amount) * (binary === "i" ? 1024 : 1000) ** power);
+}
+
+const claimStatusSchema = z.object({
+  phase: z.string().default("Pending"),
+  capacity: z.object({ storage: z.string().optional() }).default({}),
+});
+
 const claimSchema: z.ZodType<PersistentVolumeClaim> = z
   .object({
     metadata: metaSchema,
-    status: z.object({ phase: z.string().default("Pending") }).default({ phase: "Pending" }),
+    status: claimStatusSchema.default({ phase: "Pending", capacity: {} }),
   })
-  .transform(({ metadata, status }) => ({ ...metaOf(metadata), phase: status.phase }));
+  .transform(({ metadata, status: { phase, capacity } }) => ({
+    ...metaOf(metadata),
+    phase,
+    capacityBytes: bytesOf(capacity.storage),
+  }));
 
 const secretSchema: z.ZodType<Secret> = z
   .object({ metadata: metaSchema, data: texts })

@@ -15,7 +15,7 @@ import { calendarOf } from "../../schedule/calendar.ts";
 import { slotsBetween } from "../../schedule/slots.ts";
 import type { Happening } from "../report.ts";
 import { isAcker, isLeaving, type MemberView, type Situation } from "../situation.ts";
-import { archiveProblems, followArchive } from "./archive.ts";
+import { archiveProblems, archiveStands, followArchive } from "./archive.ts";
 import {
   beginning,
   dropRetry,
@@ -30,6 +30,7 @@ import {
   type Told,
 } from "./memory.ts";
 import { backupProblems, heldBack } from "./problems.ts";
+import { followPurging, fullest } from "./purging.ts";
 
 export interface BackupMove {
   readonly problems: readonly Problem[];
@@ -46,8 +47,11 @@ export interface BackupMove {
 export const NO_BACKUP: BackupMove = { problems: [], memory: null, happenings: [], tracks: [], answered: [] };
 
 /** For how long every server that answers keeps its logs; null = until somebody deletes them. */
-function logsKeptMs({ members }: Situation): number | null {
-  const kept = members.flatMap(({ facts }) => facts?.logsKeptMs ?? []);
+function logsKeptMs({ members }: Situation, { archive }: BackupMemory): number | null {
+  const isHeld = archive?.purging === "held";
+  const kept = members.flatMap(({ facts }) =>
+    facts?.deletesLogs === true || isHeld ? (facts?.logsKeptMs ?? []) : [],
+  );
   return kept.length === 0 ? null : Math.min(...kept);
 }
 
@@ -266,7 +270,10 @@ export function planBackups(situation: Situation): BackupMove {
   const stored = backups.kind === "valid" ? backups.memory : null;
   if (spec === null && stored === null) return NO_BACKUP;
   const scene: Scene = { spec, jobs, nowMs };
-  const followed = follow(stored ?? beginning(set.uid, nowMs), scene, archive);
+  const reported = follow(stored ?? beginning(set.uid, nowMs), scene, archive);
+  const { name } = set;
+  const stands = spec?.archive === true && archiveStands({ name, nowMs }, reported.memory);
+  const followed = { ...reported, memory: followPurging(reported.memory, situation, stands) };
   // Where it cannot be read what is asked for, what has ended is noted and nothing is begun.
   if (spec === null)
     return moved(stored, { ...nothing(followed.memory), happenings: followed.happenings }, []);
@@ -280,9 +287,10 @@ export function planBackups(situation: Situation): BackupMove {
   const tracks = missingJobs(situation, memory, last, spec).filter(
     ([step]) => step?.kind !== "StartJob" || step.task.kind !== "backup" || begun.problems.length === 0,
   );
+  const logs = { logsKeptMs: logsKeptMs(situation, memory), fullest: fullest(situation) };
   const problems = [
-    ...backupProblems(set.name, memory, spec),
-    ...archiveProblems({ name: set.name, nowMs, logsKeptMs: logsKeptMs(situation) }, memory),
+    ...backupProblems(name, memory, spec),
+    ...(spec.archive ? archiveProblems({ name, nowMs, ...logs }, memory) : []),
     ...begun.problems,
   ];
   const happenings = [...followed.happenings, ...begun.happenings];

@@ -4,6 +4,7 @@
 import type { DesiredMember } from "../../model/engine.ts";
 import type { ServerFacts } from "../../model/server.ts";
 import type { Track } from "../../model/step.ts";
+import { deletesLogs } from "../backup/purging.ts";
 import type { MemberView, Situation } from "../situation.ts";
 
 /** Copies of one donor at a time: MySQL allows no more ("Maximum allowed - 1", error 3634). */
@@ -22,6 +23,7 @@ export function desiredMember(
     ackCount: situation.state.phase === "Adopting" ? 0 : situation.config.ackCount,
     resumes: situation.spec.onRestart === "resume",
     ordinals: situation.members.map((member) => member.ordinal),
+    deletesLogs: deletesLogs(situation.observed.backups),
     takenNumbers: others.flatMap((other) =>
       other.facts === null ? [] : [other.facts.settings["server_id"] ?? ""],
     ),

@@ -30,7 +30,6 @@ const VARIABLES: readonly string[] = [
     "performance_schema",
     "persisted_globals_load",
     "binlog_expire_logs_seconds",
-    "binlog_expire_logs_auto_purge",
     "gtid_mode",
     "enforce_gtid_consistency",
     "group_replication_group_name",
@@ -186,7 +185,9 @@ export async function observe(
   const second = await readRow(server, parts.join(",\n "));
   if (!second.ok) return second;
   Object.assign(settings, parse<Settings>(second.value["accounts"], {}));
-  const facts = toFacts(settings, channels, second.value);
+  const stored = deletesLogs(settings) ? succeed(null) : await storedBytes(server);
+  if (!stored.ok) return stored;
+  const facts = { ...toFacts(settings, channels, second.value), storedBytes: stored.value };
   if (!options.survey) return succeed(facts);
   const survey = await run(server, SURVEY, [], { timeoutMs: SURVEY_TIMEOUT_MS });
   return survey.ok ? succeed({ ...facts, survey: toSurvey(survey.value) }) : survey;
@@ -241,7 +242,9 @@ function toFacts(settings: Settings, channels: readonly ChannelRow[], second: Ro
     // The server keeps 0 for a transaction of which it does not know the instant.
     applyingSinceMs: channel?.applyingSince ? milliseconds(channel.applyingSince) : null,
     followers: Number(second["followers"] ?? 0),
-    logsKeptMs: logsKeptMs(settings),
+    logsKeptMs: Number(settings["binlog_expire_logs_seconds"] ?? 0) * 1_000 || null,
+    deletesLogs: deletesLogs(settings),
+    storedBytes: null,
     fullDiskMs: Number(second["fullDisk"] ?? 0) * 1_000,
     acks: toAcks(settings, second),
     seeding: toSeeding(parse<SeedingRow | null>(second["seeding"], null)),
@@ -252,9 +255,21 @@ function toFacts(settings: Settings, channels: readonly ChannelRow[], second: Ro
   };
 }
 
-function logsKeptMs(settings: Settings): number | null {
-  const seconds = Number(settings["binlog_expire_logs_seconds"] ?? 0);
-  return seconds === 0 || settings["binlog_expire_logs_auto_purge"] === "OFF" ? null : seconds * 1_000;
+function deletesLogs(settings: Settings): boolean {
+  return settings["binlog_expire_logs_auto_purge"] !== "OFF";
+}
+
+/** Each table's file is looked at, and the list of logs is locked meanwhile: this is for servers whose logs grow without an end. */
+const TABLE_BYTES = "SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_TABLESPACES";
+const LOG_BYTES = "SHOW BINARY LOGS";
+
+async function storedBytes(server: Server): Promise<Outcome<number>> {
+  const tables = await readRow(server, TABLE_BYTES);
+  if (!tables.ok) return tables;
+  const logs = await run(server, LOG_BYTES);
+  if (!logs.ok) return logs;
+  const sizes = logs.value.map((log) => Number(log["File_size"]));
+  return succeed(sizes.reduce((sum, size) => sum + size, Number(tables.value["bytes"] ?? 0)));
 }
 
 function toAcks(settings: Settings, second: Row): ServerFacts["acks"] {

@@ -15,10 +15,8 @@ import type { ServerFacts } from "../../model/server.ts";
  */
 type Scope = "persist" | "persist-only" | "reset";
 
-interface Want {
-  readonly scope: Scope;
-  readonly value: string;
-}
+/** Null = it stays as it is. */
+type Want = { readonly scope: Scope; readonly value: string } | null;
 
 interface Setting {
   readonly name: string;
@@ -60,6 +58,12 @@ export const SETTINGS: readonly Setting[] = [
   persist("max_connect_errors", "4294967295"),
   // The sender looks through the newest file for a follower's place: small files make a promotion fast.
   persist("max_binlog_size", "134217728"),
+  {
+    // Since MySQL 8.0.29. In force from the next time on that a log is begun, which is when old ones are deleted.
+    name: "binlog_expire_logs_auto_purge",
+    want: ({ deletesLogs }) =>
+      deletesLogs === null ? null : { scope: "persist", value: deletesLogs ? "ON" : "OFF" },
+  },
   // The documented maximum, 49 days: a commit never goes on alone because the acknowledgement is late.
   persist("rpl_semi_sync_source_timeout", "4294967295"),
   persist("rpl_semi_sync_source_wait_no_replica", "ON"),
@@ -117,7 +121,9 @@ function serverId(desired: DesiredMember, facts: ServerFacts): string {
 export function missingSettings(facts: ServerFacts, desired: DesiredMember): Record<string, string> {
   const missing: Record<string, string> = {};
   for (const { name, want } of SETTINGS) {
-    const { scope, value } = want(desired, facts);
+    const wanted = want(desired, facts);
+    if (wanted === null) continue;
+    const { scope, value } = wanted;
     const persisted = facts.settings[`persisted:${name}`];
     const right =
       (scope === "reset" ? persisted === undefined : same(persisted, value)) &&

@@ -77,7 +77,7 @@ export function putClaim(
   const ref = { namespace: set.namespace, name: `${template}-${set.name}-${ordinal}` };
   return sim.put("PersistentVolumeClaim", ref, {
     metadata: { labels: set.matchLabels },
-    status: { phase: "Bound" },
+    status: { phase: "Bound", capacity: { storage: "10Gi" } },
   });
 }
 

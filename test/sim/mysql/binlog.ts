@@ -8,7 +8,7 @@ import { Gtids } from "./gtids.ts";
 import type { SimServer } from "./server.ts";
 import type { Transaction } from "./volume.ts";
 
-const EVENTS_BYTES = 400;
+export const EVENTS_BYTES = 400;
 /** The number for whatever keeps a source from sending its binary log. */
 const SOURCE_FATAL = 1236;
 

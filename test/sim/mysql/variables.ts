@@ -1,6 +1,8 @@
 /** Global variables: what is compiled in, what plugins bring, which need a restart (facts L0). */
 
 export const COMPILED: Readonly<Record<string, string>> = {
+  binlog_expire_logs_auto_purge: "ON",
+  binlog_expire_logs_seconds: "2592000",
   binlog_format: "ROW",
   enforce_gtid_consistency: "ON",
   gtid_mode: "ON",

@@ -140,11 +140,11 @@ describe("what a member is prepared for", () => {
   test("who the others are, their numbers, and that nobody is waited for before ackers are recorded", () => {
     expect(desired(0, silent(2))).toEqual({
       ...{ ordinal: 0, role: "primary", ackCount: 0, resumes: false },
-      ...{ ordinals: [0, 1, 2], takenNumbers: ["2"] },
+      ...{ ordinals: [0, 1, 2], deletesLogs: null, takenNumbers: ["2"] },
     });
     expect(desired(1, spec({ onRestart: "resume" }), server(2, facts(2, { settings: {} })))).toEqual({
       ...{ ordinal: 1, role: "unseeded", ackCount: 0, resumes: true },
-      ...{ ordinals: [0, 1, 2], takenNumbers: ["1", ""] },
+      ...{ ordinals: [0, 1, 2], deletesLogs: null, takenNumbers: ["1", ""] },
     });
     const pending = { ...config(3), open: false };
     const establishing = state(adoptingState(3, { phase: "Establishing", pending }));

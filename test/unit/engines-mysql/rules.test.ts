@@ -38,7 +38,7 @@ function facts(
     channel: null,
     applyingSinceMs: null,
     followers: 0,
-    logsKeptMs: null,
+    ...{ logsKeptMs: null, deletesLogs: true, storedBytes: null },
     fullDiskMs: 0,
     acks: { required: false, count: 0, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false },
     seeding: { kind: "none", percent: 0, error: null },
@@ -73,6 +73,7 @@ function desired(more: Partial<DesiredMember> = {}): DesiredMember {
     ackCount: 1,
     resumes: false,
     ordinals: [0, 1],
+    deletesLogs: null,
     takenNumbers: [],
     ...more,
   };

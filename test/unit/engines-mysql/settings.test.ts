@@ -11,6 +11,7 @@ function missing(desired: Partial<DesiredMember>, settings: Readonly<Record<stri
     ackCount: 2,
     resumes: false,
     ordinals: [],
+    deletesLogs: null,
     takenNumbers: [],
   } as const;
   return missingSettings(anyFacts(3, { settings }), { ...want, ...desired });
@@ -47,6 +48,15 @@ describe("a primary that resumes by itself", () => {
       rpl_semi_sync_source_enabled: "persist-only OFF",
     });
   });
+});
+
+test("old logs are the server's own business until it is said that they are kept, or no longer", () => {
+  const name = "binlog_expire_logs_auto_purge";
+  const off = { [name]: "OFF", [`persisted:${name}`]: "OFF" };
+  expect(missing({ deletesLogs: null }, off)[name]).toBeUndefined();
+  expect(missing({ deletesLogs: false }, { [name]: "ON" })[name]).toBe("persist OFF");
+  expect(missing({ deletesLogs: false }, off)[name]).toBeUndefined();
+  expect(missing({ deletesLogs: true }, off)[name]).toBe("persist ON");
 });
 
 describe("a server is told", () => {

@@ -1,8 +1,12 @@
 /** Tables that are read with rows; what reads single values is in select.ts. */
 import type { Row } from "../../../../shared/ports/server.ts";
+import { EVENTS_BYTES } from "../binlog.ts";
 import type { Session } from "../session.ts";
 import { channelColumns } from "./select.ts";
 import type { Statement } from "./statement.ts";
+
+/** Of a table of few rows: what InnoDB begins a file with. */
+const TABLE_BYTES = 112 * 1_024;
 
 /** Schemas with something in them, other than the system's and ours. */
 function survey({ server }: Session): readonly Row[] {
@@ -31,6 +35,16 @@ export const READ_STATEMENTS: readonly Statement[] = [
         ...(running ? [{ kind: "r", name: "In Progress" }] : []),
       ];
     },
+  },
+  {
+    pattern: /^SELECT SUM\(FILE_SIZE\) AS bytes FROM information_schema\.INNODB_TABLESPACES$/,
+    run: ({ server }) => [{ bytes: String(server.data.tables.size * TABLE_BYTES) }],
+  },
+  {
+    pattern: /^SHOW BINARY LOGS$/,
+    run: ({ server }) => [
+      { Log_name: "binlog.000001", File_size: String(server.data.binlog.length * EVENTS_BYTES) },
+    ],
   },
   {
     pattern: /^SELECT PLUGIN_NAME AS name FROM information_schema\.plugins$/,
