@@ -11,8 +11,7 @@ import { createJobBodies } from "../job/bodies.ts";
 
 export { reconcile } from "../../reconcile/index.ts";
 export { preview } from "../../reconcile/preview.ts";
-export { isBackupDue } from "../due-backups.ts";
-export { chooseLooks, isManaged } from "../sweep.ts";
+export { wanted } from "./looks.ts";
 
 export interface Surroundings {
   readonly kube: Kube;

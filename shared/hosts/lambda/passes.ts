@@ -9,6 +9,7 @@ import type { PassRequest, PassResult } from "../../reconcile/index.ts";
 import { listFleet, logPass } from "../fleet.ts";
 import type { Reaction } from "../functions.ts";
 import type { LambdaHost } from "./host.ts";
+import type { Look } from "./looks.ts";
 
 /** From then on no look is begun: a change of the primary that is begun has this long until its last step. */
 const LAST_LOOK_MS = 15_000;
@@ -17,33 +18,6 @@ const LAST_STEP_MS = 4_000;
 /** As on a resident host: where many clusters wait for their turn, one that only waits leaves its place. */
 const CROWDED_BUDGET_MS = 5_000;
 const CONCURRENCY = 8;
-
-type Look = Pick<PassRequest, "ref" | "cause">;
-
-type Brain = typeof import("./brain.ts");
-
-function wanted(
-  { clock, ids, settings }: LambdaHost,
-  { sweep, backups, wakes }: Reaction,
-  { fleet, brain }: { readonly fleet: readonly StatefulSet[]; readonly brain: Brain },
-): readonly Look[] {
-  const { chooseLooks, isBackupDue, isManaged } = brain;
-  const nowMs = clock.now();
-  const swept = sweep ? chooseLooks(fleet, { nowMs, lookEveryMs: 0, seen: new Map() }) : [];
-  // Beginning anywhere, so that with too little time for all of them none is always the last.
-  const first = Math.floor(ids.fraction() * swept.length);
-  const due = backups ? fleet.filter((set) => isManaged(set) && isBackupDue(set, nowMs)) : [];
-  const { ORDINAL_NAMESPACES: namespaces } = settings;
-  const served = wakes.filter(({ ref }) => namespaces.length === 0 || namespaces.includes(ref.namespace));
-  const looks: readonly Look[] = [
-    ...served,
-    ...due.map(({ namespace, name }) => ({ ref: { namespace, name }, cause: "a backup is due" })),
-    ...[...swept.slice(first), ...swept.slice(0, first)].map(({ ref, reason }) => ({
-      ...{ ref, cause: `sweep: ${reason}` },
-    })),
-  ];
-  return [...new Map(looks.map((look) => [clusterKey(look.ref), look])).values()];
-}
 
 /** What is asked of the API server first, before the rest of the program is there to use it. */
 async function readFirst(
@@ -77,14 +51,14 @@ export async function runPasses(
   const reading = readFirst(host, reaction);
   // Loading takes the processor for longer than a handshake does, which would wait for it. There may be nothing to ask, or nobody.
   await Promise.race([host.asked, reading]);
-  const brain = await import("./brain.ts");
+  const { contextOf, reconcile, wanted } = await import("./brain.ts");
   const fleet = await reading;
   if (typeof fleet === "string") return fail("transient", fleet);
-  const looks = wanted(host, reaction, { fleet, brain });
+  const looks = wanted(host, reaction, fleet);
   const known = new Map(fleet.map((set) => [clusterKey(set), set]));
   const waiting = looks.map((look) => ({ ...look, entry: known.get(clusterKey(look.ref)) ?? null }));
   const untilMs = killedAtMs - LAST_LOOK_MS;
-  const context = brain.contextOf(host, {
+  const context = contextOf(host, {
     budgetMs: looks.length === 1 ? Math.max(0, untilMs - clock.now()) : CROWDED_BUDGET_MS,
     jobImage: settings.ORDINAL_JOB_IMAGE,
   });
@@ -104,9 +78,7 @@ export async function runPasses(
         endsAtMs,
       };
       // A bug in a pass of one cluster must not stop the passes of the others.
-      const result = await brain
-        .reconcile(context, request)
-        .catch((error: unknown) => brokenOff(request, error));
+      const result = await reconcile(context, request).catch((error: unknown) => brokenOff(request, error));
       logPass(log, request, result, clock.now() - startedAtMs);
       results.push(result);
     }

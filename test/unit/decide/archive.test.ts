@@ -102,9 +102,9 @@ test("when three quarters of the time are over for which servers keep their logs
     "From 2026-11-24T11:59:59Z on the servers of mysql delete binary logs that are not archived; bring the archive back, or raise binlog_expire_logs_seconds.",
   ]);
   // None was ever archived.
-  expect(seen({ ...nothing, since: "2026-11-20T00:00:00Z", purging: "pressed" }, null, { logsKeptMs }).told[1]).toContain(
-    "From 2026-11-24T00:00:00Z on",
-  );
+  expect(
+    seen({ ...nothing, since: "2026-11-20T00:00:00Z", purging: "pressed" }, null, { logsKeptMs }).told[1],
+  ).toContain("From 2026-11-24T00:00:00Z on");
   expect(seen(failed("2020-11-20T11:59:59Z"), null, { logsKeptMs: null }).told).toHaveLength(1);
 });
 
