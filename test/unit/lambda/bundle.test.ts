@@ -35,6 +35,9 @@ test.each(EVENT_FUNCTIONS.map(({ name }) => name).filter((name) => names.include
     // The rest is there, and is no part of that.
     const all = [...files.values()].reduce((sum, { length }) => sum + length, 0);
     expect(all).toBeGreaterThan(2 * EVENT_BYTES_MAX);
+    // What writes CloudEvents is for who sends some: this is a sentence of the SDK's.
+    const sentence = "CloudEvents attribute names MUST consist of";
+    expect([...files].filter(([, bytes]) => Buffer.from(bytes).includes(sentence))).toEqual([]);
   },
 );
 
