@@ -108,6 +108,8 @@ const runningSchema = z.strictObject({
   replicas: z.number().int().min(1).max(100),
   /** What was remembered of the cluster before; null = nothing was. */
   before: stateSchema.nullable(),
+  /** The cluster was in service when it was begun, and stays so while the data is made. */
+  served: z.boolean(),
   /** uid of the claim whose volume is filled; null = none is yet. */
   volume: z.string().max(64).nullable(),
 });

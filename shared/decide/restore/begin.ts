@@ -78,12 +78,13 @@ function begin(
   answered: readonly string[],
 ): RestoreMove {
   const at = new Date(nowMs).toISOString();
-  const running: RunningRestore = { ...start, attempt: 1, begunAt: at, phaseAt: at, volume: null };
+  const served = isInService(state);
+  const running: RunningRestore = { ...start, attempt: 1, begunAt: at, phaseAt: at, served, volume: null };
   const { id } = start.wish;
   const ids = [...memory.ids.filter((known) => known !== id), id].slice(-WISHES_MAX);
   const stops = start.phase === "Stopping";
   const decision = compose(observed, nowMs, {
-    ...(stops || !isInService(state) ? outOfService(message) : asTold(observed)),
+    ...(stops || !served ? outOfService(message) : asTold(observed)),
     why: message,
     ...(stops && { state, replicas: 0 }),
     restore: { ...memory, running, ids },

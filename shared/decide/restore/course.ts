@@ -165,11 +165,12 @@ function hasStopped(scene: Scene): boolean {
 }
 
 /** Members go on while the data is made, if there is something to serve and a second pod may have their volume. */
-function fillsBeside({ observed, state }: Pick<Scene, "observed" | "state">): boolean {
-  return isInService(state) && !observed.set.hasExclusiveVolumes;
+function fillsBeside({ observed, running }: Pick<Scene, "observed" | "running">): boolean {
+  return running.served && !observed.set.hasExclusiveVolumes;
 }
 
-const staysInService = (scene: Scene) => isInService(scene.state) && !hasStopped(scene);
+/** Also where what was remembered of it is lost meanwhile: servers that run are no less in service. */
+const staysInService = (scene: Scene) => scene.running.served && !hasStopped(scene);
 
 /** One that was never adopted is not adopted either while it is open what data it is to have. */
 export function isInService(state: State | null): boolean {

@@ -54,6 +54,7 @@ function restoring(more: Partial<RunningRestore>): RestoreMemory {
     attempt: 1,
     replicas: 3,
     before: null,
+    served: true,
     volume: null,
   } as const;
   return { ...none, running: { wish: WISH, begunAt, phaseAt: begunAt, ...steady, ...more } };

@@ -6,6 +6,7 @@ import type { RestoreMemory, RestoreWish } from "../../../shared/model/restore.t
 import { carryOut, settled, stepsOf, stepsOfKind } from "../../support/carry-out.ts";
 import { podsFollow, restoreJobEnds, restoreOf, restoring, WISH } from "../../support/restores.ts";
 import {
+  but,
   type Change,
   CLUSTER_UID,
   facts,
@@ -233,6 +234,16 @@ describe("a restore under way", () => {
     of = carryOut(of, deciding(of));
     expect([phaseOf(of), of.set.replicas]).toEqual(["Filling", 0]);
     expect(stepsOfKind(deciding(of), "StartJob").map(({ task }) => task.kind)).toEqual(["restore-fill"]);
+  });
+
+  test("goes on beside servers that run when what was remembered of the cluster is lost", () => {
+    for (const phase of ["Checking", "Filling"] as const) {
+      const of = upTo(phase);
+      const decision = deciding(of, but({ state: { kind: "none" } }));
+      expect(decision.phase).not.toBe("Restoring");
+      expect(stepsOfKind(decision, "Record").filter(({ replicas }) => replicas !== null)).toEqual([]);
+      expect(restoreOf(carryOut(of, decision))?.running?.phase).toBe(phase);
+    }
   });
 
   test("is given up when the volume that was filled was replaced meanwhile", () => {
