@@ -44,7 +44,7 @@ interface Start {
 interface Relay {
   readonly port: number;
   /** Resolves with the first byte of the next connection. */
-  firstByte(child: () => ChildProcess): Promise<Omit<Start, "wallMs"> & { readonly atMs: number }>;
+  firstByte(child: () => ChildProcess | null): Promise<Omit<Start, "wallMs"> & { readonly atMs: number }>;
   close(): void;
 }
 
@@ -84,9 +84,11 @@ async function openRelay(target: URL): Promise<Relay> {
           PATIENCE_MS,
         );
         told = (atMs) => {
+          const pid = child()?.pid;
+          // A process that was killed may have left connections behind that are told now.
+          if (pid === undefined) return;
           told = null;
           clearTimeout(late);
-          const pid = child().pid ?? 0;
           resolve({ atMs, cpuMs: cpuMs(pid), rssMb: rssMb(pid) });
         };
       }),
@@ -153,7 +155,7 @@ async function timed(
   more: { readonly env: Readonly<Record<string, string>>; readonly event?: () => Promise<void> },
 ): Promise<Start> {
   let child: ChildProcess | null = null;
-  const byte = relay.firstByte(() => child as ChildProcess);
+  const byte = relay.firstByte(() => child);
   const started = await startTimed(args, more.env);
   child = started.child;
   const [seen] = await Promise.all([byte, more.event?.()]);
@@ -230,7 +232,7 @@ const FORMS: Readonly<Record<string, Form>> = {
     const headers = { ...EVENT.headers, [SIGNATURE_HEADER]: signature };
     let startedAtMs = 0;
     let child: ChildProcess | null = null;
-    const byte = relay.firstByte(() => child as ChildProcess);
+    const byte = relay.firstByte(() => child);
     const shell = ["-c", BARE, "sh", procs ?? ""];
     const lambda = await startLambda({
       ...{ name: "pod-failure", env, wrap: { program: "sh", args: shell }, flags: NODE_FLAGS },
