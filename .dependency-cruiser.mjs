@@ -79,7 +79,7 @@ const sdks = [
   sdk("kubernetes", ["@kubernetes/client-node"], ["adapters/kube"]),
   sdk("mysql", ["mysql2"], ["adapters/mysql"]),
   sdk("s3", ["@aws-sdk/[^/]+", "@smithy/[^/]+"], ["adapters/s3"]),
-  sdk("cloudevents", ["cloudevents"], ["adapters/events", "hosts"]),
+  sdk("cloudevents", ["cloudevents"], ["adapters/cloudevents"]),
   sdk("cron", ["node-cron"], ["hosts"]),
   sdk("cli", ["commander"], ["cli"]),
 ];

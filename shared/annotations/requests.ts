@@ -7,9 +7,9 @@ import {
   type ClusterRequest,
   type RequestAnswer,
   type RequestEntry,
-  type RequestKind,
   requestEntrySchema,
 } from "../model/request.ts";
+import type { RequestKind } from "../model/request-kind.ts";
 import type { Config, State } from "../model/state.ts";
 import { backupAnswer } from "./backup-answers.ts";
 import { decodeConditions } from "./conditions.ts";

@@ -32,8 +32,10 @@ export interface Terminal {
   /** The last line of standard error in place of the one before; absent = it is no terminal. */
   overwrite?(text: string): void;
   /** Throws when the kubeconfig cannot be used. */
-  connect(where: Where): Pick<KubeHandle, "kube" | "namespace" | "close"> & Reach;
+  connect(where: Where): Reached | Promise<Reached>;
 }
+
+type Reached = Pick<KubeHandle, "kube" | "namespace" | "close"> & Reach;
 
 export interface Options extends Where {
   readonly namespace?: string;
@@ -96,9 +98,9 @@ export type Verb = (ask: Ask, namespace: string) => Promise<Answer>;
 
 /** Runs one verb against the cluster that the options name, and answers with the exit code. */
 export async function perform(terminal: Terminal, options: Options, verb: Verb): Promise<number> {
-  let handle: ReturnType<Terminal["connect"]>;
+  let handle: Reached;
   try {
-    handle = terminal.connect(options);
+    handle = await terminal.connect(options);
   } catch (error) {
     terminal.err(
       `The kubeconfig cannot be used: ${error instanceof Error ? error.message : String(error)}.\n`,

@@ -3,6 +3,8 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createKube } from "../adapters/kube/kube.ts";
+import { wayOfKubeconfig } from "../adapters/kube/kubeconfig.ts";
+import { wayOfPod } from "../adapters/kube/token-way.ts";
 import { createS3Store } from "../adapters/s3/store.ts";
 import { createLog, systemClock, systemIds } from "../hosts/local/platform.ts";
 import type { Terminal } from "./command-line.ts";
@@ -32,14 +34,16 @@ const terminal: Terminal = {
   clock: systemClock,
   // Back to the beginning of the line, and away with what stood there.
   ...(stderr.isTTY && { overwrite: (text: string) => void stderr.write(`\r\u001B[K${text}`) }),
-  connect: ({ kubeconfig: given, context }) => {
+  async connect({ kubeconfig: given, context }) {
     const path = given ?? kubeconfig();
     const way = {
       ...(path !== undefined && { kubeconfig: path }),
       ...(context !== undefined && { context }),
     };
     const [clock, ids, log] = [systemClock, systemIds, createLog("text")];
-    const { kube, namespace, close } = createKube({ ...way, userAgent: "ordinal/cli", clock, ids, log });
+    const found = path === undefined ? await wayOfPod(env) : wayOfKubeconfig(path, context);
+    const handle = createKube({ way: found, userAgent: "ordinal/cli", clock, ids, log });
+    const { kube, namespace, close } = handle;
     const servers = forwardedServers(way);
     const logs = followLogs(argumentsOf(way), () => clock.now());
     return {

@@ -5,12 +5,12 @@
  * finds nothing to do. Requests (`dev.ordinal.request.*`) are no wakes: they go the way of every HTTP request. It must
  * never throw on what a stranger sent; the answer to garbage is a value.
  */
-import { CloudEvent, HTTP } from "cloudevents";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { oneLine } from "../annotations/text.ts";
 import type { ObjectMeta } from "../model/kube.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
-import { REQUEST_KINDS, type RequestKind } from "../model/request.ts";
+import { REQUEST_KINDS, type RequestKind } from "../model/request-kind.ts";
+import { type CloudEvent, type HttpMessage, readCloudEvent } from "./cloud-event.ts";
 
 export const CHANGES = ["add", "update", "delete"] as const;
 export type Change = (typeof CHANGES)[number];
@@ -48,12 +48,6 @@ export type IncomingEvent =
   | RequestEvent
   | { readonly kind: "unknown"; readonly id: string; readonly type: string };
 
-/** An HTTP request as every host can give it. Bytes would come out of the SDK as base64: the body is text. */
-export interface HttpMessage {
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  readonly body: string;
-}
-
 export const PING_TYPE = "dev.knative.sources.ping";
 export const SWEEP_TYPE = "dev.ordinal.sweep";
 export const BACKUP_CRON_TYPE = "dev.ordinal.backup-cron";
@@ -65,28 +59,15 @@ const CHANGE_TYPE = /^dev\.knative\.apiserver\.(ref|resource)\.(add|update|delet
 
 /** Somewhat above what etcd accepts for one object, which is the most that ApiServerSource ever sends. */
 const BODY_CHARS_MAX = 2 * 1024 * 1024;
-const BATCH_MAX = 100;
-const STRUCTURED = "application/cloudevents+json";
-const BATCHED = "application/cloudevents-batch+json";
-
-const attribute = z.string().min(1).max(1024);
-/** Checked before the SDK sees the event, because it makes up an id and a version where they are missing. */
-const attributesSchema = z.object({
-  specversion: z.literal("1.0"),
-  id: attribute,
-  source: attribute,
-  type: attribute,
-});
-
-const label = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
-const objectName = z.string().regex(/^(?=.{1,253}$)[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/);
-const kindName = z.string().regex(/^[A-Z][A-Za-z]{0,62}$/);
+const label = z.string().check(z.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/));
+const objectName = z.string().check(z.regex(/^(?=.{1,253}$)[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/));
+const kindName = z.string().check(z.regex(/^[A-Z][A-Za-z]{0,62}$/));
 
 const referenceSchema = z.object({ kind: kindName, namespace: label, name: objectName });
 const resourceSchema = z.object({
   kind: kindName,
-  metadata: z.object({ namespace: label, name: objectName, labels: z.unknown().optional() }),
-  status: z.unknown().optional(),
+  metadata: z.object({ namespace: label, name: objectName, labels: z.optional(z.unknown()) }),
+  status: z.optional(z.unknown()),
 });
 
 /** What Ordinal makes has these; labels of another form are no reason to refuse the event. */
@@ -102,11 +83,12 @@ function clusterOfLabels(labels: unknown): string | null {
 
 /** Only what raises the priority; a status of another form is no reason to refuse the event. */
 const podStatusSchema = z.object({
-  phase: z.string().optional(),
-  conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
-  containerStatuses: z
-    .array(z.object({ state: z.object({ terminated: z.unknown().optional() }).optional() }))
-    .default([]),
+  phase: z.optional(z.string()),
+  conditions: z._default(z.array(z.object({ type: z.string(), status: z.string() })), []),
+  containerStatuses: z._default(
+    z.array(z.object({ state: z.optional(z.object({ terminated: z.optional(z.unknown()) })) })),
+    [],
+  ),
 });
 
 function showsFailure(kind: string, status: unknown): boolean {
@@ -125,75 +107,21 @@ function refuse(reason: string): Outcome<never> {
   return fail("refused", oneLine(reason, 200), { code: 400 });
 }
 
-/** What the SDK checks an event by says where it is wrong; nothing of what JSON.parse quotes is passed on. */
-const schemaErrorSchema = z.object({
-  errors: z.tuple([z.object({ instancePath: z.string() })], z.unknown()),
-});
-
-function whyUnreadable(error: unknown): string {
-  if (error instanceof SyntaxError) return "the body is not JSON";
-  const checked = schemaErrorSchema.safeParse(error);
-  const place = checked.success ? checked.data.errors[0].instancePath.slice(1) : "";
-  return place === "" ? "it cannot be read" : `${place} is not as CloudEvents 1.0 wants it`;
-}
-
-function firstIssue(error: z.ZodError): string {
+function firstIssue(error: z.core.$ZodError): string {
   const issue = error.issues[0];
   return issue === undefined ? "invalid" : `${issue.path.join(".") || "value"}: ${issue.message}`;
 }
 
-/** Lower-case names, one value each, and the media type without its parameters: the SDK compares it whole. */
-export function plainHeaders(headers: HttpMessage["headers"]): Record<string, string> {
-  const plain: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    const key = name.toLowerCase();
-    if (value === undefined || key === "__proto__") continue;
-    const text = typeof value === "string" ? value : value.join(",");
-    plain[key] = key === "content-type" ? (text.split(";", 1)[0] ?? "").trim().toLowerCase() : text;
-  }
-  return plain;
-}
-
-/** The attributes as they were sent, one entry for each event of the message. */
-function sentAttributes(headers: Record<string, string>, body: string): unknown[] {
-  const mediaType = headers["content-type"];
-  if (mediaType === BATCHED) {
-    const batch: unknown = JSON.parse(body);
-    return Array.isArray(batch) ? batch : [batch];
-  }
-  if (mediaType === STRUCTURED) return [JSON.parse(body)];
-  const named = (name: string) => [name, headers[`ce-${name}`]];
-  return [Object.fromEntries(["specversion", "id", "source", "type"].map(named))];
-}
-
-/** The events of one HTTP request, or `refused` with code 400 and the reason. */
-export function readEvents(message: HttpMessage): Outcome<readonly IncomingEvent[]> {
+/** The event of one HTTP request, or `refused` with code 400 and the reason. */
+export function readMessage(message: HttpMessage): Outcome<IncomingEvent> {
   if (message.body.length > BODY_CHARS_MAX)
     return refuse(`the body is longer than ${BODY_CHARS_MAX} characters`);
-  const headers = plainHeaders(message.headers);
-  let events: CloudEvent<unknown>[];
-  try {
-    const attributes = sentAttributes(headers, message.body);
-    if (attributes.length > BATCH_MAX) return refuse(`a batch of more than ${BATCH_MAX} events`);
-    const checked = z.array(attributesSchema).safeParse(attributes);
-    if (!checked.success) return refuse(`not a CloudEvent: ${firstIssue(checked.error)}`);
-    events = [HTTP.toEvent<unknown>({ headers, body: message.body })].flat() as CloudEvent<unknown>[];
-    for (const event of events) event.validate();
-  } catch (error) {
-    // The SDK and JSON.parse report what is wrong with their input by throwing; this is their border.
-    return refuse(`not a CloudEvent: ${whyUnreadable(error)}`);
-  }
-  const read: IncomingEvent[] = [];
-  for (const event of events) {
-    const outcome = readEvent(event);
-    if (!outcome.ok) return outcome;
-    read.push(outcome.value);
-  }
-  return succeed(read);
+  const event = readCloudEvent(message);
+  return event.ok ? readEvent(event.value) : refuse(`not a CloudEvent: ${event.failure.message}`);
 }
 
 /** A CloudEvent that was validated as one. `refused` when a known type carries something else than it says. */
-export function readEvent({ id, type, data }: CloudEvent<unknown>): Outcome<IncomingEvent> {
+export function readEvent({ id, type, data }: CloudEvent): Outcome<IncomingEvent> {
   if (TICK_TYPES.includes(type)) return succeed({ kind: "tick", id, type });
   const request = REQUEST_TYPES.get(type);
   if (request !== undefined) return succeed({ kind: "request", id, request, data });
@@ -230,11 +158,11 @@ export function changeEvent(
   kind: ServedKind,
   object: Pick<ObjectMeta, "namespace" | "name" | "uid" | "resourceVersion" | "labels">,
   atMs: number,
-): CloudEvent<unknown> {
+): CloudEvent {
   const { apiVersion, plural } = SERVED_KINDS[kind];
   const { namespace, name, uid, resourceVersion, labels } = object;
   const whole = kind === "Job";
-  return new CloudEvent<unknown>({
+  return {
     specversion: "1.0",
     type: `dev.knative.apiserver.${whole ? "resource" : "ref"}.${change}`,
     source: "/ordinal/local/watch",
@@ -250,24 +178,18 @@ export function changeEvent(
     data: whole
       ? { apiVersion, kind, metadata: { namespace, name, labels } }
       : { kind, namespace, name, apiVersion },
-  });
+  };
 }
 
-function tickEvent(type: string, atMs: number): CloudEvent<unknown> {
+function tickEvent(type: string, atMs: number): CloudEvent {
   const time = new Date(atMs).toISOString();
-  return new CloudEvent<unknown>({
-    specversion: "1.0",
-    type,
-    source: "/ordinal/local/ticker",
-    id: time,
-    time,
-  });
+  return { specversion: "1.0", type, source: "/ordinal/local/ticker", id: time, time };
 }
 
-export function sweepEvent(atMs: number): CloudEvent<unknown> {
+export function sweepEvent(atMs: number): CloudEvent {
   return tickEvent(SWEEP_TYPE, atMs);
 }
 
-export function backupCronEvent(atMs: number): CloudEvent<unknown> {
+export function backupCronEvent(atMs: number): CloudEvent {
   return tickEvent(BACKUP_CRON_TYPE, atMs);
 }

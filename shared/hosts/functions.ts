@@ -4,15 +4,13 @@
  * reads or writes; a wake names a cluster and says nothing about it.
  */
 import { clusterKey, type Priority, type Wake } from "../model/cluster.ts";
-import type { Outcome } from "../model/outcome.ts";
+import type { HttpMessage } from "./cloud-event.ts";
 import {
   type Change,
   type ChangeEvent,
-  type HttpMessage,
   type IncomingEvent,
-  plainHeaders,
   type RequestEvent,
-  readEvents,
+  readMessage,
   type TickEvent,
 } from "./events.ts";
 
@@ -111,9 +109,6 @@ export interface Reception {
   readonly requests: readonly RequestEvent[];
 }
 
-/** Each event is answered for itself, and is worth repeating or not: a batch could only be answered as a whole. */
-const BATCH = "application/cloudevents-batch";
-
 /**
  * One HTTP request with one event. A host that cannot take the wakes must answer 503, never 500:
  * ApiServerSource drops an event after a single 500.
@@ -125,12 +120,10 @@ export function receive(functions: readonly EventFunction[], message: HttpMessag
     reaction: NOTHING,
     requests: [],
   });
-  const type = plainHeaders(message.headers)["content-type"] ?? "";
-  if (type.startsWith(BATCH)) return refuse("not a CloudEvent: a batch is not taken, send each event alone");
-  const events: Outcome<readonly IncomingEvent[]> = readEvents(message);
-  if (!events.ok) return refuse(events.failure.message);
-  const requests = events.value.filter((event) => event.kind === "request");
-  const reaction = react(functions, events.value);
+  const event = readMessage(message);
+  if (!event.ok) return refuse(event.failure.message);
+  const requests = event.value.kind === "request" ? [event.value] : [];
+  const reaction = react(functions, [event.value]);
   const accepted = reaction.sweep || reaction.backups || reaction.archives || reaction.wakes.length > 0;
   return { status: 202, message: accepted ? "accepted" : "ignored", reaction, requests };
 }

@@ -6,12 +6,12 @@ import { backupSchema, clusterSchema, windowSchema } from "./documents.ts";
 import { planSchema } from "./plan.ts";
 import {
   backupWishSchema,
-  REQUEST_KINDS,
   REQUEST_STATUSES,
   restoreRequestSchema,
   scaleWishSchema,
   switchoverWishSchema,
 } from "./request.ts";
+import { REQUEST_KINDS } from "./request-kind.ts";
 import { historyEntrySchema } from "./state.ts";
 
 const status = z.enum(REQUEST_STATUSES);

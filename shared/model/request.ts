@@ -11,9 +11,6 @@ import type { Preview } from "./plan.ts";
 import { namesOneTarget, restoreTextSchema } from "./restore.ts";
 import { MEMBERS_MAX } from "./state.ts";
 
-export const REQUEST_KINDS = ["scale", "switchover", "backup", "restore"] as const;
-export type RequestKind = (typeof REQUEST_KINDS)[number];
-
 export const scaleWishSchema = z.strictObject({ replicas: z.int().min(1).max(MEMBERS_MAX) });
 export const switchoverWishSchema = z.strictObject({
   to: z.string().max(253, { abort: true }).regex(OBJECT_NAME, "must be the name of a pod"),

@@ -10,6 +10,7 @@ import { Unmet } from "../support/wait.ts";
 import { adopt } from "./adopt.ts";
 import { backup } from "./backup.ts";
 import { blips } from "./blips.ts";
+import { coldStart } from "./cold-start.ts";
 import { failover } from "./failover.ts";
 import { rollout, switchover } from "./handover.ts";
 import { FAULTS } from "./inject.ts";
@@ -22,6 +23,7 @@ import { scale } from "./scale.ts";
 const BENCHES: Readonly<Record<string, Bench>> = {
   adopt,
   backup,
+  "cold-start": coldStart,
   noop,
   restore,
   rollout,
@@ -37,6 +39,8 @@ const usage = `Usage: npm run bench -- NAME [options]
   backup --gib N                both methods, beside a dump through gzip and through zstd
   restore --gib N               a backup into a new cluster, beside a dump into an empty server
   noop   --minutes M --clusters N  what quiet clusters cost
+  cold-start --runs N           from the start of a process to its first byte to the API server, for each
+                                form of host; 30 runs by default
   failover --fault F --runs N   a fault on the primary, under writes; F is one of
                                 ${FAULTS.join(" ")}
   failover --blips --runs N [--seed S]  short disturbances that are no reason for a failover
@@ -94,7 +98,7 @@ function read() {
       ...{ name, bench, json: values.json, keep: values.keep, clusterName: values.name ?? CLUSTER },
       ...{ blips: values.blips, fault: faultOf(values.fault), sensor: sensorOf(values.sensor) },
       seed: numberOf(values.seed, 1),
-      runs: numberOf(values.runs, 5),
+      runs: numberOf(values.runs, name === "cold-start" ? 30 : 5),
       minutes: numberOf(values.minutes, 10),
       clusters: numberOf(values.clusters, 20),
       gib: numberOf(values.gib, 2),

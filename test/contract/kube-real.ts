@@ -7,9 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubeConfig } from "@kubernetes/client-node/dist/config.js";
+import type { KubeLimits } from "../../shared/adapters/kube/client.ts";
 import { connect } from "../../shared/adapters/kube/connection.ts";
 import { pathOf } from "../../shared/adapters/kube/kinds.ts";
-import { createKube, type KubeLimits } from "../../shared/adapters/kube/kube.ts";
+import { createKube } from "../../shared/adapters/kube/kube.ts";
+import { wayOfKubeconfig } from "../../shared/adapters/kube/kubeconfig.ts";
 import { type Call, createTransport } from "../../shared/adapters/kube/transport.ts";
 import type { Clock } from "../../shared/ports/host.ts";
 import { openLink } from "./kube-link.ts";
@@ -32,11 +34,12 @@ export async function openRealSubject(kubeconfig: string): Promise<Subject> {
   const ids = { password: () => "unused", fraction: () => 0.5 };
   const log = { info: () => undefined, warn: () => undefined };
   const base = { userAgent: "ordinal/contract", clock, ids, log };
-  const direct = createKube({ ...base, kubeconfig, limits: LIMITS });
-  const linked = createKube({ ...base, kubeconfig: throughLink, limits: LIMITS });
-  const relisting = createKube({ ...base, kubeconfig: throughLink, limits: { ...LIMITS, relistMs: 1 } });
+  const [way, cutWay] = [wayOfKubeconfig(kubeconfig), wayOfKubeconfig(throughLink)];
+  const direct = createKube({ ...base, way, limits: LIMITS });
+  const linked = createKube({ ...base, way: cutWay, limits: LIMITS });
+  const relisting = createKube({ ...base, way: cutWay, limits: { ...LIMITS, relistMs: 1 } });
 
-  const connection = connect({ kubeconfig, clock });
+  const connection = connect(way, clock);
   const others = createTransport(connection, { userAgent: "ordinal-contract-others", timeoutMs: 10_000 });
   const namespace = `ordinal-contract-${process.pid}`;
 

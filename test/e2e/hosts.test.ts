@@ -1,6 +1,6 @@
 /**
- * The life of a cluster that is driven from inside Kubernetes by the shipped manifests and image alone: adopted under writes,
- * its primary killed, scaled and backed up. The other end-to-end tests have the host in a process of this machine.
+ * The life of a cluster that is driven by what we ship alone, inside Kubernetes by manifests and image or by the packages for
+ * Lambda: adopted under writes, its primary killed, scaled and backed up. The other end-to-end tests have the host in a process of this machine.
  */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,6 +8,7 @@ import { type Managed, primaryPod, waitWhole } from "../bench/trial.ts";
 import { ADOPT, allReady, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
 import { type Bucket, clusterFields, openBucket } from "../support/e2e-backups.ts";
 import { type Driver, deployment, knative, type Running } from "../support/e2e-hosts.ts";
+import { lambda } from "../support/e2e-lambda.ts";
 import { inject, podProcesses } from "../support/faults.ts";
 import { noRecordsReason } from "../support/knative-sources.ts";
 import { checkLedger } from "../support/ledger.ts";
@@ -155,6 +156,7 @@ function drivenBy<R extends Running>(
 }
 
 describe.skipIf(reason !== null)(`driven by a Deployment${skipped}`, () => drivenBy(deployment));
+describe.skipIf(reason !== null)(`driven by the packages for Lambda${skipped}`, () => drivenBy(lambda));
 
 const noKnative = reason ?? noRecordsReason;
 

@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { changeEvent } from "../../shared/hosts/events.ts";
 import { CLUSTER_ROUTES, PARAMETERS, type Route } from "../../shared/hosts/http/routes.ts";
-import { REQUEST_KINDS } from "../../shared/model/request.ts";
+import { REQUEST_KINDS } from "../../shared/model/request-kind.ts";
 import { HOSTILE, HOSTILE_JSON, isName, isPlainSentence, MARK, pollution } from "../support/hostile.ts";
 import { openPlace, type Place, type Reply, type Sending } from "../unit/http/support.ts";
 
@@ -211,7 +211,7 @@ describe("headers", () => {
 
 describe("events", () => {
   const object = { namespace: "shop", name: "mysql-0", uid: "u", resourceVersion: "1", labels: {} };
-  const change = changeEvent("update", "Pod", object, 0).toJSON();
+  const change = changeEvent("update", "Pod", object, 0);
   const attributes = [...new Set([...Object.keys(change), "dataschema", "data_base64", "extension"])].filter(
     (name) => name !== "data",
   );

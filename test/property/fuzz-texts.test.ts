@@ -16,7 +16,7 @@ import { decodeState, encodeState } from "../../shared/annotations/state.ts";
 import { oneLine, quote } from "../../shared/annotations/text.ts";
 import { parseWish } from "../../shared/annotations/wish.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
-import { changeEvent, readEvents } from "../../shared/hosts/events.ts";
+import { changeEvent, readMessage } from "../../shared/hosts/events.ts";
 import { readJson } from "../../shared/hosts/http/body.ts";
 import { createGuard } from "../../shared/hosts/http/guard.ts";
 import { findRoute, ROUTES, type RouteName } from "../../shared/hosts/http/routes.ts";
@@ -169,7 +169,7 @@ const CHANGE = changeEvent(
   "Pod",
   { namespace: "shop", name: "mysql-0", uid: "u", resourceVersion: "1", labels: {} },
   0,
-).toJSON();
+);
 
 test(
   "events, structured and in batches",
@@ -207,7 +207,7 @@ test(
 );
 
 function expectRead(headers: Readonly<Record<string, string>>, body: string): void {
-  const read = readEvents({ headers, body });
+  const read = readMessage({ headers, body });
   expect(pollution()).toEqual([]);
   if (read.ok) return;
   expect(read.failure.code).toBe(400);

@@ -6,6 +6,7 @@
  */
 import { attempt, lastLines } from "../../infra/local/process.ts";
 import { connect } from "../../shared/adapters/kube/connection.ts";
+import { wayOfKubeconfig } from "../../shared/adapters/kube/kubeconfig.ts";
 import { createTransport } from "../../shared/adapters/kube/transport.ts";
 import { Unmet } from "./wait.ts";
 
@@ -28,11 +29,8 @@ const TIMEOUT_MS = 10_000;
 
 export function openCluster(access: ClusterAccess): Cluster {
   const { kubeconfig, context, kubectl = "kubectl" } = access;
-  const connection = connect({
-    kubeconfig,
-    ...(context === undefined ? {} : { context }),
-    clock: { now: () => Date.now(), sleep: () => Promise.resolve() },
-  });
+  const clock = { now: () => Date.now(), sleep: () => Promise.resolve() };
+  const connection = connect(wayOfKubeconfig(kubeconfig, context), clock);
   const transport = createTransport(connection, { userAgent: "ordinal-check", timeoutMs: TIMEOUT_MS });
   const where = ["--kubeconfig", kubeconfig, ...(context === undefined ? [] : ["--context", context])];
   return {

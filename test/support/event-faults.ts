@@ -2,7 +2,7 @@
  * Watches that misbehave on purpose: cut off, repeating, out of order. Each wraps a source of events and is
  * one too, so that they can be combined.
  */
-import type { CloudEvent } from "cloudevents";
+import type { CloudEvent } from "../../shared/hosts/cloud-event.ts";
 import type { EventSource } from "../../shared/hosts/local/sources.ts";
 import type { Clock, Ids } from "../../shared/ports/host.ts";
 
@@ -32,7 +32,7 @@ export function repeated(source: EventSource, times = 3): EventSource {
 /** Keeps events back for `windowMs` and then reports them in an order made by chance. */
 export function shuffled(source: EventSource, { clock, ids, windowMs }: ShuffleOptions): EventSource {
   return (emit) => {
-    let kept: CloudEvent<unknown>[] = [];
+    let kept: CloudEvent[] = [];
     return source((event) => {
       kept.push(event);
       if (kept.length > 1) return;

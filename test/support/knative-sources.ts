@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { createKube } from "../../shared/adapters/kube/kube.ts";
+import { wayOfKubeconfig } from "../../shared/adapters/kube/kubeconfig.ts";
 import { systemClock, systemIds } from "../../shared/hosts/local/platform.ts";
 import type { ObjectMeta } from "../../shared/model/kube.ts";
 import type { Scene } from "./e2e.ts";
@@ -110,7 +111,7 @@ export function startSources(scene: Scene, post: (message: Message) => Promise<n
   const { kubeconfig } = scene.cluster.access;
   const log = { info() {}, warn() {} };
   const base = { userAgent: "ordinal-check", clock: systemClock, ids: systemIds, log };
-  const kube = createKube({ ...base, kubeconfig });
+  const kube = createKube({ ...base, way: wayOfKubeconfig(kubeconfig) });
   const deliveries: Delivery[] = [];
   let deaf = false;
 

@@ -3,10 +3,11 @@
  * StatefulSet with nothing but a password, volumes and a headless Service. For tests of the engine, which
  * talk to the servers by their pod addresses; the servers talk to each other by their DNS names.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "../../shared/adapters/kube/connection.ts";
+import { wayOfKubeconfig } from "../../shared/adapters/kube/kubeconfig.ts";
 import { type Call, createTransport } from "../../shared/adapters/kube/transport.ts";
 import { createServers } from "../../shared/adapters/mysql/servers.ts";
+import { systemClock } from "../../shared/hosts/local/platform.ts";
 import { fail, type Outcome } from "../../shared/model/outcome.ts";
 import type { Credentials, Server } from "../../shared/ports/server.ts";
 import { openCluster } from "./cluster-access.ts";
@@ -89,7 +90,7 @@ async function startOf(server: Server): Promise<string | null> {
 }
 
 export async function startMysqlPods(kubeconfig: string, options: PodOptions = {}): Promise<MysqlPods> {
-  const connection = connect({ kubeconfig, clock: { now: () => Date.now(), sleep: (ms) => sleep(ms) } });
+  const connection = connect(wayOfKubeconfig(kubeconfig), systemClock);
   const transport = createTransport(connection, { userAgent: "ordinal-check", timeoutMs: 10_000 });
   const servers = createServers({ pool: false });
   const cluster = openCluster({ kubeconfig, kubectl: testCluster()?.kubectl });

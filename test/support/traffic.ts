@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { createKube } from "../../shared/adapters/kube/kube.ts";
+import { wayOfKubeconfig } from "../../shared/adapters/kube/kubeconfig.ts";
 import { systemClock, systemIds } from "../../shared/hosts/local/platform.ts";
 import type { Pod } from "../../shared/model/kube.ts";
 import type { Log } from "../../shared/ports/host.ts";
@@ -66,8 +67,7 @@ const SILENT: Log = { info() {}, warn() {} };
 /** Told of changes by a watch: clients that ask again and again would be a load test of the API server. */
 function watchPrimary({ access }: Cluster, { namespace }: SetRef) {
   const handle = createKube({
-    kubeconfig: access.kubeconfig,
-    ...(access.context === undefined ? {} : { context: access.context }),
+    way: wayOfKubeconfig(access.kubeconfig, access.context),
     ...{ userAgent: "ordinal-check", clock: systemClock, ids: systemIds, log: SILENT },
   });
   const pods = new Map<string, Pod>();

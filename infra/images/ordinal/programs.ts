@@ -35,10 +35,9 @@ function bundle(entries: Readonly<Record<string, string>>, options: BuildOptions
     outdir: nowhere,
     outExtension: { ".js": ".mjs" },
     minifyWhitespace: true,
-    plugins: [inClusterOnly],
+    plugins: [...bundling.plugins, inClusterOnly],
     // The licences themselves are in the image.
     legalComments: "none",
-    metafile: true,
     write: false,
     ...options,
   });

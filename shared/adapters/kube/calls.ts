@@ -2,12 +2,12 @@
  * The port `Kube` over REST. Reads and lists name no resourceVersion, which makes them quorum reads; every
  * change of an object that exists carries its uid, so that a namesake is never changed in its place.
  */
-import type { Kind, ObjectRef } from "../../model/kube.ts";
-import { succeed } from "../../model/outcome.ts";
+import type { Kind, KubeKinds, ObjectRef } from "../../model/kube.ts";
+import { type Outcome, succeed } from "../../model/outcome.ts";
 import type { Kube } from "../../ports/kube.ts";
 import { manifestDocument, patchDocument, removalDocument } from "./documents.ts";
 import type { Subject } from "./failures.ts";
-import { objectOf, pathOf } from "./kinds.ts";
+import { pathOf } from "./kinds.ts";
 import type { Lister } from "./lists.ts";
 import type { Transport } from "./transport.ts";
 
@@ -16,7 +16,7 @@ export function createCalls(transport: Transport, lister: Lister): Kube {
     async read(kind, ref) {
       const subject = subjectOf("read", kind, ref);
       const answer = await transport.send({ subject, method: "GET", path: pathOf(kind, ref) });
-      return answer.ok ? objectOf(subject, kind, answer.value) : answer;
+      return answer.ok ? await objectOf(subject, kind, answer.value) : answer;
     },
     async list(kind, options) {
       const listed = await lister.listing(kind, options);
@@ -27,13 +27,13 @@ export function createCalls(transport: Transport, lister: Lister): Kube {
       const path = pathOf(kind, { namespace: manifest.namespace });
       const document = manifestDocument(kind, manifest);
       const answer = await transport.send({ subject, method: "POST", path, document });
-      return answer.ok ? objectOf(subject, kind, answer.value) : answer;
+      return answer.ok ? await objectOf(subject, kind, answer.value) : answer;
     },
     async patch(kind, ref, patch) {
       const subject = subjectOf("patch", kind, ref);
       const document = patchDocument(kind, patch);
       const answer = await transport.send({ subject, method: "PATCH", path: pathOf(kind, ref), document });
-      return answer.ok ? objectOf(subject, kind, answer.value) : answer;
+      return answer.ok ? await objectOf(subject, kind, answer.value) : answer;
     },
     async remove(kind, ref) {
       const subject = subjectOf("remove", kind, ref);
@@ -42,6 +42,15 @@ export function createCalls(transport: Transport, lister: Lister): Kube {
       return answer.ok || answer.failure.kind === "gone" ? succeed(null) : answer;
     },
   };
+}
+
+async function objectOf<K extends Kind>(
+  subject: Subject,
+  kind: K,
+  json: unknown,
+): Promise<Outcome<KubeKinds[K]>> {
+  const objects = await import("./objects.ts");
+  return objects.objectOf(subject, kind, json);
 }
 
 function subjectOf(verb: Subject["verb"], kind: Kind, ref: ObjectRef): Subject {

@@ -2,7 +2,7 @@
  * What an unhappy answer of the API server means to us: the one place where HTTP statuses become the four
  * kinds of failure. A message never holds what was sent, and for Secrets and tokens not even the server's own text.
  */
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { Kind } from "../../model/kube.ts";
 import type { Failure, FailureKind } from "../../model/outcome.ts";
 
@@ -17,10 +17,12 @@ export interface Subject {
 const DETAIL_CHARS_MAX = 300;
 
 const statusSchema = z.object({
-  code: z.number().optional(),
-  reason: z.string().default(""),
-  message: z.string().default(""),
-  details: z.object({ causes: z.array(z.object({ field: z.string().default("") })).default([]) }).nullish(),
+  code: z.optional(z.number()),
+  reason: z._default(z.string(), ""),
+  message: z._default(z.string(), ""),
+  details: z.nullish(
+    z.object({ causes: z._default(z.array(z.object({ field: z._default(z.string(), "") })), []) }),
+  ),
 });
 
 function sentence(subject: Subject, detail: string): string {
@@ -70,7 +72,7 @@ export function watchFailure(subject: Subject, status: unknown): Failure {
 }
 
 /** Names the fields only, never their values. */
-export function unreadable(subject: Subject, error: z.ZodError): Failure {
+export function unreadable(subject: Subject, error: z.core.$ZodError): Failure {
   const fields = error.issues.map((issue) => issue.path.join(".") || "(all)").slice(0, 5);
   const message = `The API server's answer to ${subject.verb} ${subject.kind} lacks: ${fields.join(", ")}`;
   return { kind: "refused", message };

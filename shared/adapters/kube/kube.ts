@@ -1,70 +1,20 @@
-/**
- * The ports `Kube`, `Watches` and `Reviewer` on a real API server: puts the parts of this folder together. It holds one
- * set of connections until `close`, and no memory of objects except what the watches need to compare.
- */
-import type { Clock, Ids, Log } from "../../ports/host.ts";
-import type { Kube, Watches } from "../../ports/kube.ts";
-import type { Reviewer } from "../../ports/reviewer.ts";
-import { createCalls } from "./calls.ts";
-import { connect } from "./connection.ts";
-import { createLister } from "./lists.ts";
-import { createReviewer } from "./reviews.ts";
-import { createTransport } from "./transport.ts";
-import { createWatches, type WatchLimits } from "./watch.ts";
+/** The client with the port `Watches` beside it, for hosts that live on. It has no memory of objects except what watches compare. */
+import type { Watches } from "../../ports/kube.ts";
+import { clientParts, type KubeClient, type KubeOptions } from "./client.ts";
+import { createWatches } from "./watch.ts";
 
-export interface KubeOptions {
-  /** Path of a kubeconfig file; absent = the service account of the pod we run in. */
-  readonly kubeconfig?: string;
-  /** Absent = the file's current context. */
-  readonly context?: string;
-  /** Names the component to the API server and its audit log, e.g. `ordinal/sweep`. */
-  readonly userAgent: string;
-  readonly clock: Clock;
-  readonly ids: Ids;
-  readonly log: Log;
-  readonly limits?: Partial<KubeLimits>;
-}
-
-export interface KubeLimits extends WatchLimits {
-  /** For a whole answer. */
-  readonly requestTimeoutMs: number;
-  readonly pageSize: number;
-}
-
-export interface KubeHandle {
-  readonly kube: Kube;
+export interface KubeHandle extends KubeClient {
   readonly watches: Watches;
-  readonly reviewer: Reviewer;
-  /** The context's namespace, else `default`. */
-  readonly namespace: string;
-  /** Ends all watches and connections. */
-  close(): void;
 }
 
-const LIMITS: KubeLimits = {
-  requestTimeoutMs: 10_000,
-  pageSize: 500,
-  relistMs: 600_000,
-  watchMs: 290_000,
-  silenceMs: 100_000,
-  backoffMinMs: 250,
-  backoffMaxMs: 30_000,
-};
-
-/** Throws when the kubeconfig cannot be used. */
 export function createKube(options: KubeOptions): KubeHandle {
-  const { userAgent, clock, ids, log } = options;
-  const limits = { ...LIMITS, ...options.limits };
-  const connection = connect(options);
-  const transport = createTransport(connection, { userAgent, timeoutMs: limits.requestTimeoutMs });
-  const lister = createLister(transport, limits.pageSize);
-  const kube = createCalls(transport, lister);
+  const { clock, ids, log } = options;
+  const { limits, transport, lister, client } = clientParts(options);
   const closing = new AbortController();
   const watches = createWatches({ transport, lister, clock, ids, log, limits, closing: closing.signal });
   function close(): void {
     closing.abort();
-    connection.close();
+    client.close();
   }
-  const reviewer = createReviewer(transport);
-  return { kube, watches, reviewer, namespace: connection.namespace, close };
+  return { ...client, watches, close };
 }

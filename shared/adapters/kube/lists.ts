@@ -2,12 +2,12 @@
  * Whole lists, page by page from one snapshot of the server. A list is either complete or a failure: a
  * missing page would look like deleted objects to whoever compares.
  */
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { Kind, KubeKinds } from "../../model/kube.ts";
 import { fail, type Outcome, succeed } from "../../model/outcome.ts";
 import type { ListOptions } from "../../ports/kube.ts";
 import { type Subject, unreadable } from "./failures.ts";
-import { objectOf, pathOf } from "./kinds.ts";
+import { pathOf } from "./kinds.ts";
 import type { Transport } from "./transport.ts";
 
 export interface Listing<K extends Kind> {
@@ -26,8 +26,8 @@ const PAGES_MAX = 1000;
 const HTTP_GONE = 410;
 
 const pageSchema = z.object({
-  metadata: z.object({ resourceVersion: z.string(), continue: z.string().optional() }),
-  items: z.array(z.unknown()).nullable(),
+  metadata: z.object({ resourceVersion: z.string(), continue: z.optional(z.string()) }),
+  items: z.nullable(z.array(z.unknown())),
 });
 
 export function createLister(transport: Transport, pageSize: number): Lister {
@@ -61,6 +61,7 @@ export function createLister(transport: Transport, pageSize: number): Lister {
       const path = `${pathOf(kind, options)}?${query}`;
       const answer = await transport.send({ subject, method: "GET", path, ...(signal && { signal }) });
       if (!answer.ok) return answer;
+      const { objectOf } = await import("./objects.ts");
       const read = pageSchema.safeParse(answer.value);
       if (!read.success) return { ok: false, failure: unreadable(subject, read.error) };
       for (const item of read.data.items ?? []) {

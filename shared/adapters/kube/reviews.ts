@@ -2,7 +2,7 @@
  * The port `Reviewer` by two reviews of the API server. The one of access is namespaced, so that it needs no right
  * beyond the namespace. A token is sent to the API server alone, and no part of an answer about it is passed on.
  */
-import * as z from "zod";
+import * as z from "zod/mini";
 import { type Outcome, succeed } from "../../model/outcome.ts";
 import type { Reviewer } from "../../ports/reviewer.ts";
 import { type Subject, unreadable } from "./failures.ts";
@@ -10,27 +10,27 @@ import type { Transport } from "./transport.ts";
 
 const tokenReviewSchema = z.object({
   status: z.object({
-    authenticated: z.boolean().default(false),
-    audiences: z.array(z.string()).default([]),
-    user: z
-      .object({
-        username: z.string().default(""),
-        uid: z.string().default(""),
-        groups: z.array(z.string()).default([]),
-        extra: z.record(z.string(), z.array(z.string())).default({}),
-      })
-      .optional(),
+    authenticated: z._default(z.boolean(), false),
+    audiences: z._default(z.array(z.string()), []),
+    user: z.optional(
+      z.object({
+        username: z._default(z.string(), ""),
+        uid: z._default(z.string(), ""),
+        groups: z._default(z.array(z.string()), []),
+        extra: z._default(z.record(z.string(), z.array(z.string())), {}),
+      }),
+    ),
   }),
 });
 
-const accessReviewSchema = z.object({ status: z.object({ allowed: z.boolean().default(false) }) });
+const accessReviewSchema = z.object({ status: z.object({ allowed: z._default(z.boolean(), false) }) });
 
 export function createReviewer(transport: Transport): Reviewer {
   async function review<T>(
     subject: Subject,
     path: string,
     body: unknown,
-    schema: z.ZodType<T>,
+    schema: z.ZodMiniType<T>,
   ): Promise<Outcome<T>> {
     const document = { contentType: "application/json", body };
     const answer = await transport.send({ subject, method: "POST", path, document, changesNothing: true });

@@ -33,6 +33,8 @@ export interface TransportOptions {
   readonly userAgent: string;
   /** For a whole answer, or for the beginning of a stream. */
   readonly timeoutMs: number;
+  /** Called when a request has gone out, over a connection that stands: from then on there is time until the answer. */
+  readonly onSent?: () => void;
 }
 
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
@@ -121,7 +123,7 @@ async function begin(exchange: Exchange): Promise<IncomingMessage> {
       if (stale) begin(exchange).then(resolve, reject);
       else reject(error);
     });
-    outgoing.end(payload);
+    outgoing.end(payload, exchange.onSent);
   });
 }
 

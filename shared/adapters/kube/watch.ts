@@ -11,10 +11,11 @@ import { type Failure, unreachable } from "../../model/outcome.ts";
 import type { Clock, Ids, Log } from "../../ports/host.ts";
 import type { ListOptions, WatchEventType, Watches } from "../../ports/kube.ts";
 import { networkFailure, type Subject, watchFailure } from "./failures.ts";
-import { objectOf, pathOf } from "./kinds.ts";
+import { pathOf } from "./kinds.ts";
 import { createKnownSet, type KnownSet } from "./known-set.ts";
 import { linesOf } from "./lines.ts";
 import { type Lister, selection } from "./lists.ts";
+import { objectOf } from "./objects.ts";
 import type { Transport } from "./transport.ts";
 
 export interface WatchLimits {

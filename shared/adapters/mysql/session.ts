@@ -4,7 +4,7 @@
  */
 import { connect as connectTcp, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { type Connection, createConnection, type QueryError, type RowDataPacket } from "mysql2";
+import type { Connection, QueryError, RowDataPacket } from "mysql2";
 import { type Failure, fail, type Outcome, succeed } from "../../model/outcome.ts";
 import type { ConnectOptions, Row, Value } from "../../ports/server.ts";
 import { mismatch, presentedAuthority, tlsOptions } from "./authority.ts";
@@ -43,6 +43,7 @@ export async function openSession(options: ConnectOptions): Promise<Outcome<Sess
     const why = "the recorded authority is no certificate, so the server cannot be recognised";
     return fail("refused", `connecting to ${options.host}: ${why}`);
   }
+  const { createConnection } = await import("./driver.ts");
   const socket = options.socket
     ? connectTcp(options.socket)
     : connectTcp(options.port, options.host).setNoDelay(true);

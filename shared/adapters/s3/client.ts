@@ -42,7 +42,7 @@ export interface LoadedClient {
 }
 
 export async function loadClient(store: Store, limits: S3Limits): Promise<LoadedClient> {
-  const sdk = await import("@aws-sdk/client-s3");
+  const { sdk } = await import("./sdk.ts");
   const agent = {
     keepAlive: true,
     maxSockets: CONNECTIONS_MAX,

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { STATUS_CODES } from "node:http";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { Failure } from "../../model/outcome.ts";
 import type { Log } from "../../ports/host.ts";
 
@@ -25,7 +25,7 @@ export const problemSchema = z.strictObject({
   /** What is wrong, and what to do. */
   detail: z.string(),
   /** Of a refusal that a condition would tell: its type. */
-  code: z.string().optional(),
+  code: z.optional(z.string()),
 });
 
 export function pass<T>(value: T): Passed<T> {

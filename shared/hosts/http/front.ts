@@ -7,7 +7,8 @@ import * as z from "zod";
 import { oneLine } from "../../annotations/text.ts";
 import { clusterKey } from "../../model/cluster.ts";
 import { assert } from "../../model/outcome.ts";
-import { type HttpMessage, plainHeaders, type RequestEvent } from "../events.ts";
+import { type HttpMessage, plainHeaders } from "../cloud-event.ts";
+import type { RequestEvent } from "../events.ts";
 import { type EventFunction, type Reaction, receive } from "../functions.ts";
 import {
   end,

@@ -7,7 +7,7 @@ import * as z from "zod";
 import { problemSchema } from "./answers.ts";
 import { DRY_RUN, IDEMPOTENCY_KEY, PARAMETERS, ROUTES, type Route, type RouteName } from "./routes.ts";
 
-function schemaOf(schema: z.ZodType): object {
+function schemaOf(schema: z.core.$ZodType): object {
   // OpenAPI 3.1 means this dialect wherever a schema names none.
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: "input" });
   return rest;

@@ -36,7 +36,8 @@ const CONNECTIONS_MAX = 256;
 /** Above the longest answer: the calls to the API server have a limit of 10 s each. */
 const IDLE_MS = 120_000;
 
-function isLoopback(address: string): boolean {
+/** Of a name or an address, as it stands in options and URLs. */
+export function isLoopback(address: string): boolean {
   return address === "localhost" || address === "::1" || (isIPv4(address) && address.startsWith("127."));
 }
 

@@ -2,13 +2,15 @@
  * The command line of the resident host: `node shared/hosts/local/main.ts --namespace shop`. Options and
  * signals only; docs/events.md lists the options.
  */
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import * as z from "zod";
+import { SECRET } from "../signature.ts";
 import { readTelemetrySettings } from "../telemetry/settings.ts";
 import { loadFunctions, SOURCE_FOLDER, selectFunctions } from "./function-folder.ts";
-import type { HttpServerOptions } from "./http-server.ts";
+import { type HttpServerOptions, isLoopback } from "./http-server.ts";
 import { createLog } from "./platform.ts";
-import { startLocalHost } from "./start.ts";
+import { type LocalHostOptions, startLocalHost } from "./start.ts";
 
 const optionsSchema = z
   .object({
@@ -23,7 +25,7 @@ const optionsSchema = z
       .max(60)
       .refine((seconds) => 60 % seconds === 0, "must divide a minute")
       .default(1),
-    "look-seconds": z.coerce.number().int().min(1).max(86_400).default(10),
+    "look-seconds": z.coerce.number().int().min(1).max(86_400).optional(),
     concurrency: z.coerce.number().int().min(1).max(100).default(8),
     functions: z.string().default(SOURCE_FOLDER),
     only: z.array(z.string().min(1)).default([]),
@@ -38,12 +40,18 @@ const optionsSchema = z
     "http-address": z.string().min(1).default("127.0.0.1"),
     "tls-cert": z.string().optional(),
     "tls-key": z.string().optional(),
+    "forward-to": z.url({ protocol: /^https?$/ }).optional(),
+    "forward-secret-file": z.string().min(1).optional(),
     "stop-seconds": z.coerce.number().int().min(1).max(600).default(5),
     "event-audience": z.string().min(1).max(512).optional(),
   })
   .refine((given) => (given["tls-cert"] === undefined) === (given["tls-key"] === undefined), {
     path: ["tls-cert"],
     message: "needs --tls-key, and --tls-key needs it",
+  })
+  .refine((given) => (given["forward-to"] === undefined) === (given["forward-secret-file"] === undefined), {
+    path: ["forward-to"],
+    message: "needs --forward-secret-file, and --forward-secret-file needs it",
   });
 type Options = z.infer<typeof optionsSchema>;
 
@@ -70,6 +78,8 @@ function readOptions(): Options | string {
         "http-address": text,
         "tls-cert": text,
         "tls-key": text,
+        "forward-to": text,
+        "forward-secret-file": text,
         "stop-seconds": text,
         "event-audience": text,
       },
@@ -91,10 +101,25 @@ function httpOf({ "http-port": port, "http-address": address, ...rest }: Options
   return { port, address, tls: cert === undefined || key === undefined ? null : { cert, key } };
 }
 
+/** The secret is read from a file, since arguments can be seen by everybody on the machine. */
+function forwardOf({ "forward-to": to, "forward-secret-file": file }: Options): LocalHostOptions["forward"] {
+  if (to === undefined || file === undefined) return undefined;
+  const url = new URL(to);
+  if (url.protocol !== "https:" && !isLoopback(url.hostname)) {
+    throw new Error(`--forward-to ${url.origin} needs https: without it only loopback is sent to`);
+  }
+  const secret = SECRET.safeParse(readFileSync(file, "utf8"));
+  if (secret.success) return { url, secret: secret.data };
+  throw new Error(`${file}: ${secret.error.issues[0]?.message ?? "is no secret"}`);
+}
+
 async function main(options: Options): Promise<void> {
   const { namespace: namespaces, kubeconfig, context, concurrency } = options;
   const log = createLog(options.log);
   const http = httpOf(options);
+  const forward = forwardOf(options);
+  // Each look of another's is an invocation; its own ticks look as well.
+  const lookSeconds = options["look-seconds"] ?? (forward === undefined ? 10 : 60);
   const all = await loadFunctions(options.functions);
   const telemetry = readTelemetrySettings(process.env);
   const host = await startLocalHost({
@@ -103,7 +128,8 @@ async function main(options: Options): Promise<void> {
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     ...(context === undefined ? {} : { context }),
     sweepSeconds: options["sweep-seconds"],
-    lookEveryMs: options["look-seconds"] * 1000,
+    ...(forward === undefined ? {} : { forward }),
+    lookEveryMs: lookSeconds * 1000,
     concurrency,
     sensor: options.sensor === "on",
     sources: options.sources,

@@ -3,14 +3,14 @@
  * a quiet look cheap (the listed object and the memory of the last pass) and throws it away as soon as
  * anything but a sweep wakes the cluster. Losing all of it changes nothing but the number of reads.
  */
-import type { CloudEvent } from "cloudevents";
 import { type ClusterRef, clusterKey, type Wake } from "../../model/cluster.ts";
 import type { StatefulSet } from "../../model/kube.ts";
-import type { ListOptions } from "../../ports/kube.ts";
 import type { ClusterMemory, PassRequest, PassResult, ReconcileContext } from "../../reconcile/index.ts";
 import type { Archiver } from "../archive/archiver.ts";
+import type { CloudEvent } from "../cloud-event.ts";
 import { isBackupDue } from "../due-backups.ts";
 import { readEvent } from "../events.ts";
+import { isQuiet, listFleet, logPass } from "../fleet.ts";
 import { type EventFunction, NOTHING, type Reaction, react } from "../functions.ts";
 import type { Announcer } from "../outgoing/announcer.ts";
 import { createQueue, type Queue } from "../queue.ts";
@@ -32,13 +32,13 @@ export interface RunnerOptions {
   readonly archiver?: Archiver;
   /** Absent = nobody wants to be told. */
   readonly announcer?: Announcer;
-  readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
+  readonly onEvent?: (event: CloudEvent, reaction: Reaction) => void;
   readonly onPass?: (result: PassResult, request: PassRequest) => void;
 }
 
 export interface Runner {
   /** Only enqueues; never throws on what an event holds. */
-  emit(event: CloudEvent<unknown>): void;
+  emit(event: CloudEvent): void;
   /** What functions made of an event. False when a cluster found no place to wait in: ask for the event again. */
   take(reaction: Reaction): boolean;
   /** For what is no event of the API server; outside of the namespaces served it does nothing. */
@@ -80,11 +80,6 @@ function newSeat(): Seat {
     seenAtMs: null,
     passes: 0,
   };
-}
-
-/** One list for each namespace that was named, else a single one: rights may end at the namespace. */
-export function scopesOf(namespaces: readonly string[]): readonly ListOptions[] {
-  return namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
 }
 
 interface Fleet {
@@ -135,7 +130,7 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
   if (result.outcome !== "failed") seat.seenAtMs = startedAtMs;
   seat.memory = result.memory;
   seat.silent = result.silent;
-  logPass(fleet.options, request, result, context.clock.now() - startedAtMs);
+  logPass(context.log, request, result, context.clock.now() - startedAtMs);
   onPass?.(result, request);
   if (!isQuiet(request, result)) announce(fleet.options, ref);
   if (result.outcome === "unmanaged") fleet.seats.delete(key);
@@ -143,11 +138,6 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
   else if (result.outcome === "failed") wakeUp(fleet, { ref, cause: "retry", priority: "normal" });
   else if (result.lookAgainMs !== null) lookAgain(fleet, { ref, seat, afterMs: result.lookAgainMs });
   return result.outcome !== "failed";
-}
-
-/** A look that found all as it was says nothing: with one every few seconds the log would hold little else. */
-function isQuiet({ cause }: PassRequest, { outcome }: PassResult): boolean {
-  return outcome === "unmanaged" || (outcome === "settled" && cause.startsWith("sweep"));
 }
 
 /** The next sweep would come to it as well; where sweeps are rare, that is late. */
@@ -161,14 +151,6 @@ function announce({ context, announcer }: RunnerOptions, ref: ClusterRef): void 
     });
 }
 
-function logPass({ context }: RunnerOptions, request: PassRequest, result: PassResult, tookMs: number): void {
-  if (isQuiet(request, result)) return;
-  const { outcome, phase, message: why } = result;
-  const fields = { cluster: clusterKey(request.ref), cause: request.cause, outcome, phase, tookMs, why };
-  if (outcome === "failed") context.log.warn("pass", fields);
-  else context.log.info("pass", fields);
-}
-
 /** Comes back on time where a stateless host would wait for the next sweep. */
 function lookAgain(
   fleet: Fleet,
@@ -180,19 +162,6 @@ function lookAgain(
     const superseded = fleet.seats.get(clusterKey(ref)) !== seat || seat.passes !== passes;
     if (!superseded) wakeUp(fleet, { ref, cause: "look again", priority: "normal" });
   });
-}
-
-/** All of the fleet, or why it could not be listed. */
-async function listFleet({ context, namespaces }: RunnerOptions): Promise<readonly StatefulSet[] | string> {
-  const lists = await Promise.all(
-    scopesOf(namespaces).map((scope) => context.kube.list("StatefulSet", scope)),
-  );
-  const sets: StatefulSet[] = [];
-  for (const list of lists) {
-    if (!list.ok) return list.failure.message;
-    sets.push(...list.value);
-  }
-  return sets;
 }
 
 function wakeDue({ options, queue, seats }: Fleet, sets: readonly StatefulSet[], listedAtMs: number): void {
@@ -237,14 +206,14 @@ type UseOfFleet = (fleet: Fleet, sets: readonly StatefulSet[], listedAtMs: numbe
 
 /** Lists the fleet for one use of it, and is skipped while it still does so. What is the matter is told once. */
 function lister(fleet: Fleet, use: UseOfFleet): () => Promise<void> {
-  const { clock, log } = fleet.options.context;
+  const { kube, clock, log } = fleet.options.context;
   let listing = false;
   let lastFailure: string | null = null;
   return async () => {
     if (listing) return;
     listing = true;
     const listedAtMs = clock.now();
-    const listed = await listFleet(fleet.options).finally(() => {
+    const listed = await listFleet(kube, fleet.options.namespaces).finally(() => {
       listing = false;
     });
     const failure = typeof listed === "string" ? listed : null;

@@ -3,17 +3,17 @@
  * would have sent, and a tick. Both only say that something happened; a source that goes silent costs
  * time until the next sweep, never correctness.
  */
-import type { CloudEvent } from "cloudevents";
 import { schedule } from "node-cron";
 import { LABEL } from "../../annotations/keys.ts";
 import { clusterKey } from "../../model/cluster.ts";
 import { assert } from "../../model/outcome.ts";
 import type { Clock } from "../../ports/host.ts";
 import type { ListOptions, Watches } from "../../ports/kube.ts";
+import type { CloudEvent } from "../cloud-event.ts";
 import { backupCronEvent, changeEvent, sweepEvent } from "../events.ts";
 import { isManaged } from "../sweep.ts";
 
-export type Emit = (event: CloudEvent<unknown>) => void;
+export type Emit = (event: CloudEvent) => void;
 
 export interface Subscription {
   close(): void;

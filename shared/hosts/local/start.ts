@@ -3,14 +3,15 @@
  * process that may be stopped or killed at any moment. It is the local runner of developers and tests, and
  * the same as a Deployment; it holds no state that a restart would lose.
  */
-import type { CloudEvent } from "cloudevents";
+import type { Way } from "../../adapters/kube/connection.ts";
 import { createKube, type KubeHandle } from "../../adapters/kube/kube.ts";
+import { wayOfPod } from "../../adapters/kube/token-way.ts";
 import { streamLog } from "../../adapters/mysql/log.ts";
 import { createServers } from "../../adapters/mysql/servers.ts";
 import { createS3Store } from "../../adapters/s3/store.ts";
 import { askTip, lookAtLog } from "../../backup/mysql/log-source.ts";
 import { mysql } from "../../engines/mysql/index.ts";
-import type { Log } from "../../ports/host.ts";
+import type { Clock, Log } from "../../ports/host.ts";
 import {
   engineOf,
   type PassRequest,
@@ -20,19 +21,21 @@ import {
 } from "../../reconcile/index.ts";
 import { preview } from "../../reconcile/preview.ts";
 import { type Archiver, createArchiver } from "../archive/archiver.ts";
+import type { CloudEvent } from "../cloud-event.ts";
+import { scopesOf } from "../fleet.ts";
 import type { Reaction } from "../functions.ts";
 import { createFront } from "../http/front.ts";
 import { createGuard } from "../http/guard.ts";
 import { createSenders } from "../http/senders.ts";
 import { createJobBodies } from "../job/bodies.ts";
-import { createAnnouncer } from "../outgoing/announcer.ts";
-import { createSink } from "../outgoing/sink.ts";
+import type { Announcer } from "../outgoing/announcer.ts";
 import type { TelemetrySettings } from "../telemetry/settings.ts";
-import { createPost, createTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { ForwardOptions } from "./forward.ts";
 import { type Functions, loadFunctions, SOURCE_FOLDER } from "./function-folder.ts";
 import { type HttpServer, type HttpServerOptions, startHttpServer } from "./http-server.ts";
 import { createLog, systemClock, systemIds } from "./platform.ts";
-import { createRunner, type Runner, scopesOf } from "./runner.ts";
+import { createRunner, type Runner, type RunnerOptions } from "./runner.ts";
 import { backupCronSource, type EventSource, tickSource, watchSource } from "./sources.ts";
 
 /** A server that is stopped keeps its sockets open: only a question that is not answered shows it. */
@@ -42,7 +45,7 @@ const BUDGET_MS = 5_000;
 export interface LocalHostOptions {
   /** Empty or absent = all namespaces. */
   readonly namespaces?: readonly string[];
-  /** Path of a kubeconfig; absent = as kubectl finds it, else the Pod's own account. */
+  /** Path of a kubeconfig; absent = the Pod's own account. */
   readonly kubeconfig?: string;
   readonly context?: string;
   /** Whether it watches and ticks by itself, or events are brought to it by HTTP; absent = it watches. */
@@ -64,6 +67,8 @@ export interface LocalHostOptions {
   readonly jobImage?: string;
   /** Absent = no HTTP. */
   readonly http?: HttpServerOptions;
+  /** Where passes are made instead of here; absent = here. */
+  readonly forward?: Pick<ForwardOptions, "url" | "secret">;
   /** Events are taken from service accounts alone, by tokens that were made for this audience; absent = from anybody. */
   readonly eventAudience?: string;
   /** Where CloudEvents of what was done are sent; absent = nowhere. May hold a secret. */
@@ -72,7 +77,7 @@ export interface LocalHostOptions {
   readonly telemetry?: TelemetrySettings;
   /** Wraps the watch, so that tests can cut, double and shuffle its events. */
   readonly wrapWatch?: (source: EventSource) => EventSource;
-  readonly onEvent?: (event: CloudEvent<unknown>, reaction: Reaction) => void;
+  readonly onEvent?: (event: CloudEvent, reaction: Reaction) => void;
   readonly onPass?: (result: PassResult, request: PassRequest) => void;
 }
 
@@ -123,9 +128,49 @@ function archiverOf(context: ReconcileContext, wake: Runner["wake"]): Archiver {
   });
 }
 
-function telemetryOf(settings: TelemetrySettings | undefined, log: Log): Telemetry | null {
+/** Nobody else loads what sends traces. */
+async function telemetryOf(settings: TelemetrySettings | undefined, log: Log): Promise<Telemetry | null> {
   if (settings === undefined) return null;
+  const { createPost, createTelemetry } = await import("../telemetry/telemetry.ts");
   return createTelemetry({ settings, clock: systemClock, log, post: createPost(settings) });
+}
+
+async function wayOf({ kubeconfig, context }: LocalHostOptions): Promise<Way> {
+  if (kubeconfig === undefined) return await wayOfPod(process.env);
+  // In a Pod nobody needs the reader of such files.
+  const { wayOfKubeconfig } = await import("../../adapters/kube/kubeconfig.ts");
+  return wayOfKubeconfig(kubeconfig, context);
+}
+
+/** Who makes the passes: this host, or functions elsewhere. */
+async function passing(
+  { forward, onEvent }: LocalHostOptions,
+  { events: functions }: Functions,
+  clock: Clock,
+): Promise<Pick<RunnerOptions, "pass" | "onEvent">> {
+  if (forward === undefined) return { pass: reconcile, ...(onEvent === undefined ? {} : { onEvent }) };
+  const { createForwarder } = await import("./forward.ts");
+  const forwarder = createForwarder({ ...forward, functions, clock });
+  return {
+    pass: (_, request) => forwarder.pass(request),
+    onEvent(event, reaction) {
+      forwarder.note(event, reaction);
+      onEvent?.(event, reaction);
+    },
+  };
+}
+
+/** Who tells others, if anybody wants to be told: nobody else loads what writes CloudEvents. */
+async function announcing(
+  sink: string | undefined,
+  context: ReconcileContext,
+): Promise<{ announcer?: Announcer }> {
+  if (sink === undefined) return {};
+  const [{ createAnnouncer }, { createSink }] = await Promise.all([
+    import("../outgoing/announcer.ts"),
+    import("../outgoing/sink.ts"),
+  ]);
+  return { announcer: createAnnouncer({ ...context, send: createSink(sink) }) };
 }
 
 /** Throws when the kubeconfig cannot be used or the options contradict each other. */
@@ -138,15 +183,8 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   if (!watches && options.http === undefined)
     throw new Error("nobody can reach these functions without a port for HTTP: give --http-port");
   const [clock, ids, component] = [systemClock, systemIds, "ordinal/local"];
-  const { kubeconfig, context: kubeContext, wrapWatch = (source) => source } = options;
-  const handle = createKube({
-    ...(kubeconfig === undefined ? {} : { kubeconfig }),
-    ...(kubeContext === undefined ? {} : { context: kubeContext }),
-    userAgent: component,
-    clock,
-    ids,
-    log,
-  });
+  const { wrapWatch = (source) => source } = options;
+  const handle = createKube({ ...{ clock, ids, log }, way: await wayOf(options), userAgent: component });
   const lost = (attributes: Readonly<Record<string, string>>): void => {
     const [namespace, name] = (attributes["cluster"] ?? "").split("/");
     if (namespace === undefined || name === undefined) return;
@@ -165,21 +203,22 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
     jobs: options.jobImage === undefined ? null : createJobBodies(options.jobImage, mysql.rules),
     budgetMs: options.budgetMs ?? BUDGET_MS,
   };
-  const { onEvent, onPass } = options;
+  const { onPass } = options;
   const archiver = archiverOf(context, (wake) => runner.wake(wake));
-  const { sink } = options;
-  const { kube } = handle;
-  const announcer = sink === undefined ? null : createAnnouncer({ kube, clock, log, send: createSink(sink) });
-  const telemetry = telemetryOf(options.telemetry, log);
+  const telling = await announcing(options.sink, context);
+  const telemetry = await telemetryOf(options.telemetry, log);
+  const passes = await passing(options, functions, clock);
   const runner = createRunner({
-    ...{ context, archiver },
-    ...(announcer !== null && { announcer }),
-    pass: telemetry?.around(reconcile) ?? reconcile,
+    context,
+    // What an archive has to tell is recorded by a pass of the same host.
+    ...(options.forward === undefined ? { archiver } : {}),
+    ...passes,
+    pass: telemetry?.around(passes.pass) ?? passes.pass,
+    ...telling,
     functions: functions.events,
     namespaces,
     lookEveryMs,
     concurrency,
-    ...(onEvent === undefined ? {} : { onEvent }),
     ...(onPass === undefined ? {} : { onPass }),
   });
   const server = await serveHttp(options, functions, { context, handle, runner });
@@ -201,7 +240,7 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
         ...[runner.stop(stopGraceMs), archiver.stop(stopGraceMs)],
         server?.stop(stopGraceMs),
       ]);
-      await Promise.all([announcer?.stop(), telemetry?.flush()]);
+      await Promise.all([telling.announcer?.stop(), telemetry?.flush()]);
       servers.close();
       handle.close();
     },

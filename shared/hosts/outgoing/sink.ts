@@ -1,4 +1,5 @@
 /** One CloudEvent by HTTP, in structured mode. Its address may hold a secret: it is never logged, and no redirect is followed. */
+import { structuredMessage } from "../../adapters/cloudevents/messages.ts";
 import type { OutgoingEvent } from "./news.ts";
 
 const TIMEOUT_MS = 5_000;
@@ -9,11 +10,11 @@ export function createSink(address: string): (event: OutgoingEvent) => Promise<n
   if (url === null || !/^https?:$/.test(url.protocol))
     throw new Error("K_SINK is no http or https address: correct it, or take it away");
   return async (event) => {
+    const message = structuredMessage({ ...event });
     try {
       const answer = await fetch(url, {
         method: "POST",
-        headers: { "content-type": "application/cloudevents+json; charset=utf-8" },
-        body: JSON.stringify({ ...event, datacontenttype: "application/json" }),
+        ...message,
         redirect: "manual",
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });

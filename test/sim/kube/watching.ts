@@ -2,8 +2,9 @@
  * The watches of the simulated API server. Events reach a callback in a later microtask, or later by the
  * clock, or never, or twice, as the test has it; `relist` finds by comparison what never came.
  */
-import { KINDS } from "../../../shared/adapters/kube/kinds.ts";
+
 import { createKnownSet } from "../../../shared/adapters/kube/known-set.ts";
+import { SCHEMAS } from "../../../shared/adapters/kube/objects.ts";
 import type { Kind, KubeKinds, ObjectRef } from "../../../shared/model/kube.ts";
 import type { Clock } from "../../../shared/ports/host.ts";
 import type { ListOptions, WatchEventType, Watches } from "../../../shared/ports/kube.ts";
@@ -94,7 +95,7 @@ const parsed = new WeakMap<Json, unknown>();
 export function modelOf<K extends Kind>(kind: K, json: Json): KubeKinds[K] {
   const known = parsed.get(json);
   if (known !== undefined) return known as KubeKinds[K];
-  const model = KINDS[kind].schema.parse(json);
+  const model = SCHEMAS[kind].parse(json);
   parsed.set(json, model);
   return model;
 }

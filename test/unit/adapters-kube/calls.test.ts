@@ -1,6 +1,10 @@
 /** What is sent to the API server, and what its answers, good and bad, become. */
-import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { createKube } from "../../../shared/adapters/kube/kube.ts";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { wayOfKubeconfig } from "../../../shared/adapters/kube/kubeconfig.ts";
+import { wayOfPod } from "../../../shared/adapters/kube/token-way.ts";
 import { answerJson, listJson, secretJson, startFake } from "./fake-server.ts";
 
 const REF = { namespace: "shop", name: "a" };
@@ -277,17 +281,33 @@ describe("credentials", () => {
 
   test("a kubeconfig that leads nowhere is an error of whoever started us", async () => {
     const { kubeconfig } = await startFake((_, response) => response.end());
-    const clock = { now: () => 0, sleep: () => Promise.resolve() };
-    const ids = { password: () => "", fraction: () => 0 };
-    const log = { info: () => undefined, warn: () => undefined };
-    const base = { userAgent: "ordinal/unit", clock, ids, log };
-    expect(() => createKube({ ...base, kubeconfig, context: "astray" })).toThrow("astray");
-    expect(() => createKube({ ...base, kubeconfig, context: "unknown" })).toThrow("unknown");
-    expect(() => createKube({ ...base, kubeconfig: `${kubeconfig}-absent` })).toThrow("ENOENT");
-    onTestFinished(() => {
-      vi.unstubAllEnvs();
-    });
-    vi.stubEnv("KUBERNETES_SERVICE_HOST", undefined);
-    expect(() => createKube(base)).toThrow("not that of a pod");
+    expect(() => wayOfKubeconfig(kubeconfig, "astray")).toThrow("astray");
+    expect(() => wayOfKubeconfig(kubeconfig, "unknown")).toThrow("unknown");
+    expect(() => wayOfKubeconfig(`${kubeconfig}-absent`)).toThrow("ENOENT");
+  });
+});
+
+describe("the account of a Pod", () => {
+  const env = { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "6443" };
+  const account = (files: Readonly<Record<string, string>>): string => {
+    const folder = mkdtempSync(join(tmpdir(), "ordinal-account-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    return folder;
+  };
+
+  test("says where the API server is, and its token is read anew each time", async () => {
+    const folder = account({ "ca.crt": "PEM", namespace: "shop", token: "first\n" });
+    const way = await wayOfPod(env, folder);
+    expect(way).toMatchObject({ namespace: "shop", proxied: false });
+    expect(way.server.href).toBe("https://[fd00::1]:6443/");
+    expect(await way.credentials()).toEqual({ ca: "PEM", headers: { authorization: "Bearer first" } });
+    writeFileSync(join(folder, "token"), "second");
+    expect(await way.credentials()).toMatchObject({ headers: { authorization: "Bearer second" } });
+  });
+
+  test("is an error of whoever started us where there is none", async () => {
+    await expect(wayOfPod({})).rejects.toThrow("this is no Pod");
+    await expect(wayOfPod(env, account({}))).rejects.toThrow("ca.crt");
   });
 });

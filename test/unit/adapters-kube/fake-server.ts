@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
-import { createKube, type KubeHandle, type KubeLimits } from "../../../shared/adapters/kube/kube.ts";
+import type { KubeLimits } from "../../../shared/adapters/kube/client.ts";
+import { createKube, type KubeHandle } from "../../../shared/adapters/kube/kube.ts";
+import { wayOfKubeconfig } from "../../../shared/adapters/kube/kubeconfig.ts";
 
 export interface Request {
   readonly method: string;
@@ -58,7 +60,7 @@ export async function startFake(answer: Answer, options: FakeOptions = {}): Prom
   let aheadMs = 0;
   const warnings: string[] = [];
   const handle = createKube({
-    kubeconfig,
+    way: wayOfKubeconfig(kubeconfig),
     userAgent: "ordinal/unit",
     clock: { now: () => Date.now() + aheadMs, sleep: () => Promise.resolve() },
     ids: { password: () => "unused", fraction: () => 0 },

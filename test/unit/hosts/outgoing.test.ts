@@ -247,7 +247,11 @@ describe("the sink", () => {
     const { seen, url } = await serve(202);
     expect(await createSink(url)(EVENT)).toBe(202);
     expect(seen.map(({ type }) => type)).toEqual(["application/cloudevents+json; charset=utf-8"]);
-    expect(JSON.parse(seen[0]?.body ?? "")).toEqual({ ...EVENT, datacontenttype: "application/json" });
+    const told = { ...EVENT, datacontenttype: "application/json" };
+    // What has no moment of its own is told with that of the telling.
+    expect(JSON.parse(seen[0]?.body ?? "")).toEqual({ ...told, time: expect.stringMatching(/^2\d{3}-.*Z$/) });
+    await createSink(url)({ ...EVENT, time: AT });
+    expect(JSON.parse(seen[1]?.body ?? "")).toEqual({ ...told, time: AT });
   });
 
   test("is not left for where it points to", async () => {

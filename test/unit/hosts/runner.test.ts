@@ -262,7 +262,7 @@ test("a pass that wants to look again is woken at that time, unless another came
 
 test("an event of a wrong form is reported and changes nothing", async () => {
   const host = runner();
-  host.emit(podDeleted().cloneWith({ data: "garbage" }));
+  host.emit({ ...podDeleted(), data: "garbage" });
   await clock.settle();
   expect(warnings).toEqual(["an event was refused"]);
   expect(requests).toEqual([]);

@@ -1,6 +1,7 @@
 /** How the JSON of the API server becomes the objects of the model, whatever it leaves out. */
 import { describe, expect, test } from "vitest";
-import { KINDS, pathOf } from "../../../shared/adapters/kube/kinds.ts";
+import { pathOf } from "../../../shared/adapters/kube/kinds.ts";
+import { SCHEMAS } from "../../../shared/adapters/kube/objects.ts";
 import type { Pod } from "../../../shared/model/kube.ts";
 
 const metadata = { namespace: "shop", name: "db", uid: "u", resourceVersion: "7" };
@@ -28,7 +29,7 @@ describe("owners", () => {
     [null, null],
   ])("%j -> %s", (ownerReferences, ownerUid) => {
     const json = { metadata: { ...metadata, ownerReferences } };
-    expect(KINDS.Secret.schema.parse(json)).toMatchObject({ ownerUid });
+    expect(SCHEMAS.Secret.parse(json)).toMatchObject({ ownerUid });
   });
 });
 
@@ -83,14 +84,12 @@ describe("pods", () => {
   ];
 
   test.each(cases)("%s", (_, status, expected) => {
-    expect(KINDS.Pod.schema.parse({ metadata, ...(status !== undefined && { status }) })).toMatchObject(
-      expected,
-    );
+    expect(SCHEMAS.Pod.parse({ metadata, ...(status !== undefined && { status }) })).toMatchObject(expected);
   });
 
   test("the last words of a container are kept once it has ended", () => {
     const said = (state: object) =>
-      KINDS.Pod.schema.parse({ metadata, status: containers({ state }) }).containers[0]?.said;
+      SCHEMAS.Pod.parse({ metadata, status: containers({ state }) }).containers[0]?.said;
     expect(said({ terminated: { exitCode: 1, message: "no room" } })).toBe("no room");
     expect(said({ running: {} })).toBeUndefined();
   });
@@ -112,7 +111,7 @@ test("who wrote the replica count of a StatefulSet last is told by the owners of
   });
   const replicas = { "f:spec": { "f:replicas": {} } };
   const by = (managedFields: unknown) =>
-    KINDS.StatefulSet.schema.parse({
+    SCHEMAS.StatefulSet.parse({
       metadata: { ...metadata, managedFields },
       spec: { selector: {}, template: { spec: {} } },
     }).replicasBy;
@@ -161,7 +160,7 @@ describe("how a Job ended", () => {
       { result: "failed", endedAtMs: null, failure: "" },
     ],
   ])("%s", (_, status, expected) => {
-    expect(KINDS.Job.schema.parse({ metadata, ...(status !== undefined && { status }) })).toEqual({
+    expect(SCHEMAS.Job.parse({ metadata, ...(status !== undefined && { status }) })).toEqual({
       ...meta,
       ...expected,
     });
@@ -173,7 +172,7 @@ test("a StatefulSet in which everything optional is missing", () => {
     selector: { matchLabels: { app: "db" } },
     template: { spec: { containers: [{ name: "m" }] } },
   };
-  expect(KINDS.StatefulSet.schema.parse({ metadata, spec })).toEqual({
+  expect(SCHEMAS.StatefulSet.parse({ metadata, spec })).toEqual({
     ...meta,
     generation: 0,
     replicas: 1,
@@ -206,7 +205,7 @@ test("what else a pod beside those of a set needs is read from it", () => {
       },
     },
   };
-  expect(KINDS.StatefulSet.schema.parse({ metadata, spec }).pods).toEqual({
+  expect(SCHEMAS.StatefulSet.parse({ metadata, spec }).pods).toEqual({
     runAsUser: 1001,
     fsGroup: 2000,
     storage: { request: "5Gi", className: "fast" },
@@ -216,7 +215,7 @@ test("what else a pod beside those of a set needs is read from it", () => {
     ...spec,
     template: { spec: { containers: [{ name: "m" }], securityContext: { runAsUser: 0 } } },
   };
-  expect(KINDS.StatefulSet.schema.parse({ metadata, spec: asRoot }).pods.runAsUser).toBeNull();
+  expect(SCHEMAS.StatefulSet.parse({ metadata, spec: asRoot }).pods.runAsUser).toBeNull();
 });
 
 test("which folder of a volume a container mounts is read from it", () => {
@@ -227,7 +226,7 @@ test("which folder of a volume a container mounts is read from it", () => {
   ];
   const template = { spec: { containers: [{ name: "m", volumeMounts }] } };
   const spec = { selector: { matchLabels: { app: "db" } }, template };
-  expect(KINDS.StatefulSet.schema.parse({ metadata, spec }).containers[0]?.mounts).toEqual([
+  expect(SCHEMAS.StatefulSet.parse({ metadata, spec }).containers[0]?.mounts).toEqual([
     { name: "data", path: "/var/lib/mysql", subPath: "mysql", varies: false },
     { name: "conf", path: "/etc/mysql", subPath: null, varies: false },
     { name: "logs", path: "/logs", subPath: null, varies: true },
@@ -236,12 +235,12 @@ test("which folder of a volume a container mounts is read from it", () => {
 
 test("only what the model needs is kept", () => {
   const json = { metadata: { ...metadata, managedFields: [{}], deletionTimestamp: "2026-01-01T00:00:00Z" } };
-  const secret = KINDS.Secret.schema.parse({ ...json, type: "Opaque", data: { a: "w7w=" } });
+  const secret = SCHEMAS.Secret.parse({ ...json, type: "Opaque", data: { a: "w7w=" } });
   expect(secret).toEqual({ ...meta, deleting: true, values: { a: "ü" } });
 });
 
 test("an object without a uid is none", () => {
   const { uid, ...rest } = metadata;
   expect(uid).toBe("u");
-  expect(KINDS.Pod.schema.safeParse({ metadata: rest }).success).toBe(false);
+  expect(SCHEMAS.Pod.safeParse({ metadata: rest }).success).toBe(false);
 });

@@ -1,0 +1,36 @@
+/**
+ * What makes passes and previews on Lambda. It is most of a function's bytes, and is loaded while the API server is already
+ * being asked: nothing before that needs it.
+ */
+import { createServers } from "../../adapters/mysql/servers.ts";
+import { mysql } from "../../engines/mysql/index.ts";
+import type { Clock, Ids, Log } from "../../ports/host.ts";
+import type { Kube } from "../../ports/kube.ts";
+import type { ReconcileContext } from "../../reconcile/index.ts";
+import { createJobBodies } from "../job/bodies.ts";
+
+export { reconcile } from "../../reconcile/index.ts";
+export { preview } from "../../reconcile/preview.ts";
+export { wanted } from "./looks.ts";
+
+export interface Surroundings {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly component: string;
+}
+
+/** Of one invocation: no connection to a server outlives it, for the process is frozen afterwards. */
+export function contextOf(
+  surroundings: Surroundings,
+  { jobImage, budgetMs }: { readonly budgetMs: number; readonly jobImage: string },
+): ReconcileContext {
+  return {
+    ...surroundings,
+    budgetMs,
+    servers: createServers({ pool: false }),
+    engines: { mysql },
+    jobs: jobImage === "" ? null : createJobBodies(jobImage, mysql.rules),
+  };
+}
