@@ -6,10 +6,11 @@ import { createServers } from "../../adapters/mysql/servers.ts";
 import { mysql } from "../../engines/mysql/index.ts";
 import type { Clock, Ids, Log } from "../../ports/host.ts";
 import type { Kube } from "../../ports/kube.ts";
-import type { ReconcileContext } from "../../reconcile/index.ts";
+import { type ReconcileContext, reconcile } from "../../reconcile/index.ts";
 import { createJobBodies } from "../job/bodies.ts";
+import { readTelemetrySettings } from "../telemetry/settings.ts";
+import { createPost, createTelemetry } from "../telemetry/telemetry.ts";
 
-export { reconcile } from "../../reconcile/index.ts";
 export { preview } from "../../reconcile/preview.ts";
 export { wanted } from "./looks.ts";
 
@@ -33,4 +34,21 @@ export function contextOf(
     engines: { mysql },
     jobs: jobImage === "" ? null : createJobBodies(jobImage, mysql.rules),
   };
+}
+
+export interface Passes {
+  readonly pass: typeof reconcile;
+  /** Sends what passes told of themselves: afterwards the process is frozen. */
+  flush(): Promise<void>;
+}
+
+/** Passes that send traces where a collector is named. Throws when it is named wrongly. */
+export function passesOf(
+  { clock, log }: Surroundings,
+  env: Readonly<Record<string, string | undefined>>,
+): Passes {
+  const settings = readTelemetrySettings(env);
+  if (settings === null) return { pass: reconcile, flush: () => Promise.resolve() };
+  const telemetry = createTelemetry({ settings, clock, log, post: createPost(settings) });
+  return { pass: telemetry.around(reconcile), flush: () => telemetry.flush() };
 }

@@ -16,6 +16,8 @@ export interface LambdaContext {
 
 export interface LambdaHost extends Surroundings {
   readonly settings: Settings;
+  /** As it was given, for what only who needs it reads. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly reviewer: KubeClient["reviewer"];
   /** Resolves when the API server has been asked for the first time: what takes time to load is loaded while it answers. */
   readonly asked: Promise<void>;
@@ -45,5 +47,5 @@ export function openLambdaHost(
     ...{ way, clock, ids, log, onSent },
     userAgent: component,
   });
-  return { ...{ kube, reviewer, asked, clock, ids, log, component, settings } };
+  return { ...{ kube, reviewer, asked, clock, ids, log, component, settings, env } };
 }

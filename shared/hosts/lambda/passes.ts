@@ -51,7 +51,8 @@ export async function runPasses(
   const reading = readFirst(host, reaction);
   // Loading takes the processor for longer than a handshake does, which would wait for it. There may be nothing to ask, or nobody.
   await Promise.race([host.asked, reading]);
-  const { contextOf, reconcile, wanted } = await import("./brain.ts");
+  const { contextOf, passesOf, wanted } = await import("./brain.ts");
+  const { pass, flush } = passesOf(host, host.env);
   const fleet = await reading;
   if (typeof fleet === "string") return fail("transient", fleet);
   const looks = wanted(host, reaction, fleet);
@@ -78,13 +79,14 @@ export async function runPasses(
         endsAtMs,
       };
       // A bug in a pass of one cluster must not stop the passes of the others.
-      const result = await reconcile(context, request).catch((error: unknown) => brokenOff(request, error));
+      const result = await pass(context, request).catch((error: unknown) => brokenOff(request, error));
       logPass(log, request, result, clock.now() - startedAtMs);
       results.push(result);
     }
   }
 
   await Promise.all(Array.from({ length: Math.min(CONCURRENCY, waiting.length) }, work));
+  await flush();
   const left = looks.length - results.length;
   if (left > 0) log.warn("clusters were left to the next sweep", { left });
   return succeed(results);

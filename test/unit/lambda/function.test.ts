@@ -2,8 +2,10 @@
  * Functions as they are packaged, in processes of their own under the Runtime API, with the payloads of AWS. The API server
  * behind the tokens has no cluster at all here; what a pass does on a real one, the end-to-end tests show.
  */
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import type { IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -125,10 +127,10 @@ describe("a forwarded event", () => {
   } as const;
 
   type Sent = { readonly headers: Readonly<Record<string, string>>; readonly body: string };
-  const send = (message: Sent, base64 = false) => {
+  const send = (message: Sent, base64 = false, lambda = failure) => {
     const signature = sign(SECRET, { ...message, path }, Date.now());
     const headers = { ...message.headers, [SIGNATURE_HEADER]: signature };
-    return failure.invoke(httpEvent({ method: "POST", path, headers, body: message.body, base64 }));
+    return lambda.invoke(httpEvent({ method: "POST", path, headers, body: message.body, base64 }));
   };
 
   beforeAll(async () => {
@@ -152,6 +154,29 @@ describe("a forwarded event", () => {
         passes: [{ namespace: "shop", name: "mysql", outcome: "unmanaged", lookAgainMs: null }],
       });
       expect(asked[0]).toBe("GET /apis/apps/v1/namespaces/shop/statefulsets/mysql ordinal/pod-failure");
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    "leaves traces before it is answered, where a collector is named",
+    async () => {
+      const sent: string[] = [];
+      const collector = createServer((incoming, response) => {
+        sent.push(incoming.url ?? "");
+        incoming.resume();
+        response.writeHead(200, { "content-type": "application/json" }).end("{}");
+      });
+      await once(collector.listen(0, "127.0.0.1"), "listening");
+      const { port } = collector.address() as AddressInfo;
+      const traced = await start("pod-failure", {
+        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+        OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+      });
+      status = 500;
+      await send(forms.binary, false, traced);
+      collector.close();
+      expect(sent.toSorted()).toEqual(["/v1/metrics", "/v1/traces"]);
     },
     PATIENCE_MS,
   );
