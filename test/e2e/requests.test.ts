@@ -22,9 +22,7 @@ import { waitFor } from "../support/wait.ts";
 const access = testCluster();
 const none = access === null;
 const CLUSTER = "/clusters/e2e-requests/mysql";
-const FRONTS = [
-  ...["scale", "switchover", "status", "backup", "restore", "metrics", "pause", "approve"],
-] as const;
+const FRONTS = ["scale", "switchover", "status", "backup", "restore", "metrics", "pause", "approve"] as const;
 const ENDS_MS = 90_000;
 
 describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`, () => {
