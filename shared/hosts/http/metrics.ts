@@ -21,6 +21,8 @@ const AT_A_TIME = 20;
 /** Namespaces of which rights are asked for at the same time. */
 const REVIEWS_AT_A_TIME = 10;
 const HTTP_FORBIDDEN = 403;
+/** There always is one of that name: that no cluster is there is for those to know who may look everywhere. */
+const ANY_NAMESPACE = "default";
 
 async function mayList(user: User, namespaces: readonly string[], { guard }: Tools): Promise<Passed<null>> {
   for (let at = 0; at < namespaces.length; at += REVIEWS_AT_A_TIME) {
@@ -88,7 +90,8 @@ export async function showMetrics(
     clusters.push(...found.value);
   }
   if (namespaces.length === 0) {
-    const mayAll = await mayList(user, [...new Set(clusters.map(({ namespace }) => namespace))], tools);
+    const found = [...new Set(clusters.map(({ namespace }) => namespace))];
+    const mayAll = await mayList(user, found.length === 0 ? [ANY_NAMESPACE] : found, tools);
     if (!mayAll.ok) return unnamed(user, mayAll.answer);
   }
   const format = formatFor(headers["accept"]);

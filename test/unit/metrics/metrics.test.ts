@@ -151,6 +151,11 @@ test("strangers are told nothing, not even which namespaces there are", async ()
     expect(refused.text).not.toMatch(/shop|mysql/);
   }
   expect((await send(tokenOf("scraper"))).status).toBe(200);
+  // Nor that there is nothing at all.
+  const empty = openPlace();
+  empty.annotate({ [ANNOTATION.engine]: null });
+  expect((await empty.send("GET", "/metrics", { token: tokenOf("reader") })).status).toBe(403);
+  expect(await scrape(empty)).toContain("ordinal_clusters 0\n");
   expect((await place.send("GET", "/metrics?x=1", { token: tokenOf("scraper") })).status).toBe(400);
 });
 
@@ -186,8 +191,8 @@ test("docs/metrics.md has a row for each metric, and no other", () => {
     .map((line) => line.replaceAll(/ +/g, " "));
   const wanted = METRICS.map(({ name, labels, help }) => {
     const own = labels.filter((label) => label !== "namespace" && label !== "cluster");
-    const shown =
-      labels.length === 0 ? "–" : ["of a cluster", ...own.map((label) => `\`${label}\``)].join(", ");
+    const of = own.length < labels.length ? ["of a cluster"] : [];
+    const shown = [...of, ...own.map((label) => `\`${label}\``)].join(", ") || "–";
     return `| \`${name}\` | ${shown} | ${help} |`;
   });
   expect(rows).toEqual(wanted);
