@@ -22,7 +22,7 @@ import { waitFor } from "../support/wait.ts";
 const access = testCluster();
 const none = access === null;
 const CLUSTER = "/clusters/e2e-requests/mysql";
-const FRONTS = ["scale", "switchover", "status", "backup", "restore", "metrics"] as const;
+const FRONTS = ["scale", "switchover", "status", "backup", "restore", "metrics", "pause", "approve"] as const;
 const ENDS_MS = 90_000;
 
 describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`, () => {
@@ -273,6 +273,34 @@ describe.skipIf(none)(`requests${none ? ` (skipped: ${noClusterReason})` : ""}`,
     await settled(3);
     const looker = await runPlugin(await scene.kubeconfigOf("looker"), ["pause", "mysql"]);
     expect([looker.code, looker.stderr]).toEqual([2, expect.stringMatching(/forbidden/i)]);
+  });
+
+  test("as the dashboard asks: the clusters that one may see, a pause, and an approval", async () => {
+    const of = (name: string) => ({ port: ports[name] ?? null });
+    const fleet = { method: "GET", path: "/clusters", ...of("status") } as const;
+    const seen = await ask({ ...fleet, as: "looker" });
+    expect([seen.status, seen.body["items"]]).toEqual([200, [expect.objectContaining({ name: "mysql" })]]);
+    expect((await ask({ ...fleet, as: "stranger" })).body["items"]).toEqual([]);
+    const page = await send(ports["status"] ?? null, { method: "GET", path: "/dashboard" });
+    expect([page.status, page.text]).toEqual([200, expect.stringContaining("/dashboard.js")]);
+
+    const paused = await ask({ path: `${CLUSTER}/pause`, body: {}, ...of("pause") });
+    expect([paused.status, await annotation("pause")]).toEqual([200, "true"]);
+    await scene.until("Paused", (world) => world.phase === "Paused");
+    const dry = await ask({ path: `${CLUSTER}/resume?dryRun=true`, body: {}, ...of("pause") });
+    expect([dry.status, await annotation("pause")]).toEqual([200, "true"]);
+    expect((await ask({ path: `${CLUSTER}/resume`, body: {}, ...of("pause") })).status).toBe(200);
+    await settled(3);
+
+    const epoch = (stateOf(await scene.world()).epoch ?? 0) + 1;
+    const approve = { path: `${CLUSTER}/approve`, ...of("approve") };
+    expect((await ask({ ...approve, body: { epoch: epoch + 1 } })).status).toBe(422);
+    expect((await ask({ ...approve, path: `${approve.path}?dryRun=true`, body: { epoch } })).status).toBe(
+      200,
+    );
+    expect((await ask({ ...approve, body: { epoch } })).status).toBe(200);
+    expect(await annotation("approve")).toBe(`e${epoch}`);
+    await scene.annotate("ordinal.dev/approve-");
   });
 
   test("as annotations, and what was captured long ago does nothing", async () => {
