@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createServers } from "../../shared/adapters/mysql/servers.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
 import { mysql } from "../../shared/engines/mysql/index.ts";
-import type { DesiredMember } from "../../shared/model/engine.ts";
+import type { DesiredMember, Preparation } from "../../shared/model/engine.ts";
 import type { Outcome } from "../../shared/model/outcome.ts";
 import type { ServerFacts } from "../../shared/model/server.ts";
 import type { Accounts, Peer } from "../../shared/ports/engine.ts";
@@ -216,6 +216,21 @@ describe.skipIf(kubeconfig === undefined)(
         },
         accounts.control,
       );
+    });
+
+    test("while it keeps its logs our own account sees how much it stores, and not otherwise", async () => {
+      const { control } = accounts;
+      const keep = { ...desired(0, "primary", []), deletesLogs: false };
+      const facts = await factsOf(0, control);
+      expect([facts.deletesLogs, facts.storedBytes]).toEqual([true, null]);
+      const [change] = mysql.rules.preparations(facts, keep);
+      await on(0, (server) => mysql.prepare(server, change as Preparation, accounts), control);
+      const kept = await factsOf(0, control);
+      expect(kept).toMatchObject({ deletesLogs: false });
+      expect(kept.storedBytes).toBeGreaterThan(1_000_000);
+      const [back] = mysql.rules.preparations(kept, { ...keep, deletesLogs: true });
+      await on(0, (server) => mysql.prepare(server, back as Preparation, accounts), control);
+      expect(await factsOf(0, control)).toMatchObject({ deletesLogs: true, storedBytes: null });
     });
 
     test.each([1, 2])("server %i is seeded once", async (ordinal) => {

@@ -40,6 +40,11 @@ function canHold(members: readonly MemberView[]): boolean {
   );
 }
 
+/** One that holds its logs does not say how much they are, for lack of a right as it may be. */
+function isBlind(members: readonly MemberView[]): boolean {
+  return members.some(({ facts }) => facts !== null && !facts.deletesLogs && facts.storedBytes === null);
+}
+
 type Purging = NonNullable<BackupMemory["archive"]>["purging"];
 
 function next(now: Purging, { members }: Pick<Situation, "members">, stands: boolean): Purging {
@@ -48,7 +53,7 @@ function next(now: Purging, { members }: Pick<Situation, "members">, stands: boo
       return stands && canHold(members) ? "held" : now;
     case "held":
       if (!stands) return "resuming";
-      return (fullest({ members })?.share ?? 0) >= FULL_SHARE ? "pressed" : now;
+      return isBlind(members) || (fullest({ members })?.share ?? 0) >= FULL_SHARE ? "pressed" : now;
     case "pressed":
       return stands ? now : "resuming";
     case "resuming":

@@ -15,7 +15,7 @@ export const CONTROL_ACCOUNT = "ordinal";
 export const REPLICATION_PREFIX = "ordinal_repl_";
 
 /** Raised with every change of the lists below, so that existing accounts get it too. */
-const GRANTS_VERSION = 2;
+const GRANTS_VERSION = 3;
 
 export const accountNames: {
   readonly control: string;
@@ -41,7 +41,8 @@ const CONTROL_GRANTS: readonly {
     // CREATE USER: replication accounts for new members, and locking them. REFERENCES: see that a table
     // exists (the survey) without being able to read it; it permits nothing without CREATE or ALTER.
     // SHUTDOWN: end a deposed primary whose commits wait for acknowledgements that nobody will give.
-    privileges: "RELOAD, PROCESS, CREATE USER, REFERENCES, SHUTDOWN",
+    // REPLICATION CLIENT: see how much of a volume binary logs take that wait for the archive.
+    privileges: "RELOAD, PROCESS, CREATE USER, REFERENCES, SHUTDOWN, REPLICATION CLIENT",
     on: "*.*",
   },
   {

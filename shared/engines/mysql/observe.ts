@@ -263,11 +263,12 @@ function deletesLogs(settings: Settings): boolean {
 const TABLE_BYTES = "SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_TABLESPACES";
 const LOG_BYTES = "SHOW BINARY LOGS";
 
-async function storedBytes(server: Server): Promise<Outcome<number>> {
+/** Null where the server does not tell us: it is no less there. */
+async function storedBytes(server: Server): Promise<Outcome<number | null>> {
   const tables = await readRow(server, TABLE_BYTES);
-  if (!tables.ok) return tables;
+  if (!tables.ok) return tables.failure.kind === "refused" ? succeed(null) : tables;
   const logs = await run(server, LOG_BYTES);
-  if (!logs.ok) return logs;
+  if (!logs.ok) return logs.failure.kind === "refused" ? succeed(null) : logs;
   const sizes = logs.value.map((log) => Number(log["File_size"]));
   return succeed(sizes.reduce((sum, size) => sum + size, Number(tables.value["bytes"] ?? 0)));
 }

@@ -96,6 +96,10 @@ test("a volume that fills is told of, and at nine tenths the servers delete agai
   expect(next(seen("pressed", STANDS, servers(DELETES)))).toBe("pressed");
 });
 
+test("a server that does not say how much its logs are is not let to fill its volume", () => {
+  expect(next(seen("held", STANDS, servers({ deletesLogs: false, storedBytes: null })))).toBe("pressed");
+});
+
 test("when it goes on they delete as before, and it is over once every one of them does", () => {
   for (const before of ["held", "pressed"] as const) expect(next(seen(before, GOES_ON))).toBe("resuming");
   const resuming = seen("resuming", GOES_ON, servers(HOLDS(1)));

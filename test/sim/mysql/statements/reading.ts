@@ -38,13 +38,18 @@ export const READ_STATEMENTS: readonly Statement[] = [
   },
   {
     pattern: /^SELECT SUM\(FILE_SIZE\) AS bytes FROM information_schema\.INNODB_TABLESPACES$/,
-    run: ({ server }) => [{ bytes: String(server.data.tables.size * TABLE_BYTES) }],
+    run: (session) => {
+      session.need("PROCESS");
+      return [{ bytes: String(session.server.data.tables.size * TABLE_BYTES) }];
+    },
   },
   {
     pattern: /^SHOW BINARY LOGS$/,
-    run: ({ server }) => [
-      { Log_name: "binlog.000001", File_size: String(server.data.binlog.length * EVENTS_BYTES) },
-    ],
+    run: (session) => {
+      session.need("REPLICATION CLIENT");
+      const bytes = session.server.data.binlog.length * EVENTS_BYTES;
+      return [{ Log_name: "binlog.000001", File_size: String(bytes) }];
+    },
   },
   {
     pattern: /^SELECT PLUGIN_NAME AS name FROM information_schema\.plugins$/,
