@@ -96,7 +96,7 @@ function prepared(want: DesiredMember, start: ServerFacts = facts()): ServerFact
     settings[plugin] ??= "OFF";
   }
   for (const name of ["ordinal", "ordinal_repl_0", "ordinal_repl_1"]) {
-    settings[`account:${name}`] = '{"ordinal": {"grants": 2, "password": "x"}}';
+    settings[`account:${name}`] = '{"ordinal": {"grants": 3, "password": "x"}}';
   }
   for (const table of TABLE_NAMES) settings[`table:${table}`] = "present";
   return { ...start, settings };

@@ -83,14 +83,14 @@ const CASES: { readonly [Kind in Step["kind"]]: Case } = {
       server(
         0,
         primaryFacts(3, {
-          settings: { "account:ordinal": '{"ordinal":{"grants":2,"password":"of now"}}' },
+          settings: { "account:ordinal": '{"ordinal":{"grants":3,"password":"of now"}}' },
         }),
       ),
     ],
     sent: [
       "mysql-0: CREATE USER IF NOT EXISTS 'ordinal_repl_1'@'%' IDENTIFIED WITH caching_sha2_password BY RANDOM PASSWORD REQUIRE SSL PASSWORD EXPIRE NEVER",
       "mysql-0: GRANT REPLICATION SLAVE, BACKUP_ADMIN ON *.* TO 'ordinal_repl_1'@'%'",
-      `mysql-0: ALTER USER 'ordinal_repl_1'@'%' IDENTIFIED WITH caching_sha2_password BY '***' REQUIRE SSL PASSWORD EXPIRE NEVER ATTRIBUTE '{"ordinal":{"grants":2,"password":"***"}}'`,
+      `mysql-0: ALTER USER 'ordinal_repl_1'@'%' IDENTIFIED WITH caching_sha2_password BY '***' REQUIRE SSL PASSWORD EXPIRE NEVER ATTRIBUTE '{"ordinal":{"grants":3,"password":"***"}}'`,
     ],
   },
   Seed: {
