@@ -19,6 +19,7 @@ import { releasing, unreleasing } from "./phases/releasing.ts";
 import { revoking } from "./phases/revoking.ts";
 import { givingUp, steady } from "./phases/steady.ts";
 import { isFresh } from "./plan/release.ts";
+import { revive } from "./plan/rollout.ts";
 import { isContested } from "./plan/scale.ts";
 import { needsReopening } from "./plan/steady.ts";
 import { inputProblems } from "./problems/input.ts";
@@ -39,8 +40,15 @@ function situationOf(observed: Observed, rules: EngineRules, nowMs: number, stat
   return seenFrom({ observed, rules, nowMs, spec, state, size, ackCountWanted: ackCountFor(size) }, config);
 }
 
-/** Where the cluster stands, and the one thing that is done about it now. */
+/** Whatever else is done: a member that cannot run may be the one that everything waits for. */
 function decideIn(situation: Situation, others: readonly Problem[]): Decision {
+  const decision = decideTopology(situation, others);
+  const revived = situation.observed.refusal === null ? revive(situation) : [];
+  return revived.length === 0 ? decision : { ...decision, tracks: [...decision.tracks, ...revived] };
+}
+
+/** Where the cluster stands, and the one thing that is done about it now. */
+function decideTopology(situation: Situation, others: readonly Problem[]): Decision {
   const backup = planBackups(situation);
   const problems = [...others, ...backup.problems];
   const { state } = situation;

@@ -66,7 +66,7 @@ describe.skipIf(none)(`rollouts${none ? ` (skipped: ${noClusterReason})` : ""}`,
         const ordinal = ordinalOf(pod.name);
         if (pod.image === image && pod.ready && !order.includes(ordinal)) order.push(ordinal);
       }
-      return order.length === world.pods.length && world.phase === "Healthy";
+      return order.length === world.replicas && world.phase === "Healthy";
     });
     return order;
   }
@@ -123,8 +123,10 @@ describe.skipIf(none)(`rollouts${none ? ` (skipped: ${noClusterReason})` : ""}`,
     await setImage("mysql:9");
     await scene.until(
       "the member to be made anew",
-      ({ phase, pods }) =>
-        phase === "Healthy" && pods.every(({ ready, image }) => ready && image === "mysql:9"),
+      ({ phase, pods, replicas }) =>
+        phase === "Healthy" &&
+        pods.length === replicas &&
+        pods.every(({ ready, image }) => ready && image === "mysql:9"),
     );
   });
 

@@ -133,16 +133,32 @@ function replaced(situation: Situation, next: MemberView, wanted: string): Rollo
   const anew: RolloutMove = { kind: "waits", why: `${podName} is being made anew`, partition: null };
   if (pod === null || pod.deleting) return anew;
   const isRolling = rollout.strategy === "RollingUpdate";
-  const isReached = isRolling && rollout.partition === next.ordinal;
-  // One that never became ready is not replaced by Kubernetes itself ("Forced rollback" in its documentation).
-  if (isReached && pod.ready) return anew;
+  if (isRolling && rollout.partition === next.ordinal) return anew;
   return {
     kind: "replaces",
     message: `${podName} is made anew from the pod template of ${name}, which has changed.`,
     key: `MemberReplaced|${pod.uid}|${wanted}`,
-    partition: isRolling && !isReached ? next.ordinal : null,
-    track: isRolling && !isReached ? [] : [{ kind: "DeletePod", name: pod.name, seen: seenOf(pod) }],
+    partition: isRolling ? next.ordinal : null,
+    track: isRolling ? [] : [{ kind: "DeletePod", name: pod.name, seen: seenOf(pod) }],
   };
+}
+
+/**
+ * Pods in which nothing runs, from a template that would not be used for them any more. Kubernetes waits for them to become
+ * ready first ("Forced rollback" in its documentation), so one that never can stays for ever. Nobody loses a server by it.
+ */
+export function revive({ observed, members }: Situation): readonly Track[] {
+  const { strategy, partition, revisions } = observed.set.rollout;
+  if (strategy === null || revisions === null) return [];
+  return members.flatMap(({ member: { pod, ordinal } }): readonly Track[] => {
+    const isNew = strategy === "OnDelete" || ordinal >= partition;
+    const due = isNew ? revisions.wanted : revisions.current;
+    const revision = revisionOf(pod);
+    if (pod === null || pod.deleting || pod.ready || revision === null || revision === due) return [];
+    const isDead =
+      pod.containers.length > 0 && pod.containers.every(({ running, reason }) => !running && reason !== null);
+    return isDead ? [[{ kind: "DeletePod", name: pod.name, seen: seenOf(pod) }]] : [];
+  });
 }
 
 /** So that Kubernetes does not begin with this one by itself. */

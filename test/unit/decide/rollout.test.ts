@@ -6,7 +6,7 @@ import { asking, memory, remembering } from "../../support/backups.ts";
 import { settled, stepsOfKind } from "../../support/carry-out.ts";
 import { type Change, known, onPod, placed, set, silent, wish } from "../../support/situation.ts";
 import { running } from "./backup-support.ts";
-import { changed, deciding, reasons } from "./support.ts";
+import { deciding, reasons } from "./support.ts";
 
 const three = known("Ready", 60_000)(settled(placed(3)));
 
@@ -102,11 +102,30 @@ test("a member that does not come back holds the others back, which is told afte
   expect(late.phase).toBe("Degraded");
 });
 
-test("a pod that never became ready is deleted when the template is another one again", () => {
-  const broken = onPod(2, (pod) => ({ ...pod, ready: false }));
-  const stuck = settled(changed(three, silent(2), broken));
-  const decision = deciding(stuck, rollout({ partition: 2 }), pods("old", "old", "bad"));
-  expect(stepsOfKind(decision, "DeletePod").map(({ name }) => name)).toEqual(["mysql-2"]);
+describe("a pod in which nothing can run", () => {
+  const broken =
+    (ordinal: number): Change =>
+    (before) =>
+      onPod(ordinal, (pod) => ({
+        ...pod,
+        ready: false,
+        containers: pod.containers.map((one) => ({ ...one, running: false, reason: "ImagePullBackOff" })),
+      }))(silent(ordinal)(before));
+  const deleted = (...changes: readonly Change[]) =>
+    stepsOfKind(deciding(three, ...changes), "DeletePod").map(({ name }) => name);
+
+  test("is deleted when the template is another one again, whoever else is away", () => {
+    const twice = [rollout({ partition: 1 }), pods("old", "bad", "bad")] as const;
+    expect(deleted(...twice, broken(2))).toEqual(["mysql-2"]);
+    expect(deleted(...twice, broken(1), broken(2))).toEqual(["mysql-1", "mysql-2"]);
+    expect(deleted(...twice, broken(0), broken(1), broken(2))).toEqual(["mysql-1", "mysql-2"]);
+  });
+
+  test("stays where it would come back as it is, or where a server may run in it", () => {
+    expect(deleted(rollout({ partition: 2 }), pods("old", "old", "new"), broken(2))).toEqual([]);
+    expect(deleted(rollout(), pods("old", "old", "old"), broken(2))).toEqual([]);
+    expect(deleted(rollout({ partition: 2 }), pods("old", "old", "bad"), silent(2))).toEqual([]);
+  });
 });
 
 test("while a backup is made no member is touched", () => {
