@@ -21,7 +21,7 @@ export interface Where {
 }
 
 /** What is reached beside the API server. */
-export type Reach = Pick<Ask, "servers" | "openStore" | "progressOf">;
+export type Reach = Pick<Ask, "servers" | "examiner" | "openStore" | "progressOf">;
 
 export interface Terminal {
   out(text: string): void;
@@ -66,7 +66,7 @@ export function wholeNumber(text: string): number {
   return read.data.replicas;
 }
 
-function isName(text: string): boolean {
+export function isName(text: string): boolean {
   return text.length <= 253 && OBJECT_NAME.test(text);
 }
 
@@ -132,6 +132,11 @@ export function withOptions(command: Command, formats: readonly OutputFormat[]):
     .addOption(new Option("-o, --output <format>", "for machines, or with more columns").choices(formats))
     .option("--context <name>", "context of the kubeconfig")
     .option("--kubeconfig <path>", "path of the kubeconfig file");
+}
+
+/** Below the options of a command. */
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  kubectl ordinal ${line}\n`).join("")}`;
 }
 
 export type Ended = (exitCode: number) => void;

@@ -43,11 +43,11 @@ const terminal: Terminal = {
     const [clock, ids, log] = [systemClock, systemIds, createLog("text")];
     const found = path === undefined ? await wayOfPod(env) : wayOfKubeconfig(path, context);
     const handle = createKube({ way: found, userAgent: "ordinal/cli", clock, ids, log });
-    const { kube, namespace, close } = handle;
+    const { kube, examiner, namespace, close } = handle;
     const servers = forwardedServers(way);
     const logs = followLogs(argumentsOf(way), () => clock.now());
     return {
-      ...{ kube, namespace, servers },
+      ...{ kube, examiner, namespace, servers },
       openStore: (store) => createS3Store(store),
       progressOf: (job) => logs.progressOf(job),
       close() {

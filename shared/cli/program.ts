@@ -22,6 +22,7 @@ import {
   withOptions,
 } from "./command-line.ts";
 import { plan } from "./plans.ts";
+import { addSetUp } from "./set-up-commands.ts";
 import { clusterStatus, fleetStatus, why } from "./verbs.ts";
 
 function addOrders(program: Command, terminal: Terminal, ended: Ended): void {
@@ -109,6 +110,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   addOrders(program, terminal, ended);
   addBackups(program, terminal, ended);
   addRestore(program, terminal, ended);
+  addSetUp(program, terminal, ended);
 
   try {
     await program.parseAsync(args, { from: "user" });

@@ -11,6 +11,7 @@ import type { Here } from "../model/format.ts";
 import type { ObjectRef, StatefulSet } from "../model/kube.ts";
 import { type Failure, unreachable } from "../model/outcome.ts";
 import type { Store } from "../model/store.ts";
+import type { Examiner } from "../ports/examiner.ts";
 import type { Kube } from "../ports/kube.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { Servers } from "../ports/server.ts";
@@ -29,10 +30,11 @@ export type Answer =
 
 export interface Ask {
   readonly kube: Kube;
+  readonly examiner: Examiner;
   readonly format: OutputFormat;
   readonly here: Here;
   readonly paint: Paint;
-  /** By the names of their pods; only plans look at them. */
+  /** By the names of their pods; only plans and examinations look at them. */
   readonly servers: Servers;
   /** To be closed by whoever opens it. */
   readonly openStore: (store: Store) => ObjectStore;

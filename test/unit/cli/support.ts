@@ -201,7 +201,10 @@ export const NO_SERVERS: Servers = {
   connect: () => Promise.reject(new Error("this verb looks at no server")),
 };
 
+const noExaminer = () => Promise.reject(new Error("this verb examines nothing"));
+
 export const NOWHERE: Reach = {
+  examiner: { may: noExaminer, template: noExaminer, isHeadless: noExaminer, budgets: noExaminer },
   servers: NO_SERVERS,
   openStore: () => {
     throw new Error("this verb looks at no store");
