@@ -31,6 +31,8 @@ export interface Terminal {
   readonly timeZone?: string;
   /** The last line of standard error in place of the one before; absent = it is no terminal. */
   overwrite?(text: string): void;
+  /** Asks whoever sits there; absent = nobody does. */
+  readonly confirm?: (question: string) => Promise<boolean>;
   /** Throws when the kubeconfig cannot be used. */
   connect(where: Where): Reached | Promise<Reached>;
 }
@@ -153,6 +155,11 @@ export function waitingOf(
   return wait ? { clock: terminal.clock, timeoutMs, say, overwrite } : null;
 }
 
+/** What is done is told in sentences; only a plan is a document. */
+export function noFormat({ output, dryRun = false }: OrderOptions): void {
+  if (output !== undefined && !dryRun) throw new WrongUseError("-o goes with --dry-run only.");
+}
+
 /** Carries out what is asked, or shows its plan. */
 export function carryOut(
   terminal: Terminal,
@@ -166,7 +173,7 @@ export function carryOut(
 ): Promise<number> {
   const { clock } = terminal;
   const { dryRun = false } = options;
-  if (options.output !== undefined && !dryRun) throw new WrongUseError("-o goes with --dry-run only.");
+  noFormat(options);
   const waiting = waitingOf(terminal, options);
   return perform(terminal, options, (ask, namespace) => {
     const ref = refOf(name, options, namespace);

@@ -1,7 +1,9 @@
 /** `kubectl ordinal`: the process around the program. kubectl runs any `kubectl-ordinal` on the PATH. */
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline/promises";
 import { createKube } from "../adapters/kube/kube.ts";
 import { wayOfKubeconfig } from "../adapters/kube/kubeconfig.ts";
 import { wayOfPod } from "../adapters/kube/token-way.ts";
@@ -12,7 +14,7 @@ import { argumentsOf, forwardedServers } from "./forward.ts";
 import { followLogs } from "./job-log.ts";
 import { run } from "./program.ts";
 
-const { env, stdout, stderr } = process;
+const { env, stdin, stdout, stderr } = process;
 
 /**
  * As kubectl searches, but a list in KUBECONFIG is not merged: its first file that exists is taken. In a pod
@@ -27,6 +29,15 @@ function kubeconfig(): string | undefined {
   return found;
 }
 
+/** The end of the input, or Ctrl-C, is a no. */
+async function confirm(question: string): Promise<boolean> {
+  const lines = createInterface({ input: stdin, output: stderr });
+  const ended = once(lines, "close").then(() => "");
+  const answer = await Promise.race([lines.question(`${question} [y/N] `), ended]);
+  lines.close();
+  return /^y(?:es)?$/i.test(answer.trim());
+}
+
 const terminal: Terminal = {
   out: (text) => void stdout.write(text),
   err: (text) => void stderr.write(text),
@@ -34,6 +45,7 @@ const terminal: Terminal = {
   clock: systemClock,
   // Back to the beginning of the line, and away with what stood there.
   ...(stderr.isTTY && { overwrite: (text: string) => void stderr.write(`\r\u001B[K${text}`) }),
+  ...(stdin.isTTY && stderr.isTTY && { confirm }),
   async connect({ kubeconfig: given, context }) {
     const path = given ?? kubeconfig();
     const way = {

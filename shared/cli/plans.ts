@@ -85,7 +85,14 @@ function wishOf(asked: Asked): string | null {
   }
 }
 
-export async function plan(ask: Ask, clock: Clock, ref: ClusterRef, asked: Asked): Promise<Answer> {
+/** `wish`: what would be written, where it is more than is asked for. */
+export async function plan(
+  ask: Ask,
+  clock: Clock,
+  ref: ClusterRef,
+  asked: Asked,
+  wish: string | null = wishOf(asked),
+): Promise<Answer> {
   const found = await readCluster(ask.kube, ref);
   if (!found.ok) return failed(found.failure);
   if (found.value.kind !== "cluster") return notACluster(found.value, ref);
@@ -96,7 +103,7 @@ export async function plan(ask: Ask, clock: Clock, ref: ClusterRef, asked: Asked
   if (refused !== null) return { exitCode: 2, complaint: `${refused.code}: ${refused.message}` };
   const document: PlanDocument = {
     ...{ apiVersion: API_VERSION, kind: "Plan", ...ref },
-    ...{ wish: wishOf(asked), why, ...planned },
+    ...{ wish, why, ...planned },
   };
   return print(document, ask, () => renderPlan(document, ask.paint));
 }

@@ -1,80 +1,18 @@
 /** `doctor` on a simulated cluster: each thing that can be missing is found, named, and said what to do about. */
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { run } from "../../../shared/cli/program.ts";
 import { BACKUP_RIGHTS, RIGHTS, rightText } from "../../../shared/cli/rights.ts";
 import { type Check, examinationSchema } from "../../../shared/model/documents.ts";
 import { fail, succeed } from "../../../shared/model/outcome.ts";
 import type { ResourceRight } from "../../../shared/ports/examiner.ts";
-import type { Kube } from "../../../shared/ports/kube.ts";
-import { modelOf } from "../../sim/kube/watching.ts";
 import { REF } from "../../sim/ref.ts";
-import { createWorld, type World, type WorldOptions } from "../../sim/world.ts";
+import type { World } from "../../sim/world.ts";
 import { grantedRights } from "../../support/e2e-rights.ts";
-import { createMemoryStore, type MemoryOptions } from "../../support/memory-store.ts";
-import { SECRET, UID } from "./backups-support.ts";
-import { EXAMINED, forwarded } from "./set-up-support.ts";
-import { NOWHERE, type Ran } from "./support.ts";
-
-const MEMBERS = [{ tables: ["shop.orders"], rows: 10 }, {}, {}];
-
-async function settled(more: Partial<WorldOptions> = {}): Promise<World> {
-  const world = createWorld({ members: MEMBERS, ...more });
-  // The API server says so where the user says nothing.
-  world.sim.put("StatefulSet", REF, { spec: { updateStrategy: { type: "RollingUpdate" } } });
-  await world.settle();
-  return world;
-}
-
-interface Around {
-  readonly examiner?: Partial<typeof EXAMINED>;
-  readonly store?: MemoryOptions;
-}
-
-/** A folder in a bucket has the uid of a cluster in its name, as Kubernetes makes them. */
-function likeUids(kube: Kube, uid: string): Kube {
-  const changed = <T>(outcome: T): T => JSON.parse(JSON.stringify(outcome).replaceAll(uid, UID));
-  return {
-    ...kube,
-    read: async (kind, ref) => changed(await kube.read(kind, ref)),
-    list: async (kind, options) => changed(await kube.list(kind, options)),
-  };
-}
-
-async function ordinal(world: World, line: string, { examiner, store }: Around = {}): Promise<Ran> {
-  const printed = { out: "", err: "" };
-  const before = world.sim.calls.length;
-  const kube = likeUids(world.sim.kube, modelOf("StatefulSet", world.sim.raw("StatefulSet", REF) ?? {}).uid);
-  const running = run(line.split(" "), {
-    out: (text) => {
-      printed.out += text;
-    },
-    err: (text) => {
-      printed.err += text;
-    },
-    colour: false,
-    clock: world.clock,
-    timeZone: "UTC",
-    connect: () => ({
-      ...{
-        ...NOWHERE,
-        kube,
-        servers: forwarded(world),
-        namespace: REF.namespace,
-        close() {},
-      },
-      examiner: { ...EXAMINED, ...examiner },
-      openStore: () => createMemoryStore(store ?? {}),
-    }),
-  });
-  const exitCode = await world.clock.run(running);
-  const changes = world.sim.calls.slice(before).filter(({ verb }) => !["read", "list"].includes(verb));
-  expect(changes, "it changes nothing").toEqual([]);
-  return { exitCode, ...printed };
-}
+import { SECRET } from "./backups-support.ts";
+import { type Around, examining, plain, settled } from "./set-up-support.ts";
 
 async function checksOf(world: World, around: Around = {}): Promise<readonly Check[]> {
-  const { out } = await ordinal(world, "doctor mysql -o json", around);
+  const { out } = await examining(world, "doctor mysql -o json", around);
   return examinationSchema.parse(JSON.parse(out)).checks;
 }
 
@@ -83,7 +21,7 @@ const badOnes = (checks: readonly Check[]) =>
 
 describe("a cluster that has all it needs", () => {
   test("is found so, and the exit code says it", async () => {
-    const { exitCode, out, err } = await ordinal(await settled(), "doctor mysql");
+    const { exitCode, out, err } = await examining(await settled(), "doctor mysql");
     expect([exitCode, err]).toEqual([0, ""]);
     expect(out).toBe(
       `
@@ -110,9 +48,9 @@ describe("a cluster that has all it needs", () => {
 
   test("for machines, in YAML as in JSON", async () => {
     const world = await settled();
-    const json: unknown = JSON.parse((await ordinal(world, "doctor mysql -o json")).out);
+    const json: unknown = JSON.parse((await examining(world, "doctor mysql -o json")).out);
     expect(examinationSchema.safeParse(json).error).toBeUndefined();
-    expect(parse((await ordinal(world, "doctor mysql -o yaml")).out)).toEqual(json);
+    expect(parse((await examining(world, "doctor mysql -o yaml")).out)).toEqual(json);
   });
 });
 
@@ -270,7 +208,7 @@ describe("what is missing", () => {
     const world = await settled();
     spoil?.(world);
     expect(badOnes(await checksOf(world, around))).toEqual(bad);
-    const { exitCode, out, err } = await ordinal(world, "doctor mysql", around);
+    const { exitCode, out, err } = await examining(world, "doctor mysql", around);
     expect(out).toContain(says);
     const failing = bad.filter((one) => !one.endsWith("hint"));
     expect(exitCode).toBe(failing.length === 0 ? 0 : 1);
@@ -280,8 +218,7 @@ describe("what is missing", () => {
   });
 
   test("is told of a cluster that no Ordinal has visited, and what Ordinal will see to is a hint", async () => {
-    const world = createWorld({ members: MEMBERS });
-    world.sim.put("StatefulSet", REF, { spec: { updateStrategy: { type: "RollingUpdate" } } });
+    const world = plain();
     const bad = badOnes(await checksOf(world));
     expect(bad[0]).toBe("visited: wrong");
     expect(new Set(bad.slice(1))).toEqual(new Set(["settings: hint"]));
@@ -290,7 +227,7 @@ describe("what is missing", () => {
   test("of a server that is too old is said by the engine's own rule", async () => {
     const world = await settled();
     world.kubelet.server(1).process.globals.set("version", "8.0.36");
-    const { out, exitCode } = await ordinal(world, "doctor mysql");
+    const { out, exitCode } = await examining(world, "doctor mysql");
     expect(exitCode).toBe(1);
     expect(out).toContain("✘ mysql-1: MySQL 8.0.36 is too old: upgrade to 8.4 or later\n");
   });
@@ -298,7 +235,7 @@ describe("what is missing", () => {
   test("and of a server that cannot be reached from here nothing is believed", async () => {
     const world = await settled();
     const unreached = { ...world, kubelet: { ...world.kubelet, servers: [] } };
-    const { out, exitCode } = await ordinal(unreached, "doctor mysql");
+    const { out, exitCode } = await examining(unreached, "doctor mysql");
     expect(exitCode).toBe(1);
     expect(out.match(/^\? mysql-\d is ready, but cannot be reached from here/gm)).toHaveLength(3);
     expect(out).not.toContain("GTID mode is on");
@@ -320,7 +257,7 @@ describe("the rights that are asked for", () => {
       return succeed(true);
     };
     const line = "doctor mysql --as-account system:serviceaccount:ops:keeper";
-    expect((await ordinal(world, line, { examiner: { may } })).exitCode).toBe(0);
+    expect((await examining(world, line, { examiner: { may } })).exitCode).toBe(0);
     const whose = "ops:keeper in shop";
     expect(asked.filter((one) => one.includes("secrets"))).toEqual([
       `${whose}: get secrets mysql-root`,
@@ -337,7 +274,7 @@ test.each([
   ["doctor mysql --as-account ordinal", "NAMESPACE:NAME"],
   ["doctor", "missing required argument"],
 ])("%s is wrong use", async (line, says) => {
-  const { exitCode, err } = await ordinal(await settled(), line);
+  const { exitCode, err } = await examining(await settled(), line);
   expect(exitCode).toBe(2);
   expect(err).toContain(says);
 });
