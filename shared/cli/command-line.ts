@@ -21,12 +21,14 @@ export interface Where {
 }
 
 /** What is reached beside the API server. */
-export type Reach = Pick<Ask, "servers" | "examiner" | "openStore" | "progressOf">;
+export type Reach = Pick<Ask, "servers" | "examiner" | "openStore" | "progressOf" | "showLog">;
 
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
   readonly colour: boolean;
+  /** Of this program. */
+  readonly version: string;
   readonly clock: Clock;
   readonly timeZone?: string;
   /** The last line of standard error in place of the one before; absent = it is no terminal. */

@@ -11,7 +11,7 @@ import { createS3Store } from "../adapters/s3/store.ts";
 import { createLog, systemClock, systemIds } from "../hosts/local/platform.ts";
 import type { Terminal } from "./command-line.ts";
 import { argumentsOf, forwardedServers } from "./forward.ts";
-import { followLogs } from "./job-log.ts";
+import { followLogs, showLog } from "./job-log.ts";
 import { run } from "./program.ts";
 
 const { env, stdin, stdout, stderr } = process;
@@ -29,6 +29,9 @@ function kubeconfig(): string | undefined {
   return found;
 }
 
+/** Put in by infra/dev/build.ts; there is none where the source itself is run. */
+declare const ORDINAL_VERSION: string | undefined;
+
 /** The end of the input, or Ctrl-C, is a no. */
 async function confirm(question: string): Promise<boolean> {
   const lines = createInterface({ input: stdin, output: stderr });
@@ -42,6 +45,7 @@ const terminal: Terminal = {
   out: (text) => void stdout.write(text),
   err: (text) => void stderr.write(text),
   colour: stdout.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
+  version: typeof ORDINAL_VERSION === "string" ? ORDINAL_VERSION : "from source",
   clock: systemClock,
   // Back to the beginning of the line, and away with what stood there.
   ...(stderr.isTTY && { overwrite: (text: string) => void stderr.write(`\r\u001B[K${text}`) }),
@@ -62,6 +66,7 @@ const terminal: Terminal = {
       ...{ kube, examiner, namespace, servers },
       openStore: (store) => createS3Store(store),
       progressOf: (job) => logs.progressOf(job),
+      showLog: (job, follow) => showLog(argumentsOf(way), job, follow),
       close() {
         logs.close();
         servers.close();

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { switchoverWishSchema } from "../model/request.ts";
+import { addAbout } from "./about-commands.ts";
 import { addBackups, addRestore } from "./backup-commands.ts";
 import {
   carryOut,
@@ -111,6 +112,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   addBackups(program, terminal, ended);
   addRestore(program, terminal, ended);
   addSetUp(program, terminal, ended);
+  addAbout(program, terminal, ended);
 
   try {
     await program.parseAsync(args, { from: "user" });

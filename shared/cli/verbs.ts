@@ -9,7 +9,7 @@ import type { ClusterRef } from "../model/cluster.ts";
 import { API_VERSION, type Document } from "../model/documents.ts";
 import type { Here } from "../model/format.ts";
 import type { ObjectRef, StatefulSet } from "../model/kube.ts";
-import { type Failure, unreachable } from "../model/outcome.ts";
+import { type Failure, type Outcome, unreachable } from "../model/outcome.ts";
 import type { Store } from "../model/store.ts";
 import type { Examiner } from "../ports/examiner.ts";
 import type { Kube } from "../ports/kube.ts";
@@ -40,6 +40,8 @@ export interface Ask {
   readonly openStore: (store: Store) => ObjectStore;
   /** Of a Job, as far as it is known; null = it is not. */
   readonly progressOf: (job: ObjectRef) => Progress | null;
+  /** Prints the log of a Job, and with `follow` what is still to come of it. */
+  readonly showLog: (job: ObjectRef, follow: boolean) => Promise<Outcome<null>>;
 }
 
 export function print(document: Document, { format }: Ask, text: () => string): Answer {

@@ -33,6 +33,7 @@ async function ordinal(world: World, line: string, servers = forwarded(world)): 
       printed.err += text;
     },
     colour: false,
+    version: "1.2.3",
     clock: world.clock,
     timeZone: "UTC",
     connect: () => ({ ...NOWHERE, kube: world.sim.kube, servers, namespace: REF.namespace, close() {} }),

@@ -98,6 +98,7 @@ export async function examining(world: World, line: string, around: Around = {})
       printed.err += text;
     },
     colour: false,
+    version: "1.2.3",
     clock: world.clock,
     timeZone: "UTC",
     ...(says !== undefined && {

@@ -210,6 +210,7 @@ export const NOWHERE: Reach = {
     throw new Error("this verb looks at no store");
   },
   progressOf: () => null,
+  showLog: () => Promise.reject(new Error("this verb shows no log")),
 };
 
 export interface Ran {
@@ -230,6 +231,7 @@ export async function ordinal(line: string, world: World = WORLD, colour = false
       printed.err += text;
     },
     colour,
+    version: "1.2.3",
     clock: { now: () => Date.parse(NOW), sleep: async () => {} },
     timeZone: "Europe/Berlin",
     connect: ({ kubeconfig }) => {
