@@ -1,8 +1,7 @@
 /** The commands about what Ordinal's Jobs say, and about the plugin itself. */
-import type { Command } from "commander";
+import { Argument, type Command } from "commander";
 import {
   type Ended,
-  examples,
   NAME,
   type Options,
   perform,
@@ -10,6 +9,7 @@ import {
   type Terminal,
   withOptions,
 } from "./command-line.ts";
+import { candidates, completionText, SCRIPTS, SHELLS } from "./completion.ts";
 import { logs } from "./logs.ts";
 import { clusterVersion, versionText } from "./version.ts";
 
@@ -17,7 +17,6 @@ function addVersion(program: Command, terminal: Terminal, ended: Ended): void {
   withOptions(program.command("version"), [])
     .description("which version this is, which formats it knows, and what a cluster was recorded with")
     .argument("[name]", NAME)
-    .addHelpText("after", examples("version", "version mysql"))
     .action(async (name: string | undefined, options: Options) => {
       if (name === undefined) return terminal.out(versionText(terminal.version));
       ended(
@@ -34,7 +33,6 @@ function addLogs(program: Command, terminal: Terminal, ended: Ended): void {
     .argument("<name>", NAME)
     .argument("[job]", "name of the Job; without it, the newest")
     .option("-f, --follow", "go on until the Job ends")
-    .addHelpText("after", examples("logs mysql --follow", "logs mysql mysql-backup-20261123020000-1"))
     .action(
       async (name: string, job: string | undefined, options: Options & { readonly follow?: boolean }) => {
         const { follow = false } = options;
@@ -47,7 +45,35 @@ function addLogs(program: Command, terminal: Terminal, ended: Ended): void {
     );
 }
 
+/** All StatefulSets, since some are still to be adopted. Where they cannot be listed there are none to choose from. */
+async function setsOf(terminal: Terminal, options: Options): Promise<readonly string[]> {
+  try {
+    const { kube, namespace, close } = await terminal.connect(options);
+    const listed = await kube.list("StatefulSet", { namespace: options.namespace ?? namespace });
+    close();
+    return listed.ok ? listed.value.map(({ name }) => name) : [];
+  } catch {
+    return [];
+  }
+}
+
+function addCompletion(program: Command, terminal: Terminal): void {
+  program
+    .command("completion")
+    .description("what a shell, or kubectl, needs to complete these commands")
+    .addArgument(new Argument("<shell>", "for which it is").choices(SHELLS))
+    .action((shell: (typeof SHELLS)[number]) => terminal.out(SCRIPTS[shell]));
+  program
+    .command("__complete", { hidden: true })
+    .argument("[words...]")
+    .action(async (words: readonly string[]) => {
+      const found = await candidates(program, words, (options) => setsOf(terminal, options));
+      terminal.out(completionText(found));
+    });
+}
+
 export function addAbout(program: Command, terminal: Terminal, ended: Ended): void {
   addLogs(program, terminal, ended);
   addVersion(program, terminal, ended);
+  addCompletion(program, terminal);
 }

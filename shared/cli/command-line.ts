@@ -138,11 +138,6 @@ export function withOptions(command: Command, formats: readonly OutputFormat[]):
     .option("--kubeconfig <path>", "path of the kubeconfig file");
 }
 
-/** Below the options of a command. */
-export function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  kubectl ordinal ${line}\n`).join("")}`;
-}
-
 export type Ended = (exitCode: number) => void;
 
 const DRY_RUN = "show what would be done, and do nothing";

@@ -22,6 +22,7 @@ import {
   wholeNumber,
   withOptions,
 } from "./command-line.ts";
+import { addExamples } from "./examples.ts";
 import { plan } from "./plans.ts";
 import { addSetUp } from "./set-up-commands.ts";
 import { clusterStatus, fleetStatus, why } from "./verbs.ts";
@@ -113,6 +114,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   addRestore(program, terminal, ended);
   addSetUp(program, terminal, ended);
   addAbout(program, terminal, ended);
+  addExamples(program);
 
   try {
     await program.parseAsync(args, { from: "user" });

@@ -2,7 +2,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   type Ended,
-  examples,
   isName,
   NAME,
   noFormat,
@@ -47,7 +46,6 @@ function addDoctor(program: Command, terminal: Terminal, ended: Ended): void {
   withAccount(withOptions(program.command("doctor"), ["json", "yaml"]))
     .description("whether all is there that Ordinal needs for a cluster, and what to do about what is not")
     .argument("<name>", NAME)
-    .addHelpText("after", examples("doctor mysql", "doctor shop/mysql --as-account ordinal-system:ordinal"))
     .action(async (name: string, options: ExamineOptions) => {
       ended(
         await perform(terminal, options, (ask, namespace) =>
@@ -66,14 +64,6 @@ function addAdopt(program: Command, terminal: Terminal, ended: Ended): void {
   withAccount(orderOf(program, "adopt", "Ordinal manages this StatefulSet from now on, if it can"))
     .addOption(new Option("--credentials <secret>", "Secret with the password of root").argParser(secretName))
     .addOption(new Option("--print-hook", "print the preStop hook for its pod template, and do nothing"))
-    .addHelpText(
-      "after",
-      examples(
-        "adopt mysql --credentials mysql-root --dry-run",
-        "adopt mysql --credentials mysql-root",
-        "adopt mysql --print-hook",
-      ),
-    )
     .action(async (name: string, options: AdoptOptions) => {
       const { credentials, asAccount: account = null, dryRun = false, printHook = false } = options;
       if (printHook) return terminal.out(PRE_STOP);
@@ -92,7 +82,6 @@ function addAdopt(program: Command, terminal: Terminal, ended: Ended): void {
 function addRelease(program: Command, terminal: Terminal, ended: Ended): void {
   waits(orderOf(program, "release", "Ordinal lets go of the cluster, and forgets it"))
     .option("-y, --yes", "do not ask")
-    .addHelpText("after", examples("release mysql --dry-run", "release mysql --yes --wait"))
     .action(async (name: string, options: OrderOptions & { readonly yes?: boolean }) => {
       noFormat(options);
       const { dryRun = false, yes = false } = options;
@@ -107,9 +96,8 @@ function addRelease(program: Command, terminal: Terminal, ended: Ended): void {
 }
 
 function addApprove(program: Command, terminal: Terminal, ended: Ended): void {
-  waits(orderOf(program, "approve", "a failover that waits for a person goes on"))
-    .addHelpText("after", examples("approve mysql --dry-run", "approve mysql --wait"))
-    .action(async (name: string, options: OrderOptions) => {
+  waits(orderOf(program, "approve", "a failover that waits for a person goes on")).action(
+    async (name: string, options: OrderOptions) => {
       noFormat(options);
       const { dryRun = false } = options;
       const waiting = waitingOf(terminal, options);
@@ -118,7 +106,8 @@ function addApprove(program: Command, terminal: Terminal, ended: Ended): void {
           approve(ask, terminal.clock, refOf(name, options, namespace), { dryRun, waiting }),
         ),
       );
-    });
+    },
+  );
 }
 
 export function addSetUp(program: Command, terminal: Terminal, ended: Ended): void {

@@ -219,11 +219,16 @@ export interface Ran {
   readonly err: string;
 }
 
-/** Runs a command line as a person in Berlin would, on `world`. */
-export async function ordinal(line: string, world: World = WORLD, colour = false): Promise<Ran> {
+/** Runs a command line as a person in Berlin would, on `world`. `endsEmpty`: the last word is empty. */
+export async function ordinal(
+  line: string,
+  world: World = WORLD,
+  colour = false,
+  endsEmpty = false,
+): Promise<Ran> {
   const printed = { out: "", err: "" };
   let open = 0;
-  const exitCode = await run(line.split(" ").filter(Boolean), {
+  const exitCode = await run([...line.split(" ").filter(Boolean), ...(endsEmpty ? [""] : [])], {
     out: (text) => {
       printed.out += text;
     },
