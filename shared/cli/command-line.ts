@@ -21,16 +21,20 @@ export interface Where {
 }
 
 /** What is reached beside the API server. */
-export type Reach = Pick<Ask, "servers" | "openStore" | "progressOf">;
+export type Reach = Pick<Ask, "servers" | "examiner" | "openStore" | "progressOf" | "showLog">;
 
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
   readonly colour: boolean;
+  /** Of this program. */
+  readonly version: string;
   readonly clock: Clock;
   readonly timeZone?: string;
   /** The last line of standard error in place of the one before; absent = it is no terminal. */
   overwrite?(text: string): void;
+  /** Asks whoever sits there; absent = nobody does. */
+  readonly confirm?: (question: string) => Promise<boolean>;
   /** Throws when the kubeconfig cannot be used. */
   connect(where: Where): Reached | Promise<Reached>;
 }
@@ -66,7 +70,7 @@ export function wholeNumber(text: string): number {
   return read.data.replicas;
 }
 
-function isName(text: string): boolean {
+export function isName(text: string): boolean {
   return text.length <= 253 && OBJECT_NAME.test(text);
 }
 
@@ -148,6 +152,11 @@ export function waitingOf(
   return wait ? { clock: terminal.clock, timeoutMs, say, overwrite } : null;
 }
 
+/** What is done is told in sentences; only a plan is a document. */
+export function noFormat({ output, dryRun = false }: OrderOptions): void {
+  if (output !== undefined && !dryRun) throw new WrongUseError("-o goes with --dry-run only.");
+}
+
 /** Carries out what is asked, or shows its plan. */
 export function carryOut(
   terminal: Terminal,
@@ -161,7 +170,7 @@ export function carryOut(
 ): Promise<number> {
   const { clock } = terminal;
   const { dryRun = false } = options;
-  if (options.output !== undefined && !dryRun) throw new WrongUseError("-o goes with --dry-run only.");
+  noFormat(options);
   const waiting = waitingOf(terminal, options);
   return perform(terminal, options, (ask, namespace) => {
     const ref = refOf(name, options, namespace);

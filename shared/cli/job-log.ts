@@ -1,10 +1,11 @@
 /**
  * The log of one Job as somebody follows it who has a kubeconfig: by `kubectl logs`, with their own right to read the logs
- * of pods. Of it only the last progress is kept. Whoever may not read it, or has no kubectl, sees none.
+ * of pods. Of one that is waited for only the last progress is kept. Whoever may not read it, or has no kubectl, sees none.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { ObjectRef } from "../model/kube.ts";
+import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import { type Progress, parseProgress } from "./progress.ts";
 
 export interface JobLogs {
@@ -23,24 +24,30 @@ interface Following {
   progress: Progress | null;
 }
 
+function logArguments({ namespace, name }: ObjectRef): readonly string[] {
+  return ["logs", `job/${name}`, "--container", "job", "--namespace", namespace];
+}
+
+/** Hands the whole log on to our own output, as kubectl writes it. With `follow` until the Job ends. */
+export function showLog(where: readonly string[], job: ObjectRef, follow: boolean): Promise<Outcome<null>> {
+  const { promise, resolve } = Promise.withResolvers<Outcome<null>>();
+  const what = [...logArguments(job), ...(follow ? ["--follow"] : []), ...where];
+  const process = spawn("kubectl", what, { stdio: ["ignore", "inherit", "inherit"] });
+  process.on("error", ({ message }) => resolve(fail("transient", `kubectl cannot be run: ${message}`)));
+  process.on("close", (code) =>
+    resolve(code === 0 ? succeed(null) : fail("transient", `kubectl logs ended with ${code}.`)),
+  );
+  return promise;
+}
+
 /** `where`: arguments of kubectl that name the cluster. */
 export function followLogs(where: readonly string[], nowMs: () => number): JobLogs {
   let following: Following | null = null;
 
-  function begin({ namespace, name }: ObjectRef, progress: Progress | null): Following {
-    const what = [
-      "logs",
-      `job/${name}`,
-      "--container",
-      "job",
-      "--namespace",
-      namespace,
-      "--follow",
-      "--tail",
-      "20",
-    ];
+  function begin(job: ObjectRef, progress: Progress | null): Following {
+    const what = [...logArguments(job), "--follow", "--tail", "20"];
     const process = spawn("kubectl", [...what, ...where], { stdio: ["ignore", "pipe", "ignore"] });
-    const begun: Following = { key: `${namespace}/${name}`, process, endedAtMs: null, progress };
+    const begun: Following = { key: `${job.namespace}/${job.name}`, process, endedAtMs: null, progress };
     const ended = (): void => {
       begun.endedAtMs = nowMs();
     };

@@ -1,7 +1,9 @@
 /** `kubectl ordinal`: the process around the program. kubectl runs any `kubectl-ordinal` on the PATH. */
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline/promises";
 import { createKube } from "../adapters/kube/kube.ts";
 import { wayOfKubeconfig } from "../adapters/kube/kubeconfig.ts";
 import { wayOfPod } from "../adapters/kube/token-way.ts";
@@ -9,10 +11,10 @@ import { createS3Store } from "../adapters/s3/store.ts";
 import { createLog, systemClock, systemIds } from "../hosts/local/platform.ts";
 import type { Terminal } from "./command-line.ts";
 import { argumentsOf, forwardedServers } from "./forward.ts";
-import { followLogs } from "./job-log.ts";
+import { followLogs, showLog } from "./job-log.ts";
 import { run } from "./program.ts";
 
-const { env, stdout, stderr } = process;
+const { env, stdin, stdout, stderr } = process;
 
 /**
  * As kubectl searches, but a list in KUBECONFIG is not merged: its first file that exists is taken. In a pod
@@ -27,13 +29,27 @@ function kubeconfig(): string | undefined {
   return found;
 }
 
+/** Put in by infra/dev/build.ts; there is none where the source itself is run. */
+declare const ORDINAL_VERSION: string | undefined;
+
+/** The end of the input, or Ctrl-C, is a no. */
+async function confirm(question: string): Promise<boolean> {
+  const lines = createInterface({ input: stdin, output: stderr });
+  const ended = once(lines, "close").then(() => "");
+  const answer = await Promise.race([lines.question(`${question} [y/N] `), ended]);
+  lines.close();
+  return /^y(?:es)?$/i.test(answer.trim());
+}
+
 const terminal: Terminal = {
   out: (text) => void stdout.write(text),
   err: (text) => void stderr.write(text),
   colour: stdout.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
+  version: typeof ORDINAL_VERSION === "string" ? ORDINAL_VERSION : "from source",
   clock: systemClock,
   // Back to the beginning of the line, and away with what stood there.
   ...(stderr.isTTY && { overwrite: (text: string) => void stderr.write(`\r\u001B[K${text}`) }),
+  ...(stdin.isTTY && stderr.isTTY && { confirm }),
   async connect({ kubeconfig: given, context }) {
     const path = given ?? kubeconfig();
     const way = {
@@ -43,13 +59,14 @@ const terminal: Terminal = {
     const [clock, ids, log] = [systemClock, systemIds, createLog("text")];
     const found = path === undefined ? await wayOfPod(env) : wayOfKubeconfig(path, context);
     const handle = createKube({ way: found, userAgent: "ordinal/cli", clock, ids, log });
-    const { kube, namespace, close } = handle;
+    const { kube, examiner, namespace, close } = handle;
     const servers = forwardedServers(way);
     const logs = followLogs(argumentsOf(way), () => clock.now());
     return {
-      ...{ kube, namespace, servers },
+      ...{ kube, examiner, namespace, servers },
       openStore: (store) => createS3Store(store),
       progressOf: (job) => logs.progressOf(job),
+      showLog: (job, follow) => showLog(argumentsOf(way), job, follow),
       close() {
         logs.close();
         servers.close();

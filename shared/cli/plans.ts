@@ -8,8 +8,8 @@ import { mysql } from "../engines/mysql/index.ts";
 import type { ClusterRef } from "../model/cluster.ts";
 import { API_VERSION, type PlanDocument } from "../model/documents.ts";
 import type { Pod } from "../model/kube.ts";
-import type { Observed } from "../model/observed.ts";
-import { type Failure, type Outcome, succeed } from "../model/outcome.ts";
+import type { Member, Observed } from "../model/observed.ts";
+import { type Failure, fail, type Outcome, succeed } from "../model/outcome.ts";
 import type { Clock } from "../ports/host.ts";
 import type { Kube } from "../ports/kube.ts";
 import { type Asked, look, previewOf } from "../reconcile/preview.ts";
@@ -38,17 +38,10 @@ function byName(kube: Kube): Kube {
   };
 }
 
-/** Whom Kubernetes calls ready and we cannot reach may well be fine, and its cluster too. */
-function outOfReach({ members }: Observed): Failure | null {
-  for (const { podName, pod, server } of members) {
-    if (pod?.ready === true && server.kind === "unreachable") {
-      return {
-        kind: "transient",
-        message: `${podName} is ready, but cannot be reached from here: ${server.reason}.`,
-      };
-    }
-  }
-  return null;
+/** Whom Kubernetes calls ready and we cannot reach may well be fine, and its cluster too. Null = it is not so. */
+export function outOfReach({ podName, pod, server }: Member): string | null {
+  if (pod?.ready !== true || server.kind !== "unreachable") return null;
+  return `${podName} is ready, but cannot be reached from here: ${server.reason}.`;
 }
 
 function cannotLook(failure: Failure): Answer {
@@ -56,13 +49,19 @@ function cannotLook(failure: Failure): Answer {
   return answer.exitCode === 0 ? answer : { ...answer, complaint: `${answer.complaint}\n${ALSO}` };
 }
 
-async function observed(ask: Ask, clock: Clock, ref: ClusterRef): Promise<Outcome<Observed>> {
+/** As a pass looks, from here. */
+export async function lookFromHere(ask: Ask, clock: Clock, ref: ClusterRef): Promise<Outcome<Observed>> {
   const { servers } = ask;
   const context = { kube: byName(ask.kube), servers, engines: { mysql }, clock, component: COMPONENT };
   const looked = await look(context, ref);
+  return looked.ok ? succeed(looked.value.observed) : looked;
+}
+
+async function observed(ask: Ask, clock: Clock, ref: ClusterRef): Promise<Outcome<Observed>> {
+  const looked = await lookFromHere(ask, clock, ref);
   if (!looked.ok) return looked;
-  const failure = outOfReach(looked.value.observed);
-  return failure === null ? succeed(looked.value.observed) : { ok: false, failure };
+  const [message] = looked.value.members.map(outOfReach).filter((one) => one !== null);
+  return message === undefined ? looked : fail("transient", message);
 }
 
 /** What is written by whoever asks, in words. */
@@ -86,7 +85,14 @@ function wishOf(asked: Asked): string | null {
   }
 }
 
-export async function plan(ask: Ask, clock: Clock, ref: ClusterRef, asked: Asked): Promise<Answer> {
+/** `wish`: what would be written, where it is more than is asked for. */
+export async function plan(
+  ask: Ask,
+  clock: Clock,
+  ref: ClusterRef,
+  asked: Asked,
+  wish: string | null = wishOf(asked),
+): Promise<Answer> {
   const found = await readCluster(ask.kube, ref);
   if (!found.ok) return failed(found.failure);
   if (found.value.kind !== "cluster") return notACluster(found.value, ref);
@@ -97,7 +103,7 @@ export async function plan(ask: Ask, clock: Clock, ref: ClusterRef, asked: Asked
   if (refused !== null) return { exitCode: 2, complaint: `${refused.code}: ${refused.message}` };
   const document: PlanDocument = {
     ...{ apiVersion: API_VERSION, kind: "Plan", ...ref },
-    ...{ wish: wishOf(asked), why, ...planned },
+    ...{ wish, why, ...planned },
   };
   return print(document, ask, () => renderPlan(document, ask.paint));
 }

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { switchoverWishSchema } from "../model/request.ts";
+import { addAbout } from "./about-commands.ts";
 import { addBackups, addRestore } from "./backup-commands.ts";
 import {
   carryOut,
@@ -21,7 +22,9 @@ import {
   wholeNumber,
   withOptions,
 } from "./command-line.ts";
+import { addExamples } from "./examples.ts";
 import { plan } from "./plans.ts";
+import { addSetUp } from "./set-up-commands.ts";
 import { clusterStatus, fleetStatus, why } from "./verbs.ts";
 
 function addOrders(program: Command, terminal: Terminal, ended: Ended): void {
@@ -109,6 +112,9 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   addOrders(program, terminal, ended);
   addBackups(program, terminal, ended);
   addRestore(program, terminal, ended);
+  addSetUp(program, terminal, ended);
+  addAbout(program, terminal, ended);
+  addExamples(program);
 
   try {
     await program.parseAsync(args, { from: "user" });

@@ -9,8 +9,9 @@ import type { ClusterRef } from "../model/cluster.ts";
 import { API_VERSION, type Document } from "../model/documents.ts";
 import type { Here } from "../model/format.ts";
 import type { ObjectRef, StatefulSet } from "../model/kube.ts";
-import { type Failure, unreachable } from "../model/outcome.ts";
+import { type Failure, type Outcome, unreachable } from "../model/outcome.ts";
 import type { Store } from "../model/store.ts";
+import type { Examiner } from "../ports/examiner.ts";
 import type { Kube } from "../ports/kube.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { Servers } from "../ports/server.ts";
@@ -29,15 +30,18 @@ export type Answer =
 
 export interface Ask {
   readonly kube: Kube;
+  readonly examiner: Examiner;
   readonly format: OutputFormat;
   readonly here: Here;
   readonly paint: Paint;
-  /** By the names of their pods; only plans look at them. */
+  /** By the names of their pods; only plans and examinations look at them. */
   readonly servers: Servers;
   /** To be closed by whoever opens it. */
   readonly openStore: (store: Store) => ObjectStore;
   /** Of a Job, as far as it is known; null = it is not. */
   readonly progressOf: (job: ObjectRef) => Progress | null;
+  /** Prints the log of a Job, and with `follow` what is still to come of it. */
+  readonly showLog: (job: ObjectRef, follow: boolean) => Promise<Outcome<null>>;
 }
 
 export function print(document: Document, { format }: Ask, text: () => string): Answer {

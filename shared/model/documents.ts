@@ -246,6 +246,28 @@ export const recoveryWindowsSchema = z.strictObject({
   items: z.array(windowSchema),
 });
 
+const VERDICTS = ["good", "wrong", "hint", "unknown"] as const;
+
+export const examinationSchema = z.strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal("Examination"),
+  namespace: z.string(),
+  name: z.string(),
+  checks: z.array(
+    z.strictObject({
+      /** Of what it is about; several may be about the same. */
+      check: z.string(),
+      /** A `hint` would make it better and is not wrong; what could not be looked at is `unknown`. */
+      verdict: z.enum(VERDICTS),
+      finding: z.string(),
+      /** Null = nothing is to be done. */
+      advice: z.string().nullable(),
+    }),
+  ),
+});
+
+export type Examination = z.infer<typeof examinationSchema>;
+export type Check = Examination["checks"][number];
 export type RecoveryWindow = z.infer<typeof windowSchema>;
 export type RecoveryWindows = z.infer<typeof recoveryWindowsSchema>;
 export type Cluster = z.infer<typeof cluster>;
@@ -265,4 +287,5 @@ export type Document =
   | PlanDocument
   | BackupList
   | Pruning
-  | RecoveryWindows;
+  | RecoveryWindows
+  | Examination;

@@ -313,7 +313,7 @@ test(
         const code = await run(
           args.map((text) => text.toWellFormed()),
           {
-            ...{ out() {}, err() {}, colour: false },
+            ...{ out() {}, err() {}, colour: false, version: "1.2.3" },
             clock: { now: () => ticks() * 100, sleep: () => Promise.resolve() },
             connect: () => ({ ...NOWHERE, kube: sim.kube, namespace: "shop", close() {} }),
           },

@@ -9,7 +9,7 @@ import type { Failure, FailureKind } from "../../model/outcome.ts";
 /** What was asked, for messages. */
 export interface Subject {
   readonly verb: "read" | "list" | "create" | "patch" | "remove" | "watch";
-  readonly kind: Kind | "TokenReview" | "LocalSubjectAccessReview";
+  readonly kind: Kind | "TokenReview" | "LocalSubjectAccessReview" | "PodDisruptionBudget";
   readonly namespace?: string;
   readonly name?: string;
 }

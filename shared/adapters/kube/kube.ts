@@ -1,10 +1,16 @@
-/** The client with the port `Watches` beside it, for hosts that live on. It has no memory of objects except what watches compare. */
+/**
+ * The client with the ports `Watches` and `Examiner` beside it, for hosts that live on and for people. It has no memory of
+ * objects except what watches compare.
+ */
+import type { Examiner } from "../../ports/examiner.ts";
 import type { Watches } from "../../ports/kube.ts";
 import { clientParts, type KubeClient, type KubeOptions } from "./client.ts";
+import { createExaminer } from "./examiner.ts";
 import { createWatches } from "./watch.ts";
 
 export interface KubeHandle extends KubeClient {
   readonly watches: Watches;
+  readonly examiner: Examiner;
 }
 
 export function createKube(options: KubeOptions): KubeHandle {
@@ -16,5 +22,5 @@ export function createKube(options: KubeOptions): KubeHandle {
     closing.abort();
     client.close();
   }
-  return { ...client, watches, close };
+  return { ...client, watches, examiner: createExaminer(transport), close };
 }

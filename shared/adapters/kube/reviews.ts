@@ -25,24 +25,46 @@ const tokenReviewSchema = z.object({
 
 const accessReviewSchema = z.object({ status: z.object({ allowed: z._default(z.boolean(), false) }) });
 
-export function createReviewer(transport: Transport): Reviewer {
-  async function review<T>(
-    subject: Subject,
-    path: string,
-    body: unknown,
-    schema: z.ZodMiniType<T>,
-  ): Promise<Outcome<T>> {
-    const document = { contentType: "application/json", body };
-    const answer = await transport.send({ subject, method: "POST", path, document, changesNothing: true });
-    if (!answer.ok) return answer;
-    const read = schema.safeParse(answer.value);
-    return read.success ? succeed(read.data) : { ok: false, failure: unreadable(subject, read.error) };
-  }
+/** What the server answers of a review, if it has the form of one. */
+async function review<T>(
+  transport: Transport,
+  subject: Subject,
+  path: string,
+  body: unknown,
+  schema: z.ZodMiniType<T>,
+): Promise<Outcome<T>> {
+  const document = { contentType: "application/json", body };
+  const answer = await transport.send({ subject, method: "POST", path, document, changesNothing: true });
+  if (!answer.ok) return answer;
+  const read = schema.safeParse(answer.value);
+  return read.success ? succeed(read.data) : { ok: false, failure: unreadable(subject, read.error) };
+}
 
+/** `user`: fields of the review's `spec` that say who it is about. */
+export async function reviewAccess(
+  transport: Transport,
+  user: Readonly<Record<string, unknown>>,
+  attributes: object,
+  namespace: string,
+): Promise<Outcome<boolean>> {
+  const [apiVersion, kind] = ["authorization.k8s.io/v1", "LocalSubjectAccessReview"] as const;
+  const spec = { ...user, resourceAttributes: { ...attributes, namespace } };
+  const reviewed = await review(
+    transport,
+    { verb: "create", kind, namespace },
+    `/apis/${apiVersion}/namespaces/${encodeURIComponent(namespace)}/localsubjectaccessreviews`,
+    { apiVersion, kind, metadata: { namespace }, spec },
+    accessReviewSchema,
+  );
+  return reviewed.ok ? succeed(reviewed.value.status.allowed) : reviewed;
+}
+
+export function createReviewer(transport: Transport): Reviewer {
   return {
     async authenticate(token, audience) {
       const [apiVersion, kind] = ["authentication.k8s.io/v1", "TokenReview"] as const;
       const reviewed = await review(
+        transport,
         { verb: "create", kind },
         `/apis/${apiVersion}/tokenreviews`,
         { apiVersion, kind, spec: { token, audiences: [audience] } },
@@ -56,23 +78,9 @@ export function createReviewer(transport: Transport): Reviewer {
       const { username: name, uid, groups, extra } = user;
       return succeed({ name, uid, groups, extra });
     },
-    async authorise(user, { verb, subresource }, { namespace, name }) {
-      const [apiVersion, kind] = ["authorization.k8s.io/v1", "LocalSubjectAccessReview"] as const;
+    authorise({ name: user, uid, groups, extra }, { verb, subresource }, { namespace, name }) {
       const resource = { group: "apps", resource: "statefulsets", ...(subresource && { subresource }) };
-      const spec = {
-        user: user.name,
-        uid: user.uid,
-        groups: user.groups,
-        extra: user.extra,
-        resourceAttributes: { namespace, name, verb, ...resource },
-      };
-      const reviewed = await review(
-        { verb: "create", kind, namespace },
-        `/apis/${apiVersion}/namespaces/${encodeURIComponent(namespace)}/localsubjectaccessreviews`,
-        { apiVersion, kind, metadata: { namespace }, spec },
-        accessReviewSchema,
-      );
-      return reviewed.ok ? succeed(reviewed.value.status.allowed) : reviewed;
+      return reviewAccess(transport, { user, uid, groups, extra }, { name, verb, ...resource }, namespace);
     },
   };
 }

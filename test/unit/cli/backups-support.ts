@@ -133,6 +133,7 @@ export async function ordinal(store: MemoryStore, line: string, around: Surround
       printed.err += text;
     },
     colour,
+    version: "1.2.3",
     clock: { now: () => at(NOW), sleep: async () => {} },
     timeZone: "Europe/Berlin",
     connect: () => ({

@@ -8,6 +8,7 @@ import {
   backupListSchema,
   clusterListSchema,
   clusterSchema,
+  examinationSchema,
   historySchema,
   planDocumentSchema,
   pruningSchema,
@@ -102,7 +103,7 @@ test("docs/cli.md describes every field, and no other", () => {
   const known = new Set(
     [
       ...[clusterListSchema, clusterSchema, historySchema, planDocumentSchema],
-      ...[backupListSchema, pruningSchema, recoveryWindowsSchema],
+      ...[backupListSchema, pruningSchema, recoveryWindowsSchema, examinationSchema],
     ].flatMap((schema) => [...fields(schema)]),
   );
   expect(new Set(described)).toEqual(known);

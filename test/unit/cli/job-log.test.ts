@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { followLogs, type JobLogs } from "../../../shared/cli/job-log.ts";
+import { followLogs, type JobLogs, showLog } from "../../../shared/cli/job-log.ts";
 
 const JOB = { namespace: "shop", name: "mysql-backup-20261123020000-1" };
 const WAIT = { timeout: 10_000, interval: 20 };
@@ -89,4 +89,16 @@ test("whoever has no kubectl sees nothing, and it goes on", async () => {
   expect(logs.progressOf(JOB)).toBeNull();
   await new Promise((resolve) => setTimeout(resolve, 100));
   expect(logs.progressOf(JOB)).toBeNull();
+});
+
+test.each<[string, string, object]>([
+  ["that ends well", "process.exit(process.argv.includes('--follow') ? 0 : 4)", { ok: true }],
+  ["that fails", "process.exit(3)", { ok: false, failure: { message: "kubectl logs ended with 3." } }],
+])("a log is shown by a kubectl %s", async (_, script, outcome) => {
+  kubectl(script);
+  expect(await showLog([], JOB, true)).toMatchObject(outcome);
+});
+
+test("without a kubectl no log is shown", async () => {
+  expect(await showLog([], JOB, false)).toMatchObject({ ok: false, failure: { kind: "transient" } });
 });

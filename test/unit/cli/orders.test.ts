@@ -63,6 +63,7 @@ async function verb(
       err += text;
     },
     colour: false,
+    version: "1.2.3",
     ...(bars && { overwrite: (text: string) => void bars.push(text) }),
     clock: {
       now: () => nowMs,

@@ -7,6 +7,7 @@ import { fail } from "../../../shared/model/outcome.ts";
 import type { Servers } from "../../../shared/ports/server.ts";
 import { REF } from "../../sim/ref.ts";
 import { createWorld, ROOT_PASSWORD, type World } from "../../sim/world.ts";
+import { forwarded } from "./set-up-support.ts";
 import { NOWHERE, type Ran } from "./support.ts";
 
 async function settled(replicas: number): Promise<World> {
@@ -15,18 +16,6 @@ async function settled(replicas: number): Promise<World> {
   });
   await world.settle();
   return world;
-}
-
-/** As somebody outside of the pod network reaches them: by the names of their pods. */
-function forwarded({ fleet, kubelet }: World): Servers {
-  return {
-    async connect(options) {
-      const server = kubelet.servers.find(({ name }) => name === options.host);
-      const [address] = [...fleet.byAddress].find(([, one]) => one === server) ?? [];
-      if (address === undefined) return fail("transient", "kubectl port-forward: no such pod");
-      return fleet.connect({ ...options, host: address });
-    },
-  };
 }
 
 interface Told extends Ran {
@@ -44,6 +33,7 @@ async function ordinal(world: World, line: string, servers = forwarded(world)): 
       printed.err += text;
     },
     colour: false,
+    version: "1.2.3",
     clock: world.clock,
     timeZone: "UTC",
     connect: () => ({ ...NOWHERE, kube: world.sim.kube, servers, namespace: REF.namespace, close() {} }),

@@ -201,12 +201,16 @@ export const NO_SERVERS: Servers = {
   connect: () => Promise.reject(new Error("this verb looks at no server")),
 };
 
+const noExaminer = () => Promise.reject(new Error("this verb examines nothing"));
+
 export const NOWHERE: Reach = {
+  examiner: { may: noExaminer, template: noExaminer, isHeadless: noExaminer, budgets: noExaminer },
   servers: NO_SERVERS,
   openStore: () => {
     throw new Error("this verb looks at no store");
   },
   progressOf: () => null,
+  showLog: () => Promise.reject(new Error("this verb shows no log")),
 };
 
 export interface Ran {
@@ -215,11 +219,16 @@ export interface Ran {
   readonly err: string;
 }
 
-/** Runs a command line as a person in Berlin would, on `world`. */
-export async function ordinal(line: string, world: World = WORLD, colour = false): Promise<Ran> {
+/** Runs a command line as a person in Berlin would, on `world`. `endsEmpty`: the last word is empty. */
+export async function ordinal(
+  line: string,
+  world: World = WORLD,
+  colour = false,
+  endsEmpty = false,
+): Promise<Ran> {
   const printed = { out: "", err: "" };
   let open = 0;
-  const exitCode = await run(line.split(" ").filter(Boolean), {
+  const exitCode = await run([...line.split(" ").filter(Boolean), ...(endsEmpty ? [""] : [])], {
     out: (text) => {
       printed.out += text;
     },
@@ -227,6 +236,7 @@ export async function ordinal(line: string, world: World = WORLD, colour = false
       printed.err += text;
     },
     colour,
+    version: "1.2.3",
     clock: { now: () => Date.parse(NOW), sleep: async () => {} },
     timeZone: "Europe/Berlin",
     connect: ({ kubeconfig }) => {
