@@ -180,6 +180,10 @@ function rolledFurther(rollout: RolloutMove, turn: Turn | null): Pick<Outline, "
   return partition === null ? {} : { partition };
 }
 
+function waitsFor(rollout: RolloutMove): string | null {
+  return rollout.kind === "waits" ? `The rollout waits: ${rollout.why}.` : null;
+}
+
 function replacing({ message, key }: Turn): Happening {
   return { reason: "MemberReplaced", message, key };
 }
@@ -234,7 +238,7 @@ function keeping(
   const turn = settled && memory === null && rollout.kind === "replaces" ? rollout : null;
   return compose(observed, nowMs, {
     ...base,
-    why: turn?.message ?? summary(situation),
+    why: turn?.message ?? waitsFor(rollout) ?? summary(situation),
     ...{ backups: memory, answered },
     ...rolledFurther(rollout, turn),
     happenings: [...happenings, ...(turn === null ? [] : [replacing(turn)])],

@@ -117,6 +117,15 @@ function turnOf({ primary, observed }: Situation, old: readonly MemberView[]): M
   return (isFree ? replica : undefined) ?? old[0] ?? null;
 }
 
+/** Writes pause until the heir has applied what it is behind; of a server that has just started that is seconds. */
+const CLOSE_MS = 200;
+
+/** One that is never closer is taken as it is, after as long as a start may take. */
+function isClose({ standing, facts }: MemberView): boolean {
+  const lagMs = standing.kind === "following" ? standing.lagMs : 0;
+  return lagMs <= CLOSE_MS || (facts !== null && facts.nowMs - facts.startedAtMs >= PATIENCE_MS);
+}
+
 /** Who may follow the primary: those that are made anew already, and below it the lowest one, whose turn comes last. */
 function heirs(situation: Situation, old: readonly MemberView[]): readonly MemberView[] {
   const { primary, members } = situation;
@@ -198,8 +207,12 @@ export function rollOut(situation: Situation): RolloutMove {
   if (why !== null) return { ...held, kind: "waits", why };
   const stuck = awaited(situation, next);
   if (stuck !== null) return waiting(situation, stuck, held);
-  if (next === primary && situation.members.length > 1)
-    return { ...held, kind: "hands over", to: heirs(situation, old) };
+  if (next === primary && situation.members.length > 1) {
+    const to = heirs(situation, old).filter(isClose);
+    return to.length > 0
+      ? { ...held, kind: "hands over", to }
+      : { ...held, kind: "waits", why: "no member that could take over has caught up" };
+  }
   return replaced(situation, next, revisions.wanted);
 }
 

@@ -4,9 +4,19 @@ import type { Decision } from "../../../shared/model/decision.ts";
 import type { Rollout } from "../../../shared/model/kube.ts";
 import { asking, memory, remembering } from "../../support/backups.ts";
 import { settled, stepsOfKind } from "../../support/carry-out.ts";
-import { type Change, known, onPod, placed, set, silent, wish } from "../../support/situation.ts";
+import {
+  type Change,
+  known,
+  NOW_MS,
+  onPod,
+  placed,
+  set,
+  silent,
+  wish,
+  written,
+} from "../../support/situation.ts";
 import { running } from "./backup-support.ts";
-import { deciding, reasons } from "./support.ts";
+import { deciding, reasons, replica } from "./support.ts";
 
 const three = known("Ready", 60_000)(settled(placed(3)));
 
@@ -126,6 +136,22 @@ describe("a pod in which nothing can run", () => {
     expect(deleted(rollout(), pods("old", "old", "old"), broken(2))).toEqual([]);
     expect(deleted(rollout({ partition: 2 }), pods("old", "old", "bad"), silent(2))).toEqual([]);
   });
+});
+
+test("the primary hands over once a member has caught up, or none does for a minute", () => {
+  const last = [rollout({ partition: 1 }), pods("old", "new", "new")] as const;
+  const behind = (lagMs: number, startedBeforeMs: number) =>
+    [1, 2].map((ordinal) =>
+      replica(ordinal, {
+        ...{ executed: written(90), received: written(100), applyingSinceMs: NOW_MS - lagMs },
+        ...{ nowMs: NOW_MS, startedAtMs: NOW_MS - startedBeforeMs },
+      }),
+    );
+  const phase = (...changes: readonly Change[]) => deciding(three, ...last, ...changes).phase;
+  expect(phase()).toBe("SwitchingOver");
+  expect(phase(...behind(200, 5_000))).toBe("SwitchingOver");
+  expect(phase(...behind(201, 59_999))).toBe("RollingOut");
+  expect(phase(...behind(201, 60_000))).toBe("SwitchingOver");
 });
 
 test("while a backup is made no member is touched", () => {
