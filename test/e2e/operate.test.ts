@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { attempt } from "../../infra/local/process.ts";
+import { examinationSchema } from "../../shared/model/documents.ts";
 import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
 import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { grantedRights, rightsSeen } from "../support/e2e-rights.ts";
@@ -84,6 +85,47 @@ describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterRea
       env: { ...nowhere, PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` },
     });
     expect(lost.code).toBe(2);
+  });
+
+  test("kubectl ordinal doctor finds what is there and what is missing", async () => {
+    const { namespace } = scene.ref;
+    // docs/cli.md: the built-in role admin sees everything.
+    await scene.kubectl("create", "serviceaccount", "keeper");
+    const account = `--serviceaccount=${namespace}:keeper`;
+    await scene.kubectl("create", "rolebinding", "keeper", "--clusterrole=admin", account);
+    const kubeconfig = await scene.kubeconfigOf("keeper");
+    const examined = async (...args: string[]) => {
+      const where = ["-n", namespace, "--kubeconfig", kubeconfig, "-o", "json"];
+      const { code, stdout } = await plugin("doctor", "mysql", ...where, ...args);
+      const { checks } = examinationSchema.parse(JSON.parse(stdout));
+      const bad = checks.filter(({ verdict }) => verdict !== "good");
+      return { code, checks, bad: bad.map(({ check, verdict }) => `${check}: ${verdict}`) };
+    };
+    const { code, checks, bad } = await examined();
+    // The plain StatefulSet of these tests has none of the three.
+    expect([code, bad]).toEqual([1, ["hook: wrong", "spread: hint", "budget: hint"]]);
+    expect(checks.map(({ check }) => check)).toEqual(
+      expect.arrayContaining(["service", "volumes", "rights", "credentials", "servers", "settings"]),
+    );
+    const stranger = await examined("--as-account", `${namespace}:default`);
+    expect(stranger.bad).toContain("rights: wrong");
+    await scene.kubectl(
+      "create",
+      "poddisruptionbudget",
+      "mysql",
+      "--selector=app=mysql",
+      "--max-unavailable=1",
+    );
+    expect((await examined()).bad).not.toContain("budget: hint");
+    await scene.kubectl("delete", "poddisruptionbudget", "mysql");
+    // The role view sees no Secret, and may not ask what accounts may.
+    await scene.kubectl("delete", "rolebinding", "keeper");
+    await scene.kubectl("create", "rolebinding", "keeper", "--clusterrole=view", account);
+    const little = await examined();
+    expect([little.code, little.bad.filter((one) => one.endsWith("unknown"))]).toEqual([
+      1,
+      ["rights: unknown", "servers: unknown"],
+    ]);
   });
 
   /** A kubeconfig for somebody who has the rights that docs/cli.md names for plans, and no others. */
