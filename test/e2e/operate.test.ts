@@ -248,6 +248,21 @@ describe.skipIf(none)(`a cluster in operation${none ? ` (skipped: ${noClusterRea
     expect([verdict.lost, verdict.ghosts, verdict.strangers]).toEqual([[], [], []]);
   });
 
+  test("a changed pod template reaches every member, where nobody else makes pods anew", async () => {
+    const before = (await scene.world()).pods.map(({ uid }) => uid);
+    const patch = (spec: object) =>
+      scene.kubectl("patch", "statefulset", "mysql", "--type=merge", `--patch=${JSON.stringify({ spec })}`);
+    await patch({ updateStrategy: { type: "OnDelete", rollingUpdate: null } });
+    await patch({ template: { metadata: { annotations: { changed: "yes" } } } });
+    await scene.until(
+      "every pod to be another one",
+      ({ pods, phase, replicas }) =>
+        phase === "Healthy" &&
+        pods.length === replicas &&
+        pods.every(({ uid, ready }) => ready && !before.includes(uid)),
+    );
+  });
+
   test("released without its Services, it took exactly the rights that it is given", async ({ skip }) => {
     await scene.annotate("ordinal.dev/services-on-release=remove", "ordinal.dev/engine-");
     await scene.until("Released", (world) => world.phase === "Released");
