@@ -13,7 +13,7 @@ import { openPlace, type Place, type Reply, type Sending } from "../unit/http/su
 
 /** A good value of each field of a body. */
 const EXAMPLES: Readonly<Record<string, unknown>> = {
-  ...{ replicas: 5, to: "mysql-2", method: "physical" },
+  ...{ replicas: 5, to: "mysql-2", method: "physical", epoch: 2 },
   ...{ cluster: "shop/mysql", backup: "latest", store: "backups", inPlace: true, id: "r1" },
 };
 /** Of these a body names one. */
