@@ -78,7 +78,7 @@ export async function adopt(stage: Stage, before: World, workload: Workload, fou
   expectThat(earlier?.uid === primary.uid, `${primary.name} is another Pod than before`);
   expectThat(earlier?.restarts === primary.restarts, `${primary.name} was restarted`);
   expectThat(before.templateHash === after.templateHash, "the pod template was changed");
-  expectThat(before.generation === after.generation, "the spec of the StatefulSet was changed");
+  expectThat(before.specHash === after.specHash, "the spec of the StatefulSet was changed");
   const acked = expectNoFailedWrite(workload);
   found(
     `3 of 3 in place after ${(tookMs / 1000).toFixed(1)} s; ${acked} writes acknowledged, 0 failed; ` +

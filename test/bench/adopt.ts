@@ -69,7 +69,7 @@ async function runOnce({ cluster, status }: BenchPlace, ref: SetRef): Promise<Ru
       acked: ledger.acked.length,
       lost: verdict.lost.length,
       restarts: (after.pods[0]?.restarts ?? 0) - (before.pods[0]?.restarts ?? 0),
-      templateChanged: after.templateHash !== before.templateHash || after.generation !== before.generation,
+      templateChanged: after.templateHash !== before.templateHash || after.specHash !== before.specHash,
     };
   } finally {
     await workload.stop();

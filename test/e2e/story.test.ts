@@ -65,7 +65,7 @@ describe.skipIf(none)(`one cluster's life${none ? ` (skipped: ${noClusterReason}
     expect([failedWrites(ledger), ledger.failures]).toEqual([0, {}]);
     expect((await checkLedger(ledger, address)).lost).toEqual([]);
     expect(await behind("primary")).toEqual(["mysql-0"]);
-    expect([after.templateHash, after.generation]).toEqual([before.templateHash, before.generation]);
+    expect([after.templateHash, after.specHash]).toEqual([before.templateHash, before.specHash]);
     expect(after.pods[0]).toMatchObject({ uid: before.pods[0]?.uid, restarts: before.pods[0]?.restarts });
     for (const ordinal of [1, 2]) expect(await whyNotFollowing(await scene.address(ordinal))).toBeNull();
     const replicas = await Promise.all([1, 2].map(scene.address));

@@ -11,7 +11,6 @@ const texts = z.record(z.string(), z.string()).default({});
 const metadata = z.object({
   name: z.string(),
   uid: z.string(),
-  generation: z.number().default(0),
   deletionTimestamp: z.string().optional(),
   labels: texts,
   annotations: texts,
@@ -19,10 +18,11 @@ const metadata = z.object({
 
 const setSchema = z.object({
   metadata,
-  spec: z.object({
+  spec: z.looseObject({
     replicas: z.number(),
     selector: z.object({ matchLabels: texts }),
     template: z.unknown(),
+    updateStrategy: z.object({ type: z.string().optional() }).optional(),
   }),
 });
 
@@ -55,7 +55,8 @@ export interface PodSeen {
 export interface World {
   readonly uid: string;
   readonly replicas: number;
-  readonly generation: number;
+  /** Of the spec without the partition of its update strategy, which Ordinal keeps. */
+  readonly specHash: string;
   /** Of the pod template; equal hashes mean that nobody asked for other pods. */
   readonly templateHash: string;
   readonly annotations: Readonly<Record<string, string>>;
@@ -113,6 +114,10 @@ function readinessOf(annotations: Readonly<Record<string, string>>): string {
   return conditions.map(({ type, reason, message }) => `${type} (${reason}): ${message}`).join("; ");
 }
 
+function hashOf(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex");
+}
+
 export async function readWorld(cluster: Cluster, { namespace, name }: SetRef): Promise<World> {
   const raw = await cluster.read(`/apis/apps/v1/namespaces/${namespace}/statefulsets/${name}`);
   if (raw === null) throw new Unmet(`the StatefulSet ${namespace}/${name} does not exist`);
@@ -120,8 +125,8 @@ export async function readWorld(cluster: Cluster, { namespace, name }: SetRef): 
   return {
     uid: meta.uid,
     replicas: spec.replicas,
-    generation: meta.generation,
-    templateHash: createHash("sha256").update(JSON.stringify(spec.template)).digest("hex"),
+    specHash: hashOf(spec),
+    templateHash: hashOf(spec.template),
     annotations: meta.annotations,
     phase: meta.annotations["ordinal.dev/phase"] ?? null,
     readiness: readinessOf(meta.annotations),
