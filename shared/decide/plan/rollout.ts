@@ -91,12 +91,9 @@ function awaited(situation: Situation, next: MemberView): MemberView | null {
 /** How long something has been told of a member, milliseconds. */
 function troubledForMs({ observed, nowMs }: Situation): number {
   const codes = [
-    "MemberUnreachable",
-    "ReplicaBroken",
-    "ReplicaOutdated",
-    "ReplicaLagging",
-    "SeedFailed",
-  ] as const;
+    ...(["WaitingForMembers", "MemberUnreachable", "SeedFailed"] as const),
+    ...(["ReplicaBroken", "ReplicaOutdated", "ReplicaLagging"] as const),
+  ];
   return Math.max(0, ...codes.map((code) => nowMs - (sinceMs(observed, code) ?? nowMs)));
 }
 

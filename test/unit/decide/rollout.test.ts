@@ -101,16 +101,19 @@ test("an image that the servers cannot go on with touches no pod", () => {
   expect([partition(decision), decision.phase]).toEqual([33, "Healthy"]);
 });
 
-test("a member that does not come back holds the others back, which is told after a minute", () => {
-  const stuck = [rollout({ partition: 2 }), pods("old", "old", "new"), silent(2)] as const;
-  const soon = deciding(three, ...stuck, known("MemberUnreachable", 59_000));
-  expect([problem(soon), partition(soon), soon.phase]).toEqual([undefined, null, "RollingOut"]);
-  const late = deciding(three, ...stuck, known("MemberUnreachable", 60_000));
-  expect(problem(late)).toBe(
-    "The pod template of mysql is not rolled out further: mysql-2 is not in order (unreachable); mend it, or put the template back.",
-  );
-  expect(late.phase).toBe("Degraded");
-});
+test.each(["MemberUnreachable", "WaitingForMembers"] as const)(
+  "a member that does not come back (%s) holds the others back, which is told after a minute",
+  (code) => {
+    const stuck = [rollout({ partition: 2 }), pods("old", "old", "new"), silent(2)] as const;
+    const soon = deciding(three, ...stuck, known(code, 59_000));
+    expect([problem(soon), partition(soon), soon.phase]).toEqual([undefined, null, "RollingOut"]);
+    const late = deciding(three, ...stuck, known(code, 60_000));
+    expect(problem(late)).toBe(
+      "The pod template of mysql is not rolled out further: mysql-2 is not in order (unreachable); mend it, or put the template back.",
+    );
+    expect(late.phase).toBe("Degraded");
+  },
+);
 
 describe("a pod in which nothing can run", () => {
   const broken =
