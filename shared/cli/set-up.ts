@@ -9,6 +9,7 @@ import type { ClusterRef } from "../model/cluster.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import { succeed } from "../model/outcome.ts";
 import type { RequestAnswer } from "../model/request.ts";
+import { awaitsApproval } from "../model/summary.ts";
 import type { Clock } from "../ports/host.ts";
 import type { Kube } from "../ports/kube.ts";
 import { examine, renderChecks } from "./doctor.ts";
@@ -43,9 +44,7 @@ export async function approve(
   if (!found.ok) return failed(found.failure);
   if (found.value.kind !== "cluster") return notACluster(found.value, ref);
   const { set, cluster } = found.value;
-  const waits = cluster.problems.find(
-    ({ code }) => code === "FailoverAwaitsApproval" || code === "FailoverHeldBack",
-  );
+  const waits = cluster.problems.find(awaitsApproval);
   const read = decodeState(set.annotations[ANNOTATION.state], set.uid);
   if (waits === undefined || read.kind !== "valid") {
     const short = cluster.problems.find(({ code }) => code === "NoQuorum");

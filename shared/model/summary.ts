@@ -73,3 +73,8 @@ export function adviceOf({ problems, phase }: Cluster): string | null {
   if (code !== undefined) return ADVICE[code];
   return phase === "Unseen" ? "see whether Ordinal runs, and whether it watches this namespace." : null;
 }
+
+/** Whether a failover stands still, with this problem, until a person approves it. */
+export function awaitsApproval({ code }: { readonly code: string }): boolean {
+  return code === "FailoverAwaitsApproval" || code === "FailoverHeldBack";
+}

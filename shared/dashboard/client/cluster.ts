@@ -4,7 +4,14 @@
  */
 import type { ShownCluster, StoredBackups } from "../../model/answers.ts";
 import { type Here, since } from "../../model/format.ts";
-import { adviceOf, headline, underWay, untoldProblems, wordsOf } from "../../model/summary.ts";
+import {
+  adviceOf,
+  awaitsApproval,
+  headline,
+  underWay,
+  untoldProblems,
+  wordsOf,
+} from "../../model/summary.ts";
 import { backupParts, windowParts } from "./backups.ts";
 import { type Child, h, type Tree } from "./dom.ts";
 import { timeline } from "./history.ts";
@@ -86,8 +93,7 @@ function workOf(cluster: ShownCluster, here: Here): readonly Tree[] {
 
 /** Epoch into which a failover waits for a person; null = none does. */
 function awaited({ problems: open, epoch }: ShownCluster): number | null {
-  const waits = open.some(({ code }) => code === "FailoverAwaitsApproval" || code === "FailoverHeldBack");
-  return waits && epoch !== null ? epoch + 1 : null;
+  return open.some(awaitsApproval) && epoch !== null ? epoch + 1 : null;
 }
 
 interface Button {

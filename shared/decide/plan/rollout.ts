@@ -50,13 +50,11 @@ function revisionOf(pod: Pod | null): string | null {
 
 /** Highest first. One without a pod is being made, from whatever template Kubernetes chooses. */
 function outdated({ observed, members }: Situation, wanted: string): readonly MemberView[] {
-  const old = members.filter(({ member }) => {
+  const old = members.filter(({ ordinal, member }) => {
     const revision = revisionOf(member.pod);
-    return revision !== null && revision !== wanted;
+    return revision !== null && revision !== wanted && ordinal < observed.set.replicas;
   });
-  return old
-    .toSorted((a, b) => b.ordinal - a.ordinal)
-    .filter(({ ordinal }) => ordinal < observed.set.replicas);
+  return old.toSorted((a, b) => b.ordinal - a.ordinal);
 }
 
 /** Ready, and in its place with all that it takes to take over. */
@@ -123,14 +121,17 @@ function isClose({ standing, facts }: MemberView): boolean {
   return lagMs <= CLOSE_MS || (facts !== null && facts.nowMs - facts.startedAtMs >= PATIENCE_MS);
 }
 
-/** Who may follow the primary: those that are made anew already, and below it the lowest one, whose turn comes last. */
-function heirs(situation: Situation, old: readonly MemberView[]): readonly MemberView[] {
-  const { primary, members } = situation;
-  const rest = old.filter((view) => view !== primary);
-  const able = (view: MemberView) => view !== primary && isInOrder(situation, view);
-  return rest.length === 0
-    ? members.filter((view) => able(view) && !old.includes(view))
-    : rest.slice(-1).filter(able);
+/**
+ * Who may follow the primary, where all others are in order: those that are made anew already, and below it the lowest
+ * one, whose turn comes last.
+ */
+function heirs({ primary, members }: Situation, old: readonly MemberView[]): readonly MemberView[] {
+  const last = old.findLast((view) => view !== primary);
+  return last === undefined ? members.filter((view) => !old.includes(view)) : [last];
+}
+
+function madeAnew(pod: Pod): Track {
+  return [{ kind: "DeletePod", name: pod.name, seen: seenOf(pod) }];
 }
 
 function replaced(situation: Situation, next: MemberView, wanted: string): RolloutMove {
@@ -145,7 +146,7 @@ function replaced(situation: Situation, next: MemberView, wanted: string): Rollo
     message: `${podName} is made anew from the pod template of ${name}, which has changed.`,
     key: `MemberReplaced|${pod.uid}|${wanted}`,
     partition: isRolling ? next.ordinal : null,
-    track: isRolling ? [] : [{ kind: "DeletePod", name: pod.name, seen: seenOf(pod) }],
+    track: isRolling ? [] : madeAnew(pod),
   };
 }
 
@@ -163,7 +164,7 @@ export function revive({ observed, members }: Situation): readonly Track[] {
     if (pod === null || pod.deleting || pod.ready || revision === null || revision === due) return [];
     const isDead =
       pod.containers.length > 0 && pod.containers.every(({ running, reason }) => !running && reason !== null);
-    return isDead ? [[{ kind: "DeletePod", name: pod.name, seen: seenOf(pod) }]] : [];
+    return isDead ? [madeAnew(pod)] : [];
   });
 }
 

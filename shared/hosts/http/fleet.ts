@@ -2,7 +2,6 @@
  * All clusters that somebody may see: those of each namespace in which they may list StatefulSets, asked of the API server
  * for every namespace in which there is one. That there is something in another namespace is not told.
  */
-import { setImmediate as breath } from "node:timers/promises";
 import { readObjects } from "../../cli/read.ts";
 import { snapshot } from "../../cli/snapshot.ts";
 import { API_VERSION, type Cluster, type Document } from "../../model/documents.ts";
@@ -10,12 +9,9 @@ import type { Pod, StatefulSet } from "../../model/kube.ts";
 import type { User } from "../../ports/reviewer.ts";
 import { end, type HttpAnswer, json, type Passed, pass, unavailable, unlessKnown } from "./answers.ts";
 import type { Tools } from "./function.ts";
+import { inPieces, mayListEach } from "./many.ts";
 
 const HTTP_FORBIDDEN = 403;
-/** Clusters that are read between two breaths of the process, some milliseconds. */
-const AT_A_TIME = 20;
-/** Namespaces of which rights are asked for at the same time. */
-const REVIEWS_AT_A_TIME = 10;
 
 interface Found {
   readonly set: StatefulSet;
@@ -37,20 +33,12 @@ async function findAll({ kube, namespaces, log }: Tools): Promise<Passed<readonl
 async function visible(
   user: User,
   namespaces: readonly string[],
-  { guard }: Tools,
+  tools: Tools,
 ): Promise<Passed<ReadonlySet<string>>> {
-  const seen = new Set<string>();
-  for (let at = 0; at < namespaces.length; at += REVIEWS_AT_A_TIME) {
-    const some = namespaces.slice(at, at + REVIEWS_AT_A_TIME);
-    const answers = await Promise.all(
-      some.map((namespace) => guard.may(user, { verb: "list" }, { namespace, name: "" })),
-    );
-    for (const [index, may] of answers.entries()) {
-      if (may.ok) seen.add(some[index] ?? "");
-      else if (may.answer.status !== HTTP_FORBIDDEN) return may;
-    }
-  }
-  return pass(seen);
+  const answers = await mayListEach(user, namespaces, tools);
+  const failed = answers.find((may) => !may.ok && may.answer.status !== HTTP_FORBIDDEN);
+  if (failed?.ok === false) return failed;
+  return pass(new Set(namespaces.filter((_, at) => answers[at]?.ok === true)));
 }
 
 export async function showFleet(
@@ -63,12 +51,8 @@ export async function showFleet(
   const namespaces = [...new Set(found.value.map(({ set }) => set.namespace))];
   const seen = await visible(user, namespaces, tools);
   if (!seen.ok) return seen.answer;
-  const items: Cluster[] = [];
-  for (const { set, pods } of found.value.filter(({ set: { namespace } }) => seen.value.has(namespace))) {
-    items.push(snapshot(set, pods));
-    // Passes go on meanwhile.
-    if (items.length % AT_A_TIME === 0) await breath();
-  }
+  const shown = found.value.filter(({ set: { namespace } }) => seen.value.has(namespace));
+  const items = await inPieces(shown, ({ set, pods }) => snapshot(set, pods));
   const order = ({ namespace, name }: Cluster) => `${namespace}/${name}`;
   items.sort((a, b) => (order(a) < order(b) ? -1 : 1));
   const document: Document = { apiVersion: API_VERSION, kind: "ClusterList", items };

@@ -9,31 +9,22 @@ import type { Pod, StatefulSet } from "../../model/kube.ts";
 import { type Outcome, succeed } from "../../model/outcome.ts";
 import type { ListOptions } from "../../ports/kube.ts";
 import type { User } from "../../ports/reviewer.ts";
+import { scopesOf } from "../fleet.ts";
 import { FORMATS, formatFor } from "../metrics/exposition.ts";
 import { type ClusterFacts, factsOf } from "../metrics/facts.ts";
 import { rendered } from "../metrics/families.ts";
 import { isManaged } from "../sweep.ts";
 import { type HttpAnswer, type Passed, pass, problem, unavailable } from "./answers.ts";
 import type { Tools } from "./function.ts";
+import { inPieces, mayListEach } from "./many.ts";
 
-/** Clusters that are read between two breaths of the process, some milliseconds. */
-const AT_A_TIME = 20;
-/** Namespaces of which rights are asked for at the same time. */
-const REVIEWS_AT_A_TIME = 10;
 const HTTP_FORBIDDEN = 403;
 /** There always is one of that name: that no cluster is there is for those to know who may look everywhere. */
 const ANY_NAMESPACE = "default";
 
-async function mayList(user: User, namespaces: readonly string[], { guard }: Tools): Promise<Passed<null>> {
-  for (let at = 0; at < namespaces.length; at += REVIEWS_AT_A_TIME) {
-    const some = namespaces.slice(at, at + REVIEWS_AT_A_TIME);
-    const answers = await Promise.all(
-      some.map((namespace) => guard.may(user, { verb: "list" }, { namespace, name: "" })),
-    );
-    const refused = answers.find(({ ok }) => !ok);
-    if (refused !== undefined) return refused;
-  }
-  return pass(null);
+async function mayList(user: User, namespaces: readonly string[], tools: Tools): Promise<Passed<null>> {
+  const answers = await mayListEach(user, namespaces, tools);
+  return answers.find(({ ok }) => !ok) ?? pass(null);
 }
 
 /** Where all namespaces are served, which of them has a cluster is told to nobody who may not see it. */
@@ -64,13 +55,7 @@ async function factsIn(tools: Tools, scope: ListOptions): Promise<Outcome<readon
   const fleet = await readFleet(tools, scope);
   if (!fleet.ok) return fleet;
   const { sets, podsOf } = fleet.value;
-  const facts: ClusterFacts[] = [];
-  for (const set of sets) {
-    facts.push(factsOf(set, podsOf.get(set.uid) ?? []));
-    // Passes go on meanwhile.
-    if (facts.length % AT_A_TIME === 0) await breath();
-  }
-  return succeed(facts);
+  return succeed(await inPieces(sets, (set) => factsOf(set, podsOf.get(set.uid) ?? [])));
 }
 
 const keyOf = ({ namespace, name }: ClusterFacts): string => `${namespace}/${name}`;
@@ -84,7 +69,7 @@ export async function showMetrics(
   const may = await mayList(user, namespaces, tools);
   if (!may.ok) return may.answer;
   const clusters: ClusterFacts[] = [];
-  for (const scope of namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }))) {
+  for (const scope of scopesOf(namespaces)) {
     const found = await factsIn(tools, scope);
     if (!found.ok) return unavailable(found.failure, tools.log);
     clusters.push(...found.value);

@@ -1,5 +1,6 @@
-/** One CloudEvent by HTTP, in structured mode. Its address may hold a secret: it is never logged, and no redirect is followed. */
+/** One CloudEvent by HTTP, in structured mode. Its address may hold a secret: it is never logged. */
 import { structuredMessage } from "../../adapters/cloudevents/messages.ts";
+import { post } from "../post.ts";
 import type { OutgoingEvent } from "./news.ts";
 
 const TIMEOUT_MS = 5_000;
@@ -9,20 +10,5 @@ export function createSink(address: string): (event: OutgoingEvent) => Promise<n
   const url = URL.parse(address);
   if (url === null || !/^https?:$/.test(url.protocol))
     throw new Error("K_SINK is no http or https address: correct it, or take it away");
-  return async (event) => {
-    const message = structuredMessage({ ...event });
-    try {
-      const answer = await fetch(url, {
-        method: "POST",
-        ...message,
-        redirect: "manual",
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      });
-      await answer.body?.cancel();
-      return answer.status;
-    } catch {
-      // Whatever kept the answer away, and it may be quoted by nobody: the address would be in it.
-      return null;
-    }
-  };
+  return (event) => post(url, structuredMessage({ ...event }), TIMEOUT_MS);
 }

@@ -7,6 +7,7 @@ import type { Clock, Log } from "../../ports/host.ts";
 import type { Kube } from "../../ports/kube.ts";
 import type { Trace, TraceFields } from "../../ports/trace.ts";
 import type { PassRequest, PassResult, ReconcileContext } from "../../reconcile/index.ts";
+import { post } from "../post.ts";
 import { type Count, type Durations, encodeMetrics, encodeSpans, type Period, type Span } from "./otlp.ts";
 import type { TelemetrySettings } from "./settings.ts";
 
@@ -27,22 +28,8 @@ const TIMEOUT_MS = 2_000;
 const SPANS_MAX = 2_048;
 
 export function createPost({ headers }: TelemetrySettings): Post {
-  return async (url, body) => {
-    try {
-      const answer = await fetch(url, {
-        method: "POST",
-        headers: { ...headers, "content-type": "application/json" },
-        body,
-        redirect: "manual",
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      });
-      await answer.body?.cancel();
-      return answer.status;
-    } catch {
-      // Whatever kept the answer away may quote the address or a header: neither is told.
-      return null;
-    }
-  };
+  const all = { ...headers, "content-type": "application/json" };
+  return (url, body) => post(url, { headers: all, body }, TIMEOUT_MS);
 }
 
 interface Collected {

@@ -17,7 +17,7 @@ import {
   type StoreCall,
 } from "../../support/memory-store.ts";
 import { manifest } from "../backup/support.ts";
-import { healthy, NOW, NOWHERE, type Ran } from "./support.ts";
+import { healthy, NOW, NOWHERE, paper, type Ran } from "./support.ts";
 
 export const UID = "6f0c1c5e-52e5-4a39-9b05-0c7f3d5f3a11";
 export const OTHER_UID = "0e8f1f0a-0000-4a39-9b05-0c7f3d5f3a11";
@@ -113,7 +113,7 @@ export interface Done extends Ran {
 
 export async function ordinal(store: MemoryStore, line: string, around: Surroundings = {}): Promise<Done> {
   const { set = cluster, secret = SECRET, colour = false } = around;
-  const printed = { out: "", err: "" };
+  const { printed, terminal } = paper();
   const opened: Store[] = [];
   let open = 0;
   const found = (kind: string, name: string): Outcome<object> => {
@@ -126,14 +126,8 @@ export async function ordinal(store: MemoryStore, line: string, around: Surround
     list: () => Promise.resolve(succeed([])),
   };
   const exitCode = await run(line.split(" "), {
-    out: (text) => {
-      printed.out += text;
-    },
-    err: (text) => {
-      printed.err += text;
-    },
+    ...terminal,
     colour,
-    version: "1.2.3",
     clock: { now: () => at(NOW), sleep: async () => {} },
     timeZone: "Europe/Berlin",
     connect: () => ({

@@ -4,7 +4,7 @@ import { run } from "../../../shared/cli/program.ts";
 import type { Job } from "../../../shared/model/kube.ts";
 import { fail, succeed } from "../../../shared/model/outcome.ts";
 import type { Kube } from "../../../shared/ports/kube.ts";
-import { healthy, NOW, NOWHERE } from "./support.ts";
+import { healthy, NOW, NOWHERE, paper } from "./support.ts";
 
 function job(name: string, endedAtMs: number | null, ownerUid = healthy.uid): Job {
   const { labels, annotations, resourceVersion } = healthy;
@@ -14,7 +14,7 @@ function job(name: string, endedAtMs: number | null, ownerUid = healthy.uid): Jo
 
 async function ordinal(line: string, jobs: readonly Job[] | null, isShown = true) {
   const shown: string[] = [];
-  const printed = { out: "", err: "" };
+  const { printed, terminal } = paper();
   const kube: Pick<Kube, "read" | "list"> = {
     read: async (_, { name }) => (name === "mysql" ? succeed(healthy as never) : fail("gone", "not found")),
     list: async (kind) => {
@@ -25,14 +25,7 @@ async function ordinal(line: string, jobs: readonly Job[] | null, isShown = true
     },
   };
   const exitCode = await run(line.split(" "), {
-    out: (text) => {
-      printed.out += text;
-    },
-    err: (text) => {
-      printed.err += text;
-    },
-    colour: false,
-    version: "1.2.3",
+    ...terminal,
     clock: { now: () => Date.parse(NOW), sleep: async () => {} },
     connect: () => ({
       ...{ ...NOWHERE, kube: kube as Kube, namespace: "shop", close() {} },

@@ -8,7 +8,7 @@ import type { Servers } from "../../../shared/ports/server.ts";
 import { REF } from "../../sim/ref.ts";
 import { createWorld, ROOT_PASSWORD, type World } from "../../sim/world.ts";
 import { forwarded } from "./set-up-support.ts";
-import { NOWHERE, type Ran } from "./support.ts";
+import { NOWHERE, paper, type Ran } from "./support.ts";
 
 async function settled(replicas: number): Promise<World> {
   const world = createWorld({
@@ -23,17 +23,10 @@ interface Told extends Ran {
 }
 
 async function ordinal(world: World, line: string, servers = forwarded(world)): Promise<Told> {
-  const printed = { out: "", err: "" };
+  const { printed, terminal } = paper();
   const before = world.sim.calls.length;
   const running = run(line.split(" "), {
-    out: (text) => {
-      printed.out += text;
-    },
-    err: (text) => {
-      printed.err += text;
-    },
-    colour: false,
-    version: "1.2.3",
+    ...terminal,
     clock: world.clock,
     timeZone: "UTC",
     connect: () => ({ ...NOWHERE, kube: world.sim.kube, servers, namespace: REF.namespace, close() {} }),

@@ -13,7 +13,7 @@ import { REF } from "../../sim/ref.ts";
 import { createWorld, type World, type WorldOptions } from "../../sim/world.ts";
 import { createMemoryStore, type MemoryOptions } from "../../support/memory-store.ts";
 import { UID } from "./backups-support.ts";
-import { NOWHERE, type Ran } from "./support.ts";
+import { NOWHERE, paper, type Ran } from "./support.ts";
 
 /** As somebody outside of the pod network reaches them: by the names of their pods. */
 export function forwarded({ fleet, kubelet }: World): Servers {
@@ -78,7 +78,7 @@ export interface Told extends Ran {
 
 export async function examining(world: World, line: string, around: Around = {}): Promise<Told> {
   const { examiner, store = {}, says, served } = around;
-  const printed = { out: "", err: "" };
+  const { printed, terminal } = paper();
   const changes: unknown[] = [];
   const asked: string[] = [];
   const kube = likeUids(world.sim.kube, modelOf("StatefulSet", world.sim.raw("StatefulSet", REF) ?? {}).uid);
@@ -91,14 +91,7 @@ export async function examining(world: World, line: string, around: Around = {})
   };
   const before = world.sim.calls.length;
   const running = run(line.split(" "), {
-    out: (text) => {
-      printed.out += text;
-    },
-    err: (text) => {
-      printed.err += text;
-    },
-    colour: false,
-    version: "1.2.3",
+    ...terminal,
     clock: world.clock,
     timeZone: "UTC",
     ...(says !== undefined && {

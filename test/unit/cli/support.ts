@@ -4,7 +4,7 @@ import { encodeHistory } from "../../../shared/annotations/history.ts";
 import { ANNOTATION, LABEL } from "../../../shared/annotations/keys.ts";
 import { encodeMemberRecord } from "../../../shared/annotations/member.ts";
 import { encodeState } from "../../../shared/annotations/state.ts";
-import type { Reach } from "../../../shared/cli/command-line.ts";
+import type { Reach, Terminal } from "../../../shared/cli/command-line.ts";
 import { run } from "../../../shared/cli/program.ts";
 import type { Pod, StatefulSet } from "../../../shared/model/kube.ts";
 import type { MemberRecord } from "../../../shared/model/member.ts";
@@ -219,6 +219,18 @@ export interface Ran {
   readonly err: string;
 }
 
+/** A terminal without colours that keeps what is printed. */
+export function paper(): {
+  readonly printed: { out: string; err: string };
+  readonly terminal: Pick<Terminal, "out" | "err" | "colour" | "version">;
+} {
+  const printed = { out: "", err: "" };
+  const keep = (where: "out" | "err") => (text: string) => {
+    printed[where] += text;
+  };
+  return { printed, terminal: { out: keep("out"), err: keep("err"), colour: false, version: "1.2.3" } };
+}
+
 /** Runs a command line as a person in Berlin would, on `world`. `endsEmpty`: the last word is empty. */
 export async function ordinal(
   line: string,
@@ -226,17 +238,11 @@ export async function ordinal(
   colour = false,
   endsEmpty = false,
 ): Promise<Ran> {
-  const printed = { out: "", err: "" };
+  const { printed, terminal } = paper();
   let open = 0;
   const exitCode = await run([...line.split(" ").filter(Boolean), ...(endsEmpty ? [""] : [])], {
-    out: (text) => {
-      printed.out += text;
-    },
-    err: (text) => {
-      printed.err += text;
-    },
+    ...terminal,
     colour,
-    version: "1.2.3",
     clock: { now: () => Date.parse(NOW), sleep: async () => {} },
     timeZone: "Europe/Berlin",
     connect: ({ kubeconfig }) => {
