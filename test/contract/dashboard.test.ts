@@ -127,7 +127,8 @@ describe.skipIf(reason !== undefined)(
       await open(497);
       const page = await visit();
       const paintMs: number = await page.evaluate(
-        "new Promise((done) => new PerformanceObserver((list) => done(list.getEntriesByName('first-contentful-paint')[0]?.startTime)).observe({ type: 'paint', buffered: true }))",
+        // The browser tells "first-paint" alone when the contents come a frame later.
+        "new Promise((done) => new PerformanceObserver((list) => list.getEntriesByName('first-contentful-paint').forEach((entry) => done(entry.startTime))).observe({ type: 'paint', buffered: true }))",
       );
       await page.getByLabel("A token", { exact: true }).fill(tokenFor("admin"));
       const askedMs: number = await page.evaluate("performance.now()");
