@@ -20,6 +20,14 @@ describe("adopt", () => {
     expect(world.annotation("ordinal.dev/phase")).toBe("Healthy");
   });
 
+  test("waits until it serves", async () => {
+    const world = plain({ annotations: {} });
+    const { exitCode, out, err } = await examining(world, `${ADOPT} --wait`, { served: () => world.settling() });
+    expect([exitCode, world.annotation("ordinal.dev/phase")]).toEqual([0, "Healthy"]);
+    expect(err).toMatch(/^shop\/mysql is to be managed by Ordinal\.\n/);
+    expect(out).toMatch(/^Done in [\d.]+ s\. 3 of 3 members in place, primary mysql-0\.\n$/);
+  });
+
   test("shows before what would be done", async () => {
     const { exitCode, out, changes } = await examining(plain({ annotations: {} }), `${ADOPT} --dry-run`);
     expect([exitCode, changes]).toEqual([0, []]);
