@@ -29,7 +29,7 @@ describe("adopt", () => {
     });
     expect([exitCode, world.annotation("ordinal.dev/phase")]).toEqual([0, "Healthy"]);
     expect(err).toMatch(/^shop\/mysql is to be managed by Ordinal\.\n/);
-    expect(out).toMatch(/^Done in [\d.]+ s\. 3 of 3 members in place, primary mysql-0\.\n$/);
+    expect(out).toMatch(/^Done in [\d.]+ s\. 3 of 3 members in place, primary mysql-0, epoch 1/);
   });
 
   test("shows before what would be done", async () => {
