@@ -52,7 +52,7 @@ function carriedOut(found: Archive, target: Target, logs: readonly (readonly Com
   if (planned.kind === "refused") return null;
   const { start, replays } = planned.plan;
   const goal = replays.reduce((all, { take }) => gtidSets.union(all, take), start.position);
-  let have = start.position;
+  let have = gtidSets.union(start.position, "");
   for (const replay of replays) {
     expect(gtidSets.contains(have, common(replay.segment.after, goal))).toBe(true);
     const next = replayed(replay, logs);
@@ -247,6 +247,25 @@ function expectations(found: Archive, logs: readonly (readonly Committed[])[]): 
     for (const one of next) expected(lastAtUs, nextUs, end, one.end);
     const seenUs = look?.position === end ? Math.max(lastAtUs, look.toUs) : lastAtUs;
     if (next.length === 0) expected(lastAtUs, seenUs + 1, end, end);
+  }
+  for (const { position: written, endedAtUs } of found.starts) {
+    const position = gtidSets.union(written, "");
+    const untils = documents
+      .filter(({ after }) => after === position)
+      .map(({ end, firstAtUs }) => ({ end, untilUs: firstAtUs }));
+    if (look?.position === position) untils.push({ end: position, untilUs: look.toUs + 1 });
+    // Of another log that had gone beyond it by then, or nobody knows when.
+    const beyond = documents.filter(
+      (one) => one.firstAtUs <= endedAtUs && one.end !== position && gtidSets.contains(one.end, position),
+    );
+    const states = [...found.starts.map((one) => one.position), ...documents.map(({ after }) => after)];
+    const later = states.filter((one) => gtidSets.contains(one, position));
+    for (const { end, untilUs } of untils) {
+      const dated = documents.reduce((all, one) => gtidSets.union(all, one.position), end);
+      if (!later.every((one) => gtidSets.contains(dated, one))) continue;
+      if (beyond.every((one) => gtidSets.contains(end, one.position)))
+        expected(endedAtUs, untilUs, position, end);
+    }
   }
   if (look !== null) expected(look.fromUs, look.toUs + 1, look.position, look.position);
   return (atUs) => known.some(({ fromUs, untilUs }) => fromUs <= atUs && atUs < untilUs);

@@ -235,12 +235,12 @@ export async function happens(history: History, what: Event): Promise<void> {
     store.objects.delete(objects[what.which] ?? "");
   } else if (server.log.length > 0) {
     history.backups += 1;
-    await putBackup(
-      store,
-      setOf(server.log),
-      {},
-      new Date(START_MS + history.backups * 60_000).toISOString(),
-    );
+    const position = setOf(server.log).replaceAll("\n", "");
+    // It ends a while after what it holds was committed: longer than clocks may differ by, at a full millisecond.
+    const endedMs = Math.ceil((history.nowUs + EXCHANGE_US) / 1_000);
+    history.nowUs = endedMs * 1_000;
+    const slot = new Date(START_MS + history.backups * 60_000).toISOString();
+    await putBackup(store, position, { endedAt: new Date(endedMs).toISOString() }, slot);
   }
 }
 

@@ -90,9 +90,12 @@ function uselessChains(
     needed.some((wanted) => subtract(segment.position, wanted) !== segment.position) ||
     starts.some(({ position }) => isAround(segment, position));
   // Nothing can be recovered to before, with or without what is in question.
-  const beginsUs = known
-    .filter(isReplayed)
-    .reduce((first, { firstAtUs }) => Math.min(first, firstAtUs), inventory.look?.fromUs ?? Infinity);
+  const beginsUs = Math.min(
+    ...starts.map(({ endedAtUs }) => endedAtUs),
+    known
+      .filter(isReplayed)
+      .reduce((first, { firstAtUs }) => Math.min(first, firstAtUs), inventory.look?.fromUs ?? Infinity),
+  );
   /** What was abandoned says of instants after that that they are in question. */
   const isWitness = ({ position, lastAtUs }: Segment) =>
     lastAtUs >= beginsUs && !starts.every((start) => contains(start.position, position));

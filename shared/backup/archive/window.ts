@@ -4,7 +4,7 @@
  * what is in question is out.
  *
  * A state was held from the commit that made it until the next commit in the log, each by the clock of its server. The
- * documents tell both within a segment, from the end of one to what goes on from there, and of a look at the primary. Where
+ * documents tell both within a segment, from the end of one or of a backup to what goes on from there, and of a look at the primary. Where
  * other commits fall between the two, of a log that forks off, nobody knows which of the two was in service.
  */
 import type { PositionAlgebra } from "../../model/engine.ts";
@@ -17,6 +17,8 @@ export interface Start {
   readonly slotMs: number;
   /** All that the backup holds, of a whole cluster. */
   readonly position: Position;
+  /** Microseconds since 1970, by the clock of its Job: what it holds had been committed by then. */
+  readonly endedAtUs: number;
 }
 
 /** Backups that a recovery can begin with: restorable, and of all databases. Oldest first. */
@@ -24,7 +26,7 @@ export function startsOf({ backups }: Catalogue): readonly Start[] {
   return backups.flatMap((backup) => {
     const { slotMs, manifest } = backup;
     if (manifest === null || manifest.databases !== null || !isRestorable(backup)) return [];
-    return [{ slotMs, position: manifest.position }];
+    return [{ slotMs, position: manifest.position, endedAtUs: Date.parse(manifest.endedAt) * US }];
   });
 }
 
@@ -70,13 +72,20 @@ export function newestFirst(starts: readonly Start[]): readonly Start[] {
   return starts.toSorted((a, b) => b.slotMs - a.slotMs);
 }
 
-/** A segment with all that its server had at its end. */
-type Known = Segment & { readonly end: Position };
+/** A segment with all that its server had at its end, and how many transactions that is. */
+type Known = Segment & { readonly end: Position; readonly size: bigint };
 
 /** What was held from one commit until the next one, unless another log was in service in between. */
 interface Claim extends Omit<Stretch, "start"> {
   /** Up to the commit that ends it, or further. */
   readonly log: Position;
+}
+
+interface Around {
+  readonly known: readonly Known[];
+  /** What goes on from a state. */
+  readonly following: ReadonlyMap<Position, readonly Known[]>;
+  readonly look: Look | null;
 }
 
 /** While a segment was written: cut at the first commit that is later, it is what was held. */
@@ -86,8 +95,7 @@ function within(segment: Known): Claim {
 }
 
 /** From the end of each segment until the first commit that goes on from there, or until a look saw that there was none. */
-function between(known: readonly Known[], look: Look | null): readonly Claim[] {
-  const following = Map.groupBy(known, ({ after }) => after);
+function between({ known, following, look }: Around): readonly Claim[] {
   const sinceUs = new Map(known.map(({ end, lastAtUs }) => [end, lastAtUs]));
   return [...sinceUs].flatMap(([state, fromUs]): readonly Claim[] => {
     const next = following.get(state) ?? [];
@@ -98,6 +106,44 @@ function between(known: readonly Known[], look: Look | null): readonly Claim[] {
     }
     const toUs = next.reduce((first, { firstAtUs }) => Math.min(first, firstAtUs), Infinity) - 1;
     return next.map(({ end }) => ({ ...claim, toUs, log: end }));
+  });
+}
+
+/**
+ * From the end of a backup until the first commit beyond it, or until a look saw that there was none. It says nothing where
+ * another log had gone beyond it by then, or at a time that is not known: that one was in service, and was abandoned for what
+ * the backup holds.
+ */
+function backedUp(
+  starts: readonly Start[],
+  { known, following, look }: Around,
+  positions: PositionAlgebra,
+): readonly Claim[] {
+  const { contains, count, union } = positions;
+  const dated = archivedBy(known, positions);
+  const ends = new Set(known.map(({ end }) => end));
+  const roots = [...starts.map(({ position }) => position), ...known.map(({ after }) => after)].filter(
+    (root) => !ends.has(root),
+  );
+  return starts.flatMap(({ position, endedAtUs: fromUs }) => {
+    // A manifest has it as its server wrote it, on one line.
+    const state = union(position, "");
+    const next = (following.get(state) ?? []).map(({ firstAtUs, end }) => ({
+      toUs: firstAtUs - 1,
+      log: end,
+    }));
+    const still = look?.position === state ? [{ toUs: look.toUs, log: state }] : [];
+    const untils = [...next, ...still].filter(({ toUs }) => toUs >= fromUs);
+    if (untils.length === 0) return [];
+    const held = count(state);
+    const beyond = known.filter(
+      ({ firstAtUs, end, size }) => firstAtUs <= fromUs && size > held && contains(end, state),
+    );
+    const undated = roots.filter((root) => contains(root, state) && !contains(union(state, dated), root));
+    return untils
+      .filter(({ log }) => beyond.every((one) => contains(log, one.position)))
+      .filter(({ log }) => undated.every((root) => contains(union(log, dated), root)))
+      .map((until) => ({ state, segment: null, fromUs, ...until }));
   });
 }
 
@@ -149,11 +195,20 @@ function* unhurried(
   const { contains, count, subtract, union } = positions;
   const starts = newestFirst(backups);
   const archived = archivedBy(segments, positions);
-  const withEnd = (segment: Segment) => ({ ...segment, end: union(segment.after, segment.position) });
+  const withEnd = (segment: Segment) => {
+    const end = union(segment.after, segment.position);
+    return { ...segment, end, size: count(end) };
+  };
   const usable = yield* each(segments, withEnd);
   const known = [...usable, ...lost.map(withEnd)];
   const untilFork = forks(known, positions);
-  const claims = [...usable.map(within), ...between(known, look), ...(look === null ? [] : [seen(look)])];
+  const around = { known, following: Map.groupBy(known, ({ after }) => after), look };
+  const claims = [
+    ...usable.map(within),
+    ...backedUp(starts, around, positions),
+    ...between(around),
+    ...(look === null ? [] : [seen(look)]),
+  ];
   const counted = yield* each(claims, (claim) => ({
     ...claim,
     toUs: untilFork(claim),

@@ -19,9 +19,9 @@ function segment(after: string, position: string, [firstAtUs, lastAtUs]: readonl
 
 function windowWith(
   segments: readonly Segment[],
-  more: { readonly lost?: readonly Segment[]; readonly look?: Look } = {},
+  more: { readonly lost?: readonly Segment[]; readonly look?: Look; readonly endedAtUs?: number } = {},
 ): Window {
-  const starts = [{ slotMs: 0, position: BACKUP }];
+  const starts = [{ slotMs: 0, position: BACKUP, endedAtUs: more.endedAtUs ?? Infinity }];
   return windowOf({ starts, segments, lost: more.lost ?? [], look: more.look ?? null }, gtidSets);
 }
 
@@ -41,6 +41,36 @@ describe("the clock of a new primary is behind", () => {
     const window = windowWith([behind, before]);
     expect(stretchAt(window, 70)?.segment?.position).toBe(before.position);
     expect(stretchAt(window, 62)?.segment?.position).toBe(behind.position);
+  });
+});
+
+describe("after a backup nothing was written for a while", () => {
+  const dropped = segment(BACKUP, `${A}:3`, [100, 100]);
+
+  test("what it holds was held until the first commit beyond it", () => {
+    const window = windowWith([dropped], { endedAtUs: 40 });
+    expect(ranges(window)).toEqual([[40, 100]]);
+    expect(stretchAt(window, 99)).toMatchObject({ state: BACKUP, segment: null });
+    expect(stretchAt(window, 39)).toBeNull();
+  });
+
+  test("however the manifest writes what it holds", () => {
+    const both = `${A}:1-2,${B}:1`;
+    const starts = [{ slotMs: 0, position: both, endedAtUs: 40 }];
+    const segments = [segment(both, `${A}:3`, [100, 100])];
+    expect(segments[0]?.after).not.toBe(both);
+    expect(ranges(windowOf({ starts, segments, lost: [], look: null }, gtidSets))).toEqual([[40, 100]]);
+  });
+
+  test("nothing is said of that time where something else was committed then, or the log goes on from elsewhere", () => {
+    const other = segment(BACKUP, `${B}:1`, [60, 70]);
+    expect(ranges(windowWith([dropped, other], { endedAtUs: 40 }))).toEqual([
+      [40, 70],
+      [100, 100],
+    ]);
+    const later = segment(`${A}:1-3`, `${A}:4`, [100, 100]);
+    expect(ranges(windowWith([later], { endedAtUs: 40 }))).toEqual([]);
+    expect(ranges(windowWith([dropped], { endedAtUs: 101 }))).toEqual([[100, 100]]);
   });
 });
 
