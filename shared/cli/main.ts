@@ -11,7 +11,7 @@ import { createS3Store } from "../adapters/s3/store.ts";
 import { createLog, systemClock, systemIds } from "../hosts/local/platform.ts";
 import type { Terminal } from "./command-line.ts";
 import { argumentsOf, forwardedServers } from "./forward.ts";
-import { followLogs, showLog } from "./job-log.ts";
+import { followLogs, lastProgress, showLog } from "./job-log.ts";
 import { run } from "./program.ts";
 
 const { env, stdin, stdout, stderr } = process;
@@ -66,6 +66,7 @@ const terminal: Terminal = {
       ...{ kube, examiner, namespace, servers },
       openStore: (store) => createS3Store(store),
       progressOf: (job) => logs.progressOf(job),
+      lastProgress: (job) => lastProgress(argumentsOf(way), job),
       showLog: (job, follow) => showLog(argumentsOf(way), job, follow),
       close() {
         logs.close();

@@ -210,6 +210,7 @@ export const NOWHERE: Reach = {
     throw new Error("this verb looks at no store");
   },
   progressOf: () => null,
+  lastProgress: () => Promise.resolve(null),
   showLog: () => Promise.reject(new Error("this verb shows no log")),
 };
 
