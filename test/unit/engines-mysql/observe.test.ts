@@ -214,7 +214,7 @@ describe("a copy", () => {
     ],
     [
       { state: "Failed", error: "Donor Error: 3634 : busy (3862)", bytes: 0, expected: 100 },
-      { kind: "none", bytes: 0, bytesExpected: 0, error: null },
+      { kind: "none", error: null },
     ],
     [
       { state: "Failed", error: "Donor Error: 36341 (3862)", bytes: 0, expected: 100 },
