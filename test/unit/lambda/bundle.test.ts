@@ -1,14 +1,16 @@
 /** What Lambda gets is small where it counts, always the same, and throws its message where something was left out. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { bundling, inClusterOnly, UNREACHED } from "../../../infra/dev/bundle.ts";
 import { root } from "../../../infra/dev/tool.ts";
+import { bundlePrograms } from "../../../infra/images/ordinal/programs.ts";
 import { bundleFunction, lambdaFunctions } from "../../../infra/lambda/bundle.ts";
 import { zip } from "../../../infra/lambda/zip.ts";
+import { PROGRAM_VERSION } from "../../../shared/model/program-version.ts";
 import { EVENT_FUNCTIONS, REQUEST_FUNCTIONS } from "../hosts/functions.ts";
 
 const EVENT_BYTES_MAX = 150_000;
@@ -53,6 +55,22 @@ with zipfile.ZipFile(sys.argv[1]) as given:
   const listed = execFileSync("python3", ["-c", script, archive], { encoding: "utf8" }).trim().split("\n");
   const expected = [...first.files].map(([name, { length }]) => `${name} ${length} 100644`);
   expect(listed).toEqual(expected.sort());
+});
+
+test("every bundle knows the version of package.json, and running from source says so", async () => {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const outfile = join(scratch(), "version.mjs");
+  await build({ ...bundling, entryPoints: ["shared/model/program-version.ts"], outfile });
+  expect(await import(outfile)).toMatchObject({ PROGRAM_VERSION: version });
+  expect(PROGRAM_VERSION).toBe("from source");
+  // Where metrics are rendered it is what is told, and nothing is left to be put in.
+  const { files: lambda } = await bundleFunction("metrics");
+  const { files: image } = await bundlePrograms();
+  for (const files of [lambda, image]) {
+    const texts = [...files.values()].map((bytes) => Buffer.from(bytes).toString("utf8"));
+    expect(texts.filter((text) => text.includes("ordinal_build_info"))).toHaveLength(1);
+    expect(texts.filter((text) => text.includes("ORDINAL_VERSION"))).toEqual([]);
+  }
 });
 
 test.each(["mysql2", "@aws-sdk/client-s3"])(
