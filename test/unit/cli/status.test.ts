@@ -198,13 +198,6 @@ mysql-3   none     Terminating  9.7.4   –         –         12m  no    uuid-
   });
 });
 
-test("a member that is made of a copy is told with how far it is", async () => {
-  const copied = { bytes: 3 * 1024 ** 3, bytesExpected: 6 * 1024 ** 3 };
-  const pods = [...healthyPods.slice(0, 2), pod(healthy, 2, { role: "none", note: "being seeded", copied })];
-  const { out } = await ordinal("status mysql", { sets: [healthy], pods });
-  expect(out).toMatch(/^mysql-2 .* {2}being seeded, 50 % \(3\.0 of 6\.0 GiB\)$/m);
-});
-
 describe("backups in a status", () => {
   const slot = "2026-11-23T02:00:00Z";
   const store = { [ANNOTATION.backupStore]: "backups", [ANNOTATION.backupSchedule]: "0 3 * * *" };
@@ -256,34 +249,6 @@ describe("backups in a status", () => {
     );
     expect(out).toContain(`  The proof of ${slot} failed 8h ago: x. `);
     expect(await status(busy, "status")).toContain("8h ago (2 failed since)  7h ago (failed since)\n");
-  });
-
-  test("how far it is, by the log of its Job, and how long the last one took", async () => {
-    const begun = { slot, begunAt: "2026-11-23T10:00:00Z" };
-    const busy = remembering({
-      last: { slot, begunAt: slot, endedAt: "2026-11-23T02:04:00Z", method: "physical" },
-      running: { ...begun, attempt: 1, method: "physical", asked: "request", source: 2 },
-      proving: begun,
-    });
-    const progress = {
-      at: slot,
-      message: "copying",
-      bytes: 1,
-      bytesPerSecond: 2,
-      bytesExpected: 200,
-    } as const;
-    const world = { sets: [busy], pods: healthyPods };
-    const told = { ...world, progress: { "mysql-backup-20261123020000-1": progress } };
-    const text = `  The physical backup of ${slot} is taken from mysql-2 for 5m`;
-    expect((await ordinal("status mysql", world)).out).toContain(`${text}; the last one took 4m.\n`);
-    expect((await ordinal("status mysql", told)).out).toContain(
-      `${text}: copying, 0 % (1 of 200 B), 99s left.\n`,
-    );
-    const { backups } = clusterSchema.parse(JSON.parse((await ordinal("status mysql -o json", told)).out));
-    expect(backups?.running?.progress).toEqual({
-      ...{ isCopying: true, bytes: 1, bytesPerSecond: 2, bytesExpected: 200 },
-    });
-    expect(backups?.proving?.progress).toBeNull();
   });
 
   test("that nobody has made yet, and on demand only", async () => {
