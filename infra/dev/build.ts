@@ -1,7 +1,7 @@
 // `npm run build`: bundles the kubectl plugin into one executable file, dist/kubectl-ordinal.
 // kubectl finds a plugin by its file name on the PATH, so the bundle has no extension and starts with a shebang.
 
-import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
 import { bundling, requireForCommonJs } from "./bundle.ts";
@@ -16,13 +16,10 @@ const nodeVersionGuard =
 
 if (!existsSync(entry)) throw new Error(`nothing to build: ${entry} does not exist`);
 
-const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-
 await build({
   ...bundling,
   entryPoints: [entry],
   outfile: target,
-  define: { ORDINAL_VERSION: JSON.stringify(version) },
   legalComments: "linked",
   banner: { js: `#!/usr/bin/env node\n${nodeVersionGuard}\n${requireForCommonJs}` },
 });

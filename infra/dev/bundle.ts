@@ -1,8 +1,9 @@
 // How everything we ship is bundled: the kubectl plugin, and the programs of the container image.
 // One place, so that what runs at users is what the tests of any one of them have run.
 
+import { readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import type { BuildOptions, Plugin } from "esbuild";
 import { root } from "./tool.ts";
 
@@ -41,6 +42,8 @@ const namesAreKept: Plugin = {
   },
 };
 
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
 /** Names stay as they are in the source, so that a stack trace can be read. */
 export const bundling = {
   absWorkingDir: root,
@@ -49,6 +52,7 @@ export const bundling = {
   target: "node24",
   format: "esm",
   minifySyntax: true,
+  define: { ORDINAL_VERSION: JSON.stringify(version) },
   banner: { js: requireForCommonJs },
   logLevel: "warning",
   metafile: true,

@@ -27,6 +27,16 @@ function sameLag(stored: number | null, lagMs: number | null): boolean {
   return Math.abs(lagMs - stored) <= Math.max(1000, Math.min(stored, lagMs));
 }
 
+/** A copy of hours is told again and again, but nobody needs to see it more often. */
+const COPIED_EVERY_MS = 10_000;
+
+function sameCopied(stored: MemberRecord, record: MemberRecord): boolean {
+  const [before, after] = [stored.copied, record.copied];
+  if (before === undefined || after === undefined) return before === after;
+  if (before.bytes === after.bytes && before.bytesExpected === after.bytesExpected) return true;
+  return Math.abs(Date.parse(record.at) - Date.parse(stored.at)) < COPIED_EVERY_MS;
+}
+
 /** True when `record` has nothing to add to the stored text, its instant aside. */
 export function sameMemberRecord(raw: string | undefined, record: MemberRecord): boolean {
   const stored = decodeMemberRecord(raw);
@@ -37,6 +47,7 @@ export function sameMemberRecord(raw: string | undefined, record: MemberRecord):
     stored.version === record.version &&
     stored.acks === record.acks &&
     sameLag(stored.lagMs, record.lagMs) &&
+    sameCopied(stored, record) &&
     sameNews(stored.note, oneLine(record.note, NOTE_MAX))
   );
 }

@@ -38,9 +38,14 @@ function remembered(
 ): Omit<ClusterBackups, "store" | "schedule" | "timeZone" | "nextSlot"> {
   const { running, last, proving, proven, failures, missed, failed, unproven, archive } = memory;
   return {
-    ...{ proving, proven, failures, missed },
-    last: last && { slot: last.slot, endedAt: last.endedAt, method: last.method },
-    running: running && { ...running, source: `${name}-${running.source}` },
+    ...{ failures, missed },
+    proving: proving && { ...proving, progress: null },
+    proven: proven && { slot: proven.slot, begunAt: proven.begunAt ?? null, at: proven.at },
+    last: last && {
+      ...{ slot: last.slot, method: last.method },
+      ...{ begunAt: last.begunAt ?? null, endedAt: last.endedAt },
+    },
+    running: running && { ...running, source: `${name}-${running.source}`, progress: null },
     archive: archive && {
       heldTo: archive.heldTo,
       failure: archive.failure && oneLine(archive.failure, REASON_MAX),

@@ -21,11 +21,13 @@ import {
   type Pruning,
 } from "../model/documents.ts";
 import type { StatefulSet } from "../model/kube.ts";
+import { worksOf } from "../model/under-way.ts";
 import { memoryOf, slotText } from "./backup-snapshot.ts";
 import { readCluster } from "./read.ts";
 import { renderBackups, renderPruning } from "./render-backups.ts";
 import { listed } from "./stored.ts";
 import { type Found, fromHere, type Opened, openStore, readAll, readOne, whereOf } from "./stores.ts";
+import { withProgress } from "./under-way.ts";
 import { type Answer, type Ask, failed, notACluster, print } from "./verbs.ts";
 
 function listOf(
@@ -43,15 +45,20 @@ function listOf(
   };
 }
 
-function shown(ask: Ask, list: BackupList, several: boolean): Answer {
+/** `work`: what is under way beside what is listed. */
+function shown(ask: Ask, list: BackupList, several: boolean, work: readonly string[] = []): Answer {
   const answer = print(list, ask, () => renderBackups(list, several, ask));
   if (answer.exitCode !== 0) return answer;
-  if (list.gap !== null) {
-    return { ...answer, remark: `Not everything could be read, so there may be more: ${list.gap}` };
-  }
   const { bucket, prefix } = list.where;
-  const remark = `There is no such backup in s3://${bucket}${prefix === "" ? "" : `/${prefix}`}.`;
-  return list.items.length === 0 ? { ...answer, remark } : answer;
+  const remarks = [
+    ...(list.gap !== null
+      ? [`Not everything could be read, so there may be more: ${list.gap}`]
+      : list.items.length === 0
+        ? [`There is no such backup in s3://${bucket}${prefix === "" ? "" : `/${prefix}`}.`]
+        : []),
+    ...work,
+  ];
+  return remarks.length === 0 ? answer : { ...answer, remark: remarks.join("\n") };
 }
 
 /** Reads and closes. */
@@ -103,17 +110,21 @@ export async function backups(ask: Ask, ref: ClusterRef, secret: string | null):
       ? notACluster(found.value, ref)
       : withStore(ask, { namespace, name: secret }, everyCluster(ask, ref));
   }
-  const { set } = found.value;
+  const { set, cluster } = found.value;
   const spec = secret === null ? specOf(set) : null;
   if (spec !== null && "exitCode" in spec) return spec;
   return withStore(ask, { namespace, name: secret ?? spec?.store ?? "" }, async (opened) => {
     const own = await readOne(opened, set.uid);
     const { backups: all, gap } = own.catalogue;
     if (gap !== null && all.length === 0) return failed(fromHere(gap));
+    const list = listOf(opened, [own], () => true);
+    const works = worksOf(await withProgress(ask, { set, cluster }), ask.here);
+    const ofBackups = works.filter(({ key }) => key === "backup" || key === "proof");
     return shown(
       ask,
-      listOf(opened, [own], () => true),
+      list,
       false,
+      ofBackups.map(({ text }) => text),
     );
   });
 }

@@ -21,7 +21,10 @@ export interface Where {
 }
 
 /** What is reached beside the API server. */
-export type Reach = Pick<Ask, "servers" | "examiner" | "openStore" | "progressOf" | "showLog">;
+export type Reach = Pick<
+  Ask,
+  "servers" | "examiner" | "openStore" | "progressOf" | "lastProgress" | "showLog"
+>;
 
 export interface Terminal {
   out(text: string): void;

@@ -2,7 +2,7 @@
  * The log of one Job as somebody follows it who has a kubeconfig: by `kubectl logs`, with their own right to read the logs
  * of pods. Of one that is waited for only the last progress is kept. Whoever may not read it, or has no kubectl, sees none.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { ObjectRef } from "../model/kube.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
@@ -28,6 +28,22 @@ function logArguments({ namespace, name }: ObjectRef): readonly string[] {
   return ["logs", `job/${name}`, "--container", "job", "--namespace", namespace];
 }
 
+/** Whoever asks how a cluster is does not wait for long. */
+const LOOK_MS = 3_000;
+/** The last words of a log, among which its progress is, twice. */
+const TAIL = ["--tail", "20"] as const;
+
+/** As its log has it now; null where that does not tell, or cannot be read. */
+export function lastProgress(where: readonly string[], job: ObjectRef): Promise<Progress | null> {
+  const { promise, resolve } = Promise.withResolvers<Progress | null>();
+  execFile("kubectl", [...logArguments(job), ...TAIL, ...where], { timeout: LOOK_MS }, (_, said) =>
+    resolve(
+      said.split("\n").reduce<Progress | null>((before, line) => parseProgress(line, before) ?? before, null),
+    ),
+  );
+  return promise;
+}
+
 /** Hands the whole log on to our own output, as kubectl writes it. With `follow` until the Job ends. */
 export function showLog(where: readonly string[], job: ObjectRef, follow: boolean): Promise<Outcome<null>> {
   const { promise, resolve } = Promise.withResolvers<Outcome<null>>();
@@ -45,7 +61,7 @@ export function followLogs(where: readonly string[], nowMs: () => number): JobLo
   let following: Following | null = null;
 
   function begin(job: ObjectRef, progress: Progress | null): Following {
-    const what = [...logArguments(job), "--follow", "--tail", "20"];
+    const what = [...logArguments(job), "--follow", ...TAIL];
     const process = spawn("kubectl", [...what, ...where], { stdio: ["ignore", "pipe", "ignore"] });
     const begun: Following = { key: `${job.namespace}/${job.name}`, process, endedAtMs: null, progress };
     const ended = (): void => {

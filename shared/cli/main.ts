@@ -9,9 +9,10 @@ import { wayOfKubeconfig } from "../adapters/kube/kubeconfig.ts";
 import { wayOfPod } from "../adapters/kube/token-way.ts";
 import { createS3Store } from "../adapters/s3/store.ts";
 import { createLog, systemClock, systemIds } from "../hosts/local/platform.ts";
+import { PROGRAM_VERSION } from "../model/program-version.ts";
 import type { Terminal } from "./command-line.ts";
 import { argumentsOf, forwardedServers } from "./forward.ts";
-import { followLogs, showLog } from "./job-log.ts";
+import { followLogs, lastProgress, showLog } from "./job-log.ts";
 import { run } from "./program.ts";
 
 const { env, stdin, stdout, stderr } = process;
@@ -29,9 +30,6 @@ function kubeconfig(): string | undefined {
   return found;
 }
 
-/** Put in by infra/dev/build.ts; there is none where the source itself is run. */
-declare const ORDINAL_VERSION: string | undefined;
-
 /** The end of the input, or Ctrl-C, is a no. */
 async function confirm(question: string): Promise<boolean> {
   const lines = createInterface({ input: stdin, output: stderr });
@@ -45,7 +43,7 @@ const terminal: Terminal = {
   out: (text) => void stdout.write(text),
   err: (text) => void stderr.write(text),
   colour: stdout.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
-  version: typeof ORDINAL_VERSION === "string" ? ORDINAL_VERSION : "from source",
+  version: PROGRAM_VERSION,
   clock: systemClock,
   // Back to the beginning of the line, and away with what stood there.
   ...(stderr.isTTY && { overwrite: (text: string) => void stderr.write(`\r\u001B[K${text}`) }),
@@ -66,6 +64,7 @@ const terminal: Terminal = {
       ...{ kube, examiner, namespace, servers },
       openStore: (store) => createS3Store(store),
       progressOf: (job) => logs.progressOf(job),
+      lastProgress: (job) => lastProgress(argumentsOf(way), job),
       showLog: (job, follow) => showLog(argumentsOf(way), job, follow),
       close() {
         logs.close();

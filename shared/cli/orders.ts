@@ -5,11 +5,10 @@
 import { afterAllOf, proofAnswer } from "../annotations/backup-answers.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import { answerOf, wishAnnotation } from "../annotations/requests.ts";
-import { restoreMemoryOf } from "../annotations/restore-answers.ts";
 import { oneLine } from "../annotations/text.ts";
 import { type Changes, withChanges } from "../model/changes.ts";
 import type { ClusterRef } from "../model/cluster.ts";
-import { backupJobName, proofJobName, restoreJobs } from "../model/job-name.ts";
+import { backupJobName, proofJobName } from "../model/job-name.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import { unreachable } from "../model/outcome.ts";
 import type { ClusterRequest, RequestAnswer, RequestEntry } from "../model/request.ts";
@@ -17,6 +16,7 @@ import type { Clock } from "../ports/host.ts";
 import { memoryOf } from "./backup-snapshot.ts";
 import { progressBar, progressLine } from "./progress.ts";
 import { readCluster } from "./read.ts";
+import { restoreJob } from "./restore-snapshot.ts";
 import { type Answer, type Ask, failed, notACluster } from "./verbs.ts";
 
 export interface Waiting {
@@ -75,12 +75,6 @@ function backupJob(set: StatefulSet): string | null {
 function proofJob(set: StatefulSet): string | null {
   const proving = memoryOf(set)?.proving ?? null;
   return proving && proofJobName(set.name, proving);
-}
-
-/** The first of them: the volume of member 0 takes the longest. */
-export function restoreJob(set: StatefulSet): string | null {
-  const memory = restoreMemoryOf(set);
-  return (memory && restoreJobs(set.name, memory)[0]) ?? null;
 }
 
 export function request(

@@ -5,7 +5,8 @@
  */
 import * as z from "zod";
 import { parseJson } from "../annotations/json.ts";
-import { age, bytes, bytesOf } from "../model/format.ts";
+import { bytes } from "../model/format.ts";
+import { amount, left, percent, shareOf } from "../model/progress.ts";
 
 const LINE_BYTES_MAX = 4_096;
 const count = z.number().min(0);
@@ -38,17 +39,6 @@ export function parseProgress(line: string, before: Progress | null): Progress |
   return { ...now, bytesPerSecond: now.bytesPerSecond ?? rateBetween(before, now) };
 }
 
-/** A whole of nothing is one that is not known yet. */
-function amount({ bytes: done, bytesExpected: whole }: Progress): string {
-  return whole === null || whole === 0 ? bytes(done) : bytesOf(done, whole);
-}
-
-/** Null where nobody can say: the whole is an estimate, and there may be more. */
-function left({ bytes: done, bytesExpected: whole, bytesPerSecond }: Progress): string | null {
-  if (whole === null || bytesPerSecond === null || bytesPerSecond === 0 || done >= whole) return null;
-  return `${age(((whole - done) / bytesPerSecond) * 1000)} left`;
-}
-
 function parts(progress: Progress): readonly string[] {
   const { bytesPerSecond } = progress;
   const rate = bytesPerSecond === null ? null : `${bytes(bytesPerSecond)}/s`;
@@ -67,11 +57,10 @@ const CELLS = 20;
 
 /** For a terminal, less than 80 columns wide. */
 export function progressBar(progress: Progress): string {
-  const { bytes: done, bytesExpected: whole } = progress;
   const prefix = PREFIX[progress.message];
-  if (whole === null || whole === 0) return prefix + parts(progress).join("  ");
-  const share = Math.min(1, done / whole);
+  const share = shareOf(progress);
+  if (share === null) return prefix + parts(progress).join("  ");
   const full = Math.floor(share * CELLS);
   const bar = "█".repeat(full) + "░".repeat(CELLS - full);
-  return prefix + [bar, `${Math.floor(share * 100)} %`, ...parts(progress)].join("  ");
+  return prefix + [bar, percent(share), ...parts(progress)].join("  ");
 }

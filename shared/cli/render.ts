@@ -4,7 +4,9 @@
  */
 import type { Cluster, ClusterBackups, ClusterMember, History } from "../model/documents.ts";
 import { awayFrom, type Here, lag, localTime, NONE, since } from "../model/format.ts";
-import { adviceOf, headline, type Tone, underWay, untoldProblems, wordsOf } from "../model/summary.ts";
+import { howFar } from "../model/progress.ts";
+import { adviceOf, headline, type Tone, untoldProblems, wordsOf } from "../model/summary.ts";
+import { worksOf } from "../model/under-way.ts";
 import { type Cell, type Paint, table } from "./table.ts";
 
 const cells = (...texts: readonly string[]): readonly Cell[] => texts.map((text) => ({ text }));
@@ -53,8 +55,7 @@ function troubles(cluster: Cluster, here: Here): readonly string[] {
     const duration = at === null ? "" : ` (for ${since(at, here)})`;
     return `${code}${duration}: ${message}`;
   });
-  const work = underWay(cluster, here);
-  return work === null ? told : [...told, work];
+  return [...told, ...worksOf(cluster, here).map(({ text }) => text)];
 }
 
 /** A schedule counts from the pass that sees it first. */
@@ -72,7 +73,7 @@ function failure({ at, reason, job }: NonNullable<ClusterBackups["failed"]>, her
 /** Nothing where there are no backups and none are asked for. */
 function backupLines({ backups }: Cluster, here: Here): readonly string[] {
   if (backups === null) return [];
-  const { last, proven, running, proving, failures, missed, failed, unproven } = backups;
+  const { last, proven, failures, missed, failed, unproven } = backups;
   const lost = [
     ...(failures > 0 ? [`${failures} failed since`] : []),
     ...(missed > 0 ? [`${missed} missed since`] : []),
@@ -87,46 +88,31 @@ function backupLines({ backups }: Cluster, here: Here): readonly string[] {
       : `the last proven is of ${proven.slot} (proven ${awayFrom(proven.at, here)})`,
     next(backups, here),
   ];
-  const work = [
-    ...(running === null
-      ? []
-      : [
-          `The ${running.method} backup of ${running.slot} is taken from ${running.source} for ${since(running.begunAt, here)}.`,
-        ]),
-    ...(proving === null
-      ? []
-      : [`The backup of ${proving.slot} is being proven for ${since(proving.begunAt, here)}.`]),
-  ];
   const reasons = [
     ...(failed === null ? [] : [`The backup of ${failed.slot} ${failure(failed, here)}`]),
     ...(unproven === null ? [] : [`The proof of ${unproven.slot} ${failure(unproven, here)}`]),
   ];
-  return [`Backups: ${facts.join(", ")}.`, ...work, ...reasons];
+  return [`Backups: ${facts.join(", ")}.`, ...reasons];
 }
 
 /** Nothing once nothing of it is left to decide. */
-function restoreLines({ restores, name, namespace }: Cluster, here: Here): readonly string[] {
-  if (restores === null) return [];
-  const { running, kept } = restores;
-  const work =
-    running === null
-      ? []
-      : [
-          `Restore ${running.id} is ${running.undo ? "being undone" : "under way"} for ${since(running.begunAt, here)}: ${running.phase}.`,
-        ];
-  const aside =
-    kept === null || running !== null
-      ? []
-      : [
-          `The data from before restore ${kept.id} is kept until ${kept.until.slice(0, 10)}: \`kubectl ordinal restore undo ${name} -n ${namespace}\` brings it back.`,
-        ];
-  return [...work, ...aside];
+function restoreLines({ restores, name, namespace }: Cluster): readonly string[] {
+  if (restores === null || restores.kept === null || restores.running !== null) return [];
+  const { id, until } = restores.kept;
+  const command = `kubectl ordinal restore undo ${name} -n ${namespace}`;
+  return [
+    `The data from before restore ${id} is kept until ${until.slice(0, 10)}: \`${command}\` brings it back.`,
+  ];
 }
 
 function advice(cluster: Cluster, hasHistory: boolean): string {
   const where = `${cluster.name} -n ${cluster.namespace}`;
   const evidence = hasHistory ? ` \`kubectl ordinal why ${where}\` shows what was decided and why.` : "";
   return `${adviceOf(cluster) ?? "nothing is needed."}${evidence}`;
+}
+
+function noteOf({ note, copied }: ClusterMember): string {
+  return copied === null ? note : `${note}, ${howFar(copied)}`;
 }
 
 function memberRow(member: ClusterMember, wide: boolean, here: Here): readonly Cell[] {
@@ -140,7 +126,7 @@ function memberRow(member: ClusterMember, wide: boolean, here: Here): readonly C
     ...(wide
       ? cells(member.serverUuid ?? NONE, member.seenAt === null ? NONE : since(member.seenAt, here))
       : []),
-    ...cells(member.note),
+    ...cells(noteOf(member)),
   ];
 }
 
@@ -161,7 +147,7 @@ export function renderCluster(cluster: Cluster, hasHistory: boolean, { here, pai
   const rows = cluster.members.map((member) => memberRow(member, wide, here));
   const lines = [
     paint(headline(cluster), wordsOf(cluster.phase).tone),
-    ...[...troubles(cluster, here), ...backupLines(cluster, here), ...restoreLines(cluster, here)].map(
+    ...[...troubles(cluster, here), ...backupLines(cluster, here), ...restoreLines(cluster)].map(
       (line) => `  ${line}`,
     ),
     `  What you can do: ${advice(cluster, hasHistory)}`,

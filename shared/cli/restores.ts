@@ -5,8 +5,9 @@ import { forgetAnswer, restoreMemoryOf, undoAnswer } from "../annotations/restor
 import type { ClusterRef } from "../model/cluster.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { RequestAnswer } from "../model/request.ts";
-import { carryOut, restoreJob, type Waiting } from "./orders.ts";
+import { carryOut, type Waiting } from "./orders.ts";
 import { readCluster } from "./read.ts";
+import { restoreJob } from "./restore-snapshot.ts";
 import { type Answer, type Ask, failed, notACluster } from "./verbs.ts";
 
 interface Verb {

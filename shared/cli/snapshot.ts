@@ -46,6 +46,7 @@ function member(name: string, ordinal: number, pod: Pod | undefined): ClusterMem
     // A primary acknowledges to nobody, which is not the same as failing to.
     acks: record === null || record.role === "primary" ? null : record.acks,
     note: oneLine(record?.note ?? "", 200),
+    copied: record?.copied ?? null,
     seenAt: record?.at ?? null,
   };
 }

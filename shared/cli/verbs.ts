@@ -19,6 +19,7 @@ import { type Found, readCluster, readFleet } from "./read.ts";
 import { type Look, renderCluster, renderFleet, renderHistory } from "./render.ts";
 import { history } from "./snapshot.ts";
 import type { Paint } from "./table.ts";
+import { withProgress } from "./under-way.ts";
 
 export type OutputFormat = "text" | "wide" | "json" | "yaml";
 
@@ -39,6 +40,8 @@ export interface Ask {
   readonly openStore: (store: Store) => ObjectStore;
   /** Of a Job, as far as it is known; null = it is not. */
   readonly progressOf: (job: ObjectRef) => Progress | null;
+  /** As its log has it now, looked at once. */
+  readonly lastProgress: (job: ObjectRef) => Promise<Progress | null>;
   /** Prints the log of a Job, and with `follow` what is still to come of it. */
   readonly showLog: (job: ObjectRef, follow: boolean) => Promise<Outcome<null>>;
 }
@@ -108,7 +111,8 @@ export async function clusterStatus(ask: Ask, ref: ClusterRef): Promise<Answer> 
   const found = await readCluster(ask.kube, ref);
   if (!found.ok) return failed(found.failure);
   if (found.value.kind !== "cluster") return notACluster(found.value, ref);
-  const { cluster, set } = found.value;
+  const { set } = found.value;
+  const cluster = await withProgress(ask, found.value);
   return print({ apiVersion: API_VERSION, kind: "Cluster", ...cluster }, ask, () =>
     renderCluster(cluster, history(set).length > 0, look(ask)),
   );

@@ -6,6 +6,7 @@
 
 import type { Problem } from "../model/condition.ts";
 import type { EngineRules } from "../model/engine.ts";
+import type { Copied } from "../model/member.ts";
 import type { Member, Observed } from "../model/observed.ts";
 import type { ServerFacts } from "../model/server.ts";
 import type { Spec } from "../model/spec.ts";
@@ -15,7 +16,7 @@ export type Standing =
   | { readonly kind: "primary" }
   /** No pod, or nobody answers in it. */
   | { readonly kind: "unreachable"; readonly reason: string }
-  | { readonly kind: "seeding"; readonly percent: number }
+  | { readonly kind: "seeding"; readonly copied: Copied }
   /** No user data and nothing but its image's own first transactions: may be seeded. */
   | { readonly kind: "blank"; readonly seedError: string | null }
   /** Holds what the primary lacks, and was never part of this cluster. */
@@ -89,7 +90,8 @@ function standingOfRead(
   facts: ServerFacts,
   primary: ServerFacts,
 ): Standing {
-  if (facts.seeding.kind === "running") return { kind: "seeding", percent: facts.seeding.percent };
+  const { kind, bytes, bytesExpected } = facts.seeding;
+  if (kind === "running") return { kind: "seeding", copied: { bytes, bytesExpected } };
   const { positions } = rules;
   // A replica receives a commit before its source finishes it (the source waits for the acknowledgement), so
   // the primary's own transactions are never foreign to a follower: they are only still under way.

@@ -51,7 +51,7 @@ const UNREAD: ServerFacts = {
   ...{ logsKeptMs: null, deletesLogs: true, storedBytes: null },
   fullDiskMs: 0,
   acks: { required: false, count: 0, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false },
-  seeding: { kind: "none", percent: 0, error: null },
+  seeding: { kind: "none", bytes: 0, bytesExpected: 0, error: null },
   ...{ terms: [], archived: [], survey: null, settings: {} },
 };
 

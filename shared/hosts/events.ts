@@ -10,7 +10,8 @@ import { oneLine } from "../annotations/text.ts";
 import type { ObjectMeta } from "../model/kube.ts";
 import { fail, type Outcome, succeed } from "../model/outcome.ts";
 import { REQUEST_KINDS, type RequestKind } from "../model/request-kind.ts";
-import { type CloudEvent, type HttpMessage, readCloudEvent } from "./cloud-event.ts";
+import { readOrigin, type TraceOrigin } from "../model/trace-origin.ts";
+import { type CloudEvent, type HttpMessage, plainHeaders, readCloudEvent } from "./cloud-event.ts";
 
 export const CHANGES = ["add", "update", "delete"] as const;
 export type Change = (typeof CHANGES)[number];
@@ -25,6 +26,8 @@ export interface ChangeEvent {
   readonly cluster: string | null;
   /** The body shows a failed container or a Pod that is not ready. It may only ever raise a priority. */
   readonly failing: boolean;
+  /** The trace in which it was made, or else sent; absent = in none. */
+  readonly origin?: TraceOrigin;
 }
 
 /** A schedule fired. */
@@ -117,17 +120,28 @@ export function readMessage(message: HttpMessage): Outcome<IncomingEvent> {
   if (message.body.length > BODY_CHARS_MAX)
     return refuse(`the body is longer than ${BODY_CHARS_MAX} characters`);
   const event = readCloudEvent(message);
-  return event.ok ? readEvent(event.value) : refuse(`not a CloudEvent: ${event.failure.message}`);
+  if (!event.ok) return refuse(`not a CloudEvent: ${event.failure.message}`);
+  const read = readEvent(event.value);
+  if (!read.ok || read.value.kind !== "change" || read.value.origin !== undefined) return read;
+  const { traceparent, tracestate } = plainHeaders(message.headers);
+  return succeed({ ...read.value, ...tracedBy(traceparent, tracestate) });
+}
+
+function tracedBy(parent: unknown, state: unknown): Pick<ChangeEvent, "origin"> {
+  const origin = readOrigin(parent, state);
+  return origin === null ? {} : { origin };
 }
 
 /** A CloudEvent that was validated as one. `refused` when a known type carries something else than it says. */
-export function readEvent({ id, type, data }: CloudEvent): Outcome<IncomingEvent> {
+export function readEvent(event: CloudEvent): Outcome<IncomingEvent> {
+  const { id, type, data } = event;
   if (TICK_TYPES.includes(type)) return succeed({ kind: "tick", id, type });
   const request = REQUEST_TYPES.get(type);
   if (request !== undefined) return succeed({ kind: "request", id, request, data });
   const [, mode, change] = CHANGE_TYPE.exec(type) ?? [];
   if (mode === undefined) return succeed({ kind: "unknown", id, type });
-  const base = { kind: "change", id, change: change as Change } as const;
+  const traced = tracedBy(event["traceparent"], event["tracestate"]);
+  const base = { kind: "change", id, change: change as Change, ...traced } as const;
   if (mode === "ref") {
     const reference = referenceSchema.safeParse(data);
     if (!reference.success) return refuse(`${type}: ${firstIssue(reference.error)}`);

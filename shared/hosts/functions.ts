@@ -50,7 +50,8 @@ export function wakeCluster(event: ChangeEvent, name: string | null, priority: P
   if (name === null) return NOTHING;
   const { namespace, kind, name: objectName } = event.object;
   const cause = `${kind} ${objectName} ${event.change}`;
-  return { ...NOTHING, wakes: [{ ref: { namespace, name }, cause, priority }] };
+  const traced = event.origin !== undefined && { origins: [event.origin] };
+  return { ...NOTHING, wakes: [{ ref: { namespace, name }, cause, priority, ...traced }] };
 }
 
 /** `mysql-0` -> `mysql`: a StatefulSet's Pods are named by it and an ordinal. Null for any other name. */

@@ -38,11 +38,16 @@ interface Place {
   readonly eager: boolean;
 }
 
-/** The more urgent wake, with its cause; else the first one. */
+/** One pass may be for a storm of events: who looks into it needs the first of them. */
+const ORIGINS_MAX = 8;
+
+/** The more urgent wake, with its cause; else the first one. It is traced by both. */
 function merged(before: Place | undefined, after: Place): Place {
   if (before === undefined) return after;
   const urgent = after.wake.priority === "high" && before.wake.priority === "normal";
-  return { wake: urgent ? after.wake : before.wake, eager: before.eager || after.eager };
+  const origins = [...(before.wake.origins ?? []), ...(after.wake.origins ?? [])].slice(0, ORIGINS_MAX);
+  const wake = { ...(urgent ? after.wake : before.wake), ...(origins.length > 0 && { origins }) };
+  return { wake, eager: before.eager || after.eager };
 }
 
 /** Half of it is fixed and half is chance, so that clusters that failed together do not return together. */
@@ -189,7 +194,12 @@ export function createQueue(options: QueueOptions): Queue {
     if (closed || (before === undefined && countOf(lanes) >= waitingMax)) return false;
     const place = merged(before, { wake, eager });
     // Whoever is in the right lane already keeps its turn there.
-    if (lanes.high.has(key) || (lanes.normal.has(key) && place.wake.priority === "normal")) return true;
+    for (const lane of [lanes.high, ...(place.wake.priority === "normal" ? [lanes.normal] : [])]) {
+      if (lane.has(key)) {
+        lane.set(key, place);
+        return true;
+      }
+    }
     lanes.normal.delete(key);
     lanes.held.delete(key);
     put(key, place);

@@ -140,6 +140,8 @@ export const backupMemorySchema = z.strictObject({
   last: z
     .strictObject({
       slot: instant,
+      /** Its attempt; absent = not known. */
+      begunAt: instant.optional(),
       endedAt: instant,
       method: z.enum(BACKUP_METHODS),
       /** The store was found to write a new key more than once. */
@@ -157,7 +159,7 @@ export const backupMemorySchema = z.strictObject({
   /** When a proof that nobody asked for was begun last. */
   provingAt: instant.nullable(),
   /** The newest backup that was restored and found whole. */
-  proven: z.strictObject({ slot: instant, at: instant }).nullable(),
+  proven: z.strictObject({ slot: instant, begunAt: instant.optional(), at: instant }).nullable(),
   /** The proof that failed last; null once a later one has succeeded. */
   unproven: provingSchema.extend({ at: instant, reason }).nullable(),
   /** How the archive of the logs is; null = none is asked for. */

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { BACKUP_METHODS } from "./backup.ts";
 import { conditionSchema } from "./condition.ts";
+import { copiedSchema } from "./member.ts";
 import { planSchema } from "./plan.ts";
 import { historyEntrySchema } from "./state.ts";
 
@@ -24,6 +25,8 @@ const memberSchema = z.strictObject({
   lagMs: count.nullable(),
   acks: z.boolean().nullable(),
   note: z.string(),
+  /** How far a copy of another member into it is; null = none is under way. */
+  copied: copiedSchema.nullable(),
   /** When the fields above last changed, as Ordinal saw it. */
   seenAt: z.string().nullable(),
 });
@@ -32,6 +35,21 @@ const slot = z.string();
 const method = z.enum(BACKUP_METHODS);
 /** `job`: whose log has more, for the hour that it is kept. */
 const loss = z.strictObject({ slot, at: z.string(), reason: z.string(), job: z.string() });
+
+/** Of a Job, by the last words of its log; null = nobody has read it, or it has not told yet. Bytes of the database, before compression. */
+const progress = z
+  .strictObject({
+    /** A server is being copied, before what it holds is stored. */
+    isCopying: z.boolean(),
+    bytes: z.number().min(0),
+    /** In all, as estimated; null = unknown. */
+    bytesExpected: z.number().min(0).nullable(),
+    bytesPerSecond: z.number().min(0).nullable(),
+  })
+  .nullable();
+
+/** When what has ended was begun; null where an earlier Ordinal has recorded it. */
+const begunBefore = z.string().nullable();
 
 /** As the last pass remembers it; which backups there are says `backups`. */
 const backupsSchema = z.strictObject({
@@ -50,11 +68,12 @@ const backupsSchema = z.strictObject({
       asked: z.string(),
       source: z.string(),
       begunAt: z.string(),
+      progress,
     })
     .nullable(),
-  last: z.strictObject({ slot, method, endedAt: z.string() }).nullable(),
-  proving: z.strictObject({ slot, begunAt: z.string() }).nullable(),
-  proven: z.strictObject({ slot, at: z.string() }).nullable(),
+  last: z.strictObject({ slot, method, begunAt: begunBefore, endedAt: z.string() }).nullable(),
+  proving: z.strictObject({ slot, begunAt: z.string(), progress }).nullable(),
+  proven: z.strictObject({ slot, begunAt: begunBefore, at: z.string() }).nullable(),
   /** Slots that were given up since the last backup. */
   failures: count,
   /** Slots that were never begun since the last backup. */
@@ -86,11 +105,18 @@ const restoresSchema = z.strictObject({
       phase: z.string(),
       attempt: count,
       begunAt: z.string(),
+      progress,
     })
     .nullable(),
-  /** `fault` null = it was carried out. */
   last: z
-    .strictObject({ id: z.string(), undo: z.boolean(), endedAt: z.string(), fault: z.string().nullable() })
+    .strictObject({
+      id: z.string(),
+      undo: z.boolean(),
+      begunAt: begunBefore,
+      endedAt: z.string(),
+      /** Null = it was carried out. */
+      fault: z.string().nullable(),
+    })
     .nullable(),
   /** What it has set aside. */
   kept: z.strictObject({ id: z.string(), until: z.string() }).nullable(),
@@ -270,6 +296,7 @@ export type Examination = z.infer<typeof examinationSchema>;
 export type Check = Examination["checks"][number];
 export type RecoveryWindow = z.infer<typeof windowSchema>;
 export type RecoveryWindows = z.infer<typeof recoveryWindowsSchema>;
+export type JobProgress = NonNullable<z.infer<typeof progress>>;
 export type Cluster = z.infer<typeof cluster>;
 export type ClusterBackups = z.infer<typeof backupsSchema>;
 export type ClusterRestores = z.infer<typeof restoresSchema>;

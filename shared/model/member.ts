@@ -7,6 +7,14 @@ import * as z from "zod";
 /** The note of a member that somebody else has written to: by it such members are counted. */
 export const ERRANT_NOTE = "has transactions of its own";
 
+/** A copy of another server's volume into this one: how many bytes are there, and how many it is to be, as estimated. */
+export const copiedSchema = z.strictObject({
+  bytes: z.number().int().min(0),
+  /** It grows with what is written meanwhile; 0 = not known yet. */
+  bytesExpected: z.number().int().min(0),
+});
+export type Copied = z.infer<typeof copiedSchema>;
+
 export const memberSchema = z.strictObject({
   /** What it serves clients as; `none` while it serves nobody. */
   role: z.enum(["primary", "replica", "none"]),
@@ -21,6 +29,8 @@ export const memberSchema = z.strictObject({
   acks: z.boolean(),
   /** Behind the primary, milliseconds; null on the primary and when it is not known. */
   lagMs: z.number().int().min(0).nullable(),
+  /** Absent = no copy is under way. */
+  copied: copiedSchema.optional(),
 });
 
 export type MemberRecord = z.infer<typeof memberSchema>;

@@ -116,6 +116,8 @@ const runningSchema = z.strictObject({
 export type RunningRestore = z.infer<typeof runningSchema>;
 
 const doneSchema = runningSchema.pick({ wish: true, direction: true, replicas: true, before: true }).extend({
+  /** Absent = not known. */
+  begunAt: instant.optional(),
   endedAt: instant,
   /** Null = it was carried out. */
   fault: z.string().max(400).nullable(),

@@ -108,7 +108,9 @@ export interface ServerFacts {
   /** A copy of another server's volume into this one: not begun, under way, done or failed. */
   readonly seeding: {
     readonly kind: "none" | "running" | "done" | "failed";
-    readonly percent: number;
+    readonly bytes: number;
+    /** In all, as the server estimates it; it grows with what is written meanwhile. 0 = not known yet. */
+    readonly bytesExpected: number;
     readonly error: string | null;
   };
   readonly terms: readonly Term[];

@@ -5,7 +5,6 @@
 import { ADVICE } from "./advice.ts";
 import type { Phase, ProblemCode } from "./condition.ts";
 import type { Cluster } from "./documents.ts";
-import { type Here, since } from "./format.ts";
 
 /** How bad it is. A colour or a mark that goes with it is help only: the words say the same. */
 export type Tone = "good" | "attention" | "bad";
@@ -55,12 +54,6 @@ export function headline(cluster: Cluster): string {
 export function untoldProblems(cluster: Cluster): Cluster["problems"] {
   const told = readyMessage(cluster);
   return cluster.problems.filter(({ message }) => message !== told);
-}
-
-/** Null while nothing is. */
-export function underWay({ operation }: Cluster, here: Here): string | null {
-  if (operation === null) return null;
-  return `Under way for ${since(operation.startedAt, here)}: ${operation.kind}, step ${operation.step}.`;
 }
 
 function isAdvised(code: string): code is ProblemCode {

@@ -14,6 +14,7 @@ import type { StatefulSet } from "../model/kube.ts";
 import type { Observed } from "../model/observed.ts";
 import { type Outcome, succeed } from "../model/outcome.ts";
 import type { Step } from "../model/step.ts";
+import type { TraceOrigin } from "../model/trace-origin.ts";
 import { readSurroundings, type Surroundings } from "../observe/cluster.ts";
 import { observe } from "../observe/index.ts";
 import type { Engine } from "../ports/engine.ts";
@@ -47,6 +48,8 @@ export type ClusterMemory = Surroundings;
 export interface PassRequest {
   readonly ref: ClusterRef;
   readonly cause: string;
+  /** What it is traced by: only for whoever looks at traces. */
+  readonly origins?: readonly TraceOrigin[];
   /** The StatefulSet as a sweep has just listed it; null = read it. */
   readonly entry: StatefulSet | null;
   readonly memory: ClusterMemory | null;

@@ -14,7 +14,7 @@ import { ANNOTATION } from "../../shared/annotations/keys.ts";
 import { succeed } from "../../shared/model/outcome.ts";
 import { whyNoServers } from "../runner/tiers.ts";
 import { part } from "../sim/kube/store.ts";
-import { putMany, putShop } from "../support/dashboard/fleet.ts";
+import { putBusy, putMany, putShop } from "../support/dashboard/fleet.ts";
 import { CHROMIUM, type DashboardPlace, openDashboard, tokenFor } from "../support/dashboard/place.ts";
 
 const PICTURES = join(root, ".reports/dashboard");
@@ -192,6 +192,27 @@ describe.skipIf(reason !== undefined)(
       const calendar = page.getByRole("table", { name: /The last five weeks/ });
       expect(await calendar.getByText("proven", { exact: false }).count()).toBeGreaterThan(10);
       await picture(page, "cluster");
+    });
+
+    test("what is under way shows how far it is where that is known, and else how long the last one took", async () => {
+      place = await openDashboard({
+        fill: (sim, nowMs) => {
+          putBusy(sim, nowMs);
+          return putShop(sim, nowMs);
+        },
+      });
+      onTestFinished(() => place.close());
+      const page = await signedIn("admin", "/dashboard#/shop/stock");
+      const copy = page.getByRole("progressbar", { name: "copy into stock-2" });
+      await copy.waitFor();
+      expect(await copy.getAttribute("value")).toBe("0.427");
+      const text = await page.locator("main").textContent();
+      expect(text).toContain("being seeded, 42 % (3.2 of 7.5 GiB)");
+      expect(text).toMatch(/is taken from stock-0 for 4m; the last one took 15m\./);
+      const backup = page.getByRole("progressbar", { name: "under way" });
+      expect(await backup.getAttribute("value"), "nobody can say").toBeNull();
+      expect(await findings(page)).toEqual([]);
+      await picture(page, "busy");
     });
 
     test("a switchover shows its exact steps first, and writes the annotation when it is confirmed", async () => {

@@ -57,7 +57,8 @@ const channel: fc.Arbitrary<Channel | null> = fc.oneof(
 
 const seeding: fc.Arbitrary<ServerFacts["seeding"]> = fc.record({
   kind: fc.constantFrom("none", "none", "none", "running", "done", "failed"),
-  percent: fc.nat({ max: 100 }),
+  bytes: fc.nat(),
+  bytesExpected: fc.nat(),
   error: fc.option(fc.constant("donor went away (3862)")),
 });
 

@@ -83,7 +83,7 @@ export function facts(ordinal: number, more: Partial<ServerFacts> = {}): ServerF
     ...{ logsKeptMs: 30 * 86_400_000, deletesLogs: true, storedBytes: null },
     fullDiskMs: 0,
     acks: { required: false, count: 1, clients: 0, waiters: 0, waitingMs: 0, given: false, active: false },
-    seeding: { kind: "none", percent: 0, error: null },
+    seeding: { kind: "none", bytes: 0, bytesExpected: 0, error: null },
     terms: [],
     archived: [],
     survey: { schemas: [] },

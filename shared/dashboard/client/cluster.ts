@@ -4,20 +4,14 @@
  */
 import type { ShownCluster, StoredBackups } from "../../model/answers.ts";
 import { type Here, since } from "../../model/format.ts";
-import {
-  adviceOf,
-  awaitsApproval,
-  headline,
-  underWay,
-  untoldProblems,
-  wordsOf,
-} from "../../model/summary.ts";
+import { adviceOf, awaitsApproval, headline, untoldProblems, wordsOf } from "../../model/summary.ts";
+import { worksOf } from "../../model/under-way.ts";
 import { backupParts, windowParts } from "./backups.ts";
 import { type Child, h, type Tree } from "./dom.ts";
 import { timeline } from "./history.ts";
 import { topology } from "./members.ts";
 import type { Wished } from "./wishes.ts";
-import { mark, prose, section } from "./words.ts";
+import { bar, mark, prose, section } from "./words.ts";
 
 export interface ClusterState {
   readonly cluster: ShownCluster;
@@ -48,40 +42,15 @@ function problems(cluster: ShownCluster, here: Here): Child {
   return h("ul", { class: "problems" }, [...items, ...work]);
 }
 
-function busy(key: string, text: string): Tree {
-  return h("li", { class: "work" }, [h("progress", { "aria-label": "under way" }), ` ${text}`], { key });
+function busy(key: string, text: string, share: number | null = null): Tree {
+  return h("li", { class: "work" }, [bar("under way", share), ` ${text}`], { key });
 }
 
-/** What is under way, whoever began it; how far it is where that is recorded. */
+/** What is under way, whoever began it; how far it is where that is known. */
 function workOf(cluster: ShownCluster, here: Here): readonly Tree[] {
-  const { backups, restores, requests } = cluster;
-  const [running, proving] = [backups?.running ?? null, backups?.proving ?? null];
-  const restoring = restores?.running ?? null;
-  const open = requests.filter(({ status }) => status === "accepted");
-  const operation = underWay(cluster, here);
+  const open = cluster.requests.filter(({ status }) => status === "accepted");
   return [
-    ...(operation === null ? [] : [busy("operation", operation)]),
-    ...(running === null
-      ? []
-      : [
-          busy(
-            "backup",
-            `The ${running.method} backup of ${running.slot} is taken from ${running.source} for ${since(running.begunAt, here)}, attempt ${running.attempt}.`,
-          ),
-        ]),
-    ...(proving === null
-      ? []
-      : [
-          busy("proof", `The backup of ${proving.slot} is being proven for ${since(proving.begunAt, here)}.`),
-        ]),
-    ...(restoring === null
-      ? []
-      : [
-          busy(
-            "restore",
-            `Restore ${restoring.id} is ${restoring.undo ? "being undone" : "under way"} for ${since(restoring.begunAt, here)}: ${restoring.phase}.`,
-          ),
-        ]),
+    ...worksOf(cluster, here).map(({ key, text, share }) => busy(key, text, share)),
     ...open.map(({ id, kind, by, at, message }) =>
       busy(
         id,

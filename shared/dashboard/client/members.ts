@@ -2,8 +2,9 @@
 import type { ShownCluster } from "../../model/answers.ts";
 import type { ClusterMember } from "../../model/documents.ts";
 import { type Here, lag, since } from "../../model/format.ts";
+import { howFar, shareOf } from "../../model/progress.ts";
 import { type Child, h, type Tree } from "./dom.ts";
-import { mark } from "./words.ts";
+import { bar, mark } from "./words.ts";
 
 type Fact = readonly [name: string, value: string];
 
@@ -26,6 +27,13 @@ function factsOf(member: ClusterMember, cluster: ShownCluster, here: Here): read
   ];
 }
 
+/** What is unusual, and how far a copy into it is. */
+function noted({ name, note, copied }: ClusterMember): Child {
+  if (copied === null) return note === "" ? null : h("p", { class: "note" }, [note]);
+  const text = ` ${note}, ${howFar(copied)}`;
+  return h("p", { class: "note work" }, [bar(`copy into ${name}`, shareOf(copied)), text]);
+}
+
 function card(member: ClusterMember, cluster: ShownCluster, here: Here): Tree {
   const isPrimary = member.name === cluster.primary;
   const acknowledges = cluster.ackers.includes(member.name);
@@ -44,7 +52,7 @@ function card(member: ClusterMember, cluster: ShownCluster, here: Here): Tree {
         h("div", {}, [h("dt", {}, [name]), h("dd", {}, [value])]),
       ),
     ),
-    member.note === "" ? null : h("p", { class: "note" }, [member.note]),
+    noted(member),
   ]);
 }
 

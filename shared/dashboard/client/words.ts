@@ -20,6 +20,11 @@ export function prose(text: string): readonly Child[] {
   return text.split("`").map((part, index) => (index % 2 === 0 ? part : h("code", {}, [part])));
 }
 
+/** From 0 to 1; null = it goes on, and nobody can say how far it is. */
+export function bar(label: string, share: number | null): Tree {
+  return h("progress", { "aria-label": label, value: share === null ? null : share.toFixed(3) });
+}
+
 /** Read out, not seen. */
 export function unseen(text: string): Tree {
   return h("span", { class: "unseen" }, [text]);

@@ -99,13 +99,13 @@ function isLater(one: { readonly slot: string } | null, slot: string): boolean {
 
 function completed(
   memory: BackupMemory,
-  { slot, method }: RunningBackup,
+  { slot, method, begunAt }: RunningBackup,
   { job, said = "" }: { readonly job: Job; readonly said?: string },
   nowMs: number,
 ): Told {
   const unconditional = said.includes(UNCONDITIONAL) && { unconditional: true as const };
   const endedAtMs = job.endedAtMs ?? nowMs;
-  const seconds = Math.max(0, Math.round((endedAtMs - Date.parse(memory.running?.begunAt ?? slot)) / 1000));
+  const seconds = Math.max(0, Math.round((endedAtMs - Date.parse(begunAt)) / 1000));
   return {
     memory: {
       ...memory,
@@ -113,7 +113,7 @@ function completed(
       // One that waited for long may be of an earlier slot than one that was asked for meanwhile.
       last: isLater(memory.last, slot)
         ? memory.last
-        : { slot, endedAt: slotText(endedAtMs), method, ...unconditional },
+        : { slot, begunAt, endedAt: slotText(endedAtMs), method, ...unconditional },
     },
     happenings: [
       passing("BackupCompleted", `The ${method} backup of ${slot} is complete after ${seconds} s.`, slot),
@@ -155,7 +155,7 @@ export function followProof(memory: BackupMemory, { jobs, nowMs }: Scene): Told 
         ...answeredProof(memory, at, null),
         // One that was asked for may be of an earlier backup: what is known of later ones stays.
         unproven: isLater(unproven, slot) ? unproven : null,
-        proven: isLater(proven, slot) ? proven : { slot, at },
+        proven: isLater(proven, slot) ? proven : { slot, begunAt, at },
       },
       happenings: [passing("BackupProven", message, `${slot}|${begunAt}`)],
     };

@@ -76,6 +76,7 @@ function memberRecord(situation: Situation, view: MemberView, role: MemberRecord
     version: facts?.version ?? null,
     acks: isAcker(situation.config, view) && facts?.acks.active === true,
     lagMs: standing.kind === "following" ? standing.lagMs : null,
+    ...(standing.kind === "seeding" && { copied: standing.copied }),
     at: new Date(situation.nowMs).toISOString(),
   };
 }

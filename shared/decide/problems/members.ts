@@ -3,6 +3,8 @@
  * each message says what is wrong with that member, what Ordinal does, and what a person can do.
  */
 import type { Problem } from "../../model/condition.ts";
+import type { Copied } from "../../model/member.ts";
+import { shareOf } from "../../model/progress.ts";
 import { evidence, isServed, wasCutOffForLong } from "../plan/evidence.ts";
 import { whyNotRenewed } from "../plan/rejoin.ts";
 import { hasNoRoom, isStalled } from "../plan/steady.ts";
@@ -95,7 +97,7 @@ function memberProblem(view: MemberView, situation: Situation): Problem | null {
     case "seeding":
       return {
         code: "WaitingForMembers",
-        message: `${member.podName} is being seeded, ${standing.percent} % copied.`,
+        message: `${member.podName} is being seeded${copiedText(standing.copied)}.`,
         ...about,
       };
     case "blank":
@@ -126,6 +128,12 @@ function memberProblem(view: MemberView, situation: Situation): Problem | null {
       return { code: "ReplicaLagging", message, ...about };
     }
   }
+}
+
+/** With each tenth, which is an Event; how far it is at the moment says the record on the Pod. */
+function copiedText(copied: Copied): string {
+  const tenths = Math.floor(10 * (shareOf(copied) ?? 0));
+  return tenths === 0 ? "" : `, at least ${tenths}0 % copied`;
 }
 
 function seedProblem({ member, ordinal }: MemberView, error: string | null): Problem | null {

@@ -110,7 +110,7 @@ function what({ wish, direction }: RunningRestore): string {
 /** The end, whatever it is: members come back, and what is remembered of them says how. */
 function ended(scene: Scene, state: State | null, fault: string | null): Decision {
   const { observed, nowMs, memory, running } = scene;
-  const { wish, direction, replicas, before } = running;
+  const { wish, direction, replicas, before, begunAt } = running;
   const carriedOut = fault === null;
   const until = instantOf(nowMs + KEPT_DAYS * 86_400_000);
   const kept =
@@ -128,7 +128,7 @@ function ended(scene: Scene, state: State | null, fault: string | null): Decisio
     restore: {
       ...memory,
       running: null,
-      last: { wish, direction, replicas, before, endedAt: instantOf(nowMs), fault },
+      last: { wish, direction, replicas, before, begunAt, endedAt: instantOf(nowMs), fault },
       kept,
     },
     ...(hasStopped(scene) && { replicas }),

@@ -133,7 +133,8 @@ const TERMS = `(SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch, 'clusterUid', c
 const ARCHIVED = `(SELECT JSON_ARRAYAGG(JSON_OBJECT('epoch', epoch, 'serverUuid', server_uuid, 'gtids', gtids))
  FROM (SELECT epoch, server_uuid, gtids FROM ordinal.archive ORDER BY epoch DESC LIMIT 32) a) AS archived`;
 const SEEDING = `(SELECT JSON_OBJECT('state', STATE, 'error', CONCAT(ERROR_MESSAGE, ' (', ERROR_NO, ')'),
- 'percent', (SELECT FLOOR(100 * SUM(DATA) / NULLIF(SUM(ESTIMATE), 0)) FROM performance_schema.clone_progress))
+ 'bytes', (SELECT SUM(DATA) FROM performance_schema.clone_progress),
+ 'expected', (SELECT SUM(ESTIMATE) FROM performance_schema.clone_progress))
  FROM performance_schema.clone_status LIMIT 1) AS seeding`;
 
 /** Schemas with something in them: an empty one may well be made by the image itself (MYSQL_DATABASE). */
@@ -311,7 +312,8 @@ function toChannel(row: ChannelRow): Channel {
 interface SeedingRow {
   readonly state: string;
   readonly error: string;
-  readonly percent: number | null;
+  readonly bytes: number | null;
+  readonly expected: number | null;
 }
 
 const SEEDING_KINDS: Readonly<Record<string, ServerFacts["seeding"]["kind"]>> = {
@@ -325,8 +327,8 @@ const DONOR_BUSY = /Error: 3634\b/;
 
 function toSeeding(row: SeedingRow | null): ServerFacts["seeding"] {
   const kind = DONOR_BUSY.test(row?.error ?? "") ? "none" : (SEEDING_KINDS[row?.state ?? ""] ?? "none");
-  const percent = kind === "running" ? Math.min(100, row?.percent ?? 0) : kind === "done" ? 100 : 0;
-  return { kind, percent, error: kind === "failed" ? (row?.error ?? "") : null };
+  const error = kind === "failed" ? (row?.error ?? "") : null;
+  return { kind, bytes: row?.bytes ?? 0, bytesExpected: row?.expected ?? 0, error };
 }
 
 export function toSurvey(rows: readonly Row[]): Survey {

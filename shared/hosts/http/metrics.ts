@@ -7,6 +7,7 @@ import { LABEL } from "../../annotations/keys.ts";
 import { quote } from "../../annotations/text.ts";
 import type { Pod, StatefulSet } from "../../model/kube.ts";
 import { type Outcome, succeed } from "../../model/outcome.ts";
+import { PROGRAM_VERSION } from "../../model/program-version.ts";
 import type { ListOptions } from "../../ports/kube.ts";
 import type { User } from "../../ports/reviewer.ts";
 import { scopesOf } from "../fleet.ts";
@@ -84,7 +85,7 @@ export async function showMetrics(
     clusters: clusters.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)),
     nowMs: tools.clock.now(),
     lookedAtMs: (cluster: ClusterFacts) => tools.lookedAtMs?.(cluster) ?? null,
-    runtime: process.version,
+    build: { version: PROGRAM_VERSION, node: process.version },
   };
   let body = "";
   for (const family of rendered(fleet, format)) {

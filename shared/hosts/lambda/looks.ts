@@ -8,7 +8,7 @@ import { chooseLooks, isManaged } from "../sweep.ts";
 import type { LambdaHost } from "./host.ts";
 
 /** One that is to be looked at, and why. */
-export type Look = Pick<PassRequest, "ref" | "cause">;
+export type Look = Pick<PassRequest, "ref" | "cause" | "origins">;
 
 /** Each cluster once, those that were named first. `fleet` is what was listed, if anything had to be. */
 export function wanted(

@@ -72,9 +72,7 @@ export async function runPasses(
       // Whoever was woken alone has its one look, however late it is.
       if (looks.length > 1 && startedAtMs >= untilMs) return;
       const request: PassRequest = {
-        ref: look.ref,
-        cause: look.cause,
-        entry: look.entry,
+        ...look,
         memory: null,
         endsAtMs,
       };

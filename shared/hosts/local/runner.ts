@@ -103,7 +103,7 @@ function wakeUp({ options, queue, seats }: Fleet, wake: Wake): boolean {
 
 async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
   const { context, pass, onPass } = fleet.options;
-  const { ref, cause } = wake;
+  const { ref, cause, origins } = wake;
   const key = clusterKey(ref);
   const seat = fleet.seats.get(key) ?? newSeat();
   fleet.seats.set(key, seat);
@@ -116,6 +116,7 @@ async function runPass(fleet: Fleet, wake: Wake): Promise<boolean> {
   const request: PassRequest = {
     ref,
     cause,
+    ...(origins !== undefined && { origins }),
     entry,
     memory: seat.disturbed ? null : seat.memory,
     silent,

@@ -16,8 +16,8 @@ export interface Fleet {
   readonly nowMs: number;
   /** When this very process last looked at a cluster, milliseconds since 1970; null = it did not. */
   readonly lookedAtMs: (cluster: ClusterFacts) => number | null;
-  /** Of Node. */
-  readonly runtime: string;
+  /** Of this program, as `kubectl ordinal version` has it, and of Node. */
+  readonly build: { readonly version: string; readonly node: string };
 }
 
 export interface Metric extends Family {
@@ -251,9 +251,9 @@ const HOST: readonly Metric[] = [
   {
     name: "ordinal_build_info",
     type: "info",
-    help: "What renders this: the version of Node, and of the format in which state is recorded.",
-    labels: ["node", "state_format"],
-    samples: ({ runtime }) => [[{ node: runtime, state_format: String(STATE_VERSION) }, 1]],
+    help: "What renders this: the version of Ordinal, of Node, and of the format in which state is recorded.",
+    labels: ["version", "node", "state_format"],
+    samples: ({ build }) => [[{ ...build, state_format: String(STATE_VERSION) }, 1]],
   },
 ];
 

@@ -2,6 +2,7 @@
  * Spans and counts as the bodies of OTLP requests in JSON. The format is small and stable, so no SDK is needed to write it
  * (docs/adr/0038). Counts are those since the last request (delta temporality): a process that ends keeps no sums. Pure.
  */
+import type { TraceOrigin } from "../../model/trace-origin.ts";
 import type { TraceFields } from "../../ports/trace.ts";
 
 export interface Span {
@@ -15,6 +16,8 @@ export interface Span {
   readonly toMs: number;
   readonly fields: TraceFields;
   readonly failed: boolean;
+  /** Spans of others that it goes back to; absent = none. */
+  readonly links?: readonly TraceOrigin[];
 }
 
 /** How often something happened, by its attributes. */
@@ -48,11 +51,16 @@ function attributes(fields: TraceFields): readonly object[] {
   });
 }
 
+function linkOf({ traceId, spanId, state }: TraceOrigin): object {
+  return { traceId, spanId, ...(state !== null && { traceState: state }) };
+}
+
 export function encodeSpans(spans: readonly Span[], resource: TraceFields): string {
-  const shown = spans.map(({ traceId, spanId, parentSpanId, name, fromMs, toMs, fields, failed }) => ({
+  const shown = spans.map(({ traceId, spanId, parentSpanId, name, fromMs, toMs, fields, failed, links }) => ({
     ...{ traceId, spanId, ...(parentSpanId !== null && { parentSpanId }), name, kind: KIND_INTERNAL },
     ...{ startTimeUnixNano: nanos(fromMs), endTimeUnixNano: nanos(toMs), attributes: attributes(fields) },
     status: { code: failed ? STATUS_ERROR : STATUS_UNSET },
+    ...(links !== undefined && { links: links.map(linkOf) }),
   }));
   return JSON.stringify({
     resourceSpans: [

@@ -98,7 +98,11 @@ function watch(into: Collected, { clock, kube }: Pick<ReconcileContext, "clock" 
   };
   return {
     context: { trace, kube: counted(kube, (verb) => count(into, "ordinal.api.calls", { verb })) },
-    ended({ ref, cause }: PassRequest, outcome: PassResult["outcome"] | "bug", phase: string | null): void {
+    ended(
+      { ref, cause, origins }: PassRequest,
+      outcome: PassResult["outcome"] | "bug",
+      phase: string | null,
+    ): void {
       const toMs = clock.now();
       took(into, { outcome }, toMs - begunMs);
       // As in the log: a look that found all as it was tells nothing.
@@ -111,6 +115,7 @@ function watch(into: Collected, { clock, kube }: Pick<ReconcileContext, "clock" 
           ...(phase !== null && { "ordinal.phase": phase }),
         },
         failed: outcome === "failed" || outcome === "bug",
+        ...(origins !== undefined && { links: origins }),
       };
       if (into.spans.length + parts.length < SPANS_MAX) into.spans.push(root, ...parts);
       else into.dropped += parts.length + 1;

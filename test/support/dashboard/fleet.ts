@@ -337,6 +337,23 @@ function billing(nowMs: number): ClusterWish {
   };
 }
 
+/** Being backed up, as it was in a quarter of an hour last night, while a member is made of a copy. */
+function stock(nowMs: number): ClusterWish {
+  const [slot, last] = [slotOf(nowMs - 4 * MINUTE_MS), slotOf(nowMs - DAY_MS)];
+  const copied = { bytes: 3_435_973_836, bytesExpected: 8_053_063_680 };
+  return {
+    ...{ namespace: "shop", name: "stock", phase: "Scaling" },
+    backups: {
+      running: { slot, attempt: 1, method: "physical", asked: "request", source: 0, begunAt: slot },
+      last: {
+        ...{ slot: last, method: "physical" },
+        ...{ begunAt: last, endedAt: slotOf(nowMs - DAY_MS + 15 * MINUTE_MS) },
+      },
+    },
+    members: { 2: { role: "none", note: "being seeded", copied, acks: false, lagMs: null } },
+  };
+}
+
 function trial(nowMs: number): ClusterWish {
   return {
     ...{ namespace: "lab", name: "trial", phase: "Paused", annotations: { [ANNOTATION.pause]: "true" } },
@@ -345,6 +362,10 @@ function trial(nowMs: number): ClusterWish {
       open("Paused", nowMs - HOUR_MS, "ordinal.dev/pause is true: nothing is changed."),
     ],
   };
+}
+
+export function putBusy(sim: SimKube, nowMs: number): void {
+  putCluster(sim, stock(nowMs), nowMs);
 }
 
 /** One that serves and lags, one that waits for a person, one that is paused. The bucket is that of the first. */

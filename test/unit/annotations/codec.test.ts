@@ -202,6 +202,32 @@ describe("member record", () => {
     expect(sameMemberRecord(raw, { ...record, ...change })).toBe(same);
   });
 
+  const copied = { bytes: 10, bytesExpected: 100 };
+  test.each<[string, Partial<MemberRecord>, boolean]>([
+    [
+      "has moved, within ten seconds",
+      { copied: { ...copied, bytes: 90 }, at: "2026-11-23T10:00:09.999Z" },
+      true,
+    ],
+    [
+      "has moved, ten seconds on",
+      { copied: { ...copied, bytes: 11 }, at: "2026-11-23T10:00:10.000Z" },
+      false,
+    ],
+    ["is to be more", { copied: { ...copied, bytesExpected: 101 }, at: "2026-11-23T10:00:10.000Z" }, false],
+    ["stands still", { copied, at: "2026-11-23T11:00:00.000Z" }, true],
+    [
+      "has a record of a later clock",
+      { copied: { ...copied, bytes: 90 }, at: "2026-11-23T09:00:00.000Z" },
+      false,
+    ],
+    ["is over", {}, false],
+  ])("a copy that %s is news or not", (_, change, same) => {
+    const copying = encodeMemberRecord({ ...record, copied });
+    expect(sameMemberRecord(copying, { ...record, ...change })).toBe(same);
+    expect(sameMemberRecord(raw, { ...record, copied })).toBe(false);
+  });
+
   test("what was not there or cannot be read is news", () => {
     expect(sameMemberRecord(undefined, record)).toBe(false);
     expect(sameMemberRecord("{}", record)).toBe(false);

@@ -6,6 +6,7 @@ import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import { manifestKey, type Place, partKey, proofKey } from "../../../shared/backup/layout.ts";
 import { encodeManifest, encodeProof, type Manifest } from "../../../shared/backup/manifest.ts";
 import { run } from "../../../shared/cli/program.ts";
+import type { Progress } from "../../../shared/cli/progress.ts";
 import type { StatefulSet } from "../../../shared/model/kube.ts";
 import { fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
 import type { Store } from "../../../shared/model/store.ts";
@@ -105,6 +106,8 @@ export interface Surroundings {
   readonly set?: StatefulSet | null;
   readonly secret?: Readonly<Record<string, string>> | null;
   readonly colour?: boolean;
+  /** Of every Job. */
+  readonly progress?: Progress;
 }
 
 export interface Done extends Ran {
@@ -112,7 +115,7 @@ export interface Done extends Ran {
 }
 
 export async function ordinal(store: MemoryStore, line: string, around: Surroundings = {}): Promise<Done> {
-  const { set = cluster, secret = SECRET, colour = false } = around;
+  const { set = cluster, secret = SECRET, colour = false, progress = null } = around;
   const { printed, terminal } = paper();
   const opened: Store[] = [];
   let open = 0;
@@ -133,6 +136,7 @@ export async function ordinal(store: MemoryStore, line: string, around: Surround
     connect: () => ({
       ...NOWHERE,
       ...{ kube: kube as Kube, namespace: "shop", close() {} },
+      lastProgress: () => Promise.resolve(progress),
       openStore: (settings) => {
         opened.push(settings);
         open += 1;

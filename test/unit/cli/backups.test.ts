@@ -2,10 +2,12 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { encodeBackups } from "../../../shared/annotations/backups.ts";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import { manifestKey, partKey } from "../../../shared/backup/layout.ts";
 import { encodeManifest } from "../../../shared/backup/manifest.ts";
 import { backupListSchema } from "../../../shared/model/documents.ts";
+import { memory } from "../../support/backups.ts";
 import { createMemoryStore, type StoreCall } from "../../support/memory-store.ts";
 import { manifest } from "../backup/support.ts";
 import {
@@ -39,6 +41,29 @@ SLOT                  AGE  METHOD    SIZE   PROVEN  NOTE
 2026-11-20T02:00:00Z  3d   physical  910 B  no
 `.trimStart(),
     });
+  });
+
+  test("says beside it what is under way, and how far that is", async () => {
+    const slot = "2026-11-23T10:00:00Z";
+    const remembered = encodeBackups({
+      ...memory(),
+      ...{ clusterUid: UID, proving: { slot, begunAt: slot } },
+      running: { slot, attempt: 1, method: "physical", asked: "request", source: 2, begunAt: slot },
+    });
+    const progress = {
+      at: slot,
+      message: "progress",
+      bytes: 1,
+      bytesPerSecond: null,
+      bytesExpected: 4,
+    } as const;
+    const around = { set: annotated(remembered), progress };
+    const { out, err } = await ordinal(await fourNights(), "backups mysql", around);
+    expect(out.split("\n")).toHaveLength(6);
+    expect(err).toBe(
+      `The physical backup of ${slot} is taken from mysql-2 for 5m: 25 % (1 of 4 B).\n` +
+        `The backup of ${slot} is being proven for 5m: 25 % (1 of 4 B).\n`,
+    );
   });
 
   test("says of each what is wrong with it", async () => {

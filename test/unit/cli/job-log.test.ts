@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { followLogs, type JobLogs, showLog } from "../../../shared/cli/job-log.ts";
+import { followLogs, type JobLogs, lastProgress, showLog } from "../../../shared/cli/job-log.ts";
 
 const JOB = { namespace: "shop", name: "mysql-backup-20261123020000-1" };
 const WAIT = { timeout: 10_000, interval: 20 };
@@ -82,6 +82,27 @@ test("another Job is another log", async () => {
   const next = { ...JOB, name: "mysql-backup-20261123020000-2" };
   expect(logs.progressOf(next)).toBeNull();
   await expectBytes(logs, next, 2);
+});
+
+test("the last progress is looked at once, with what it moved since the line before", async () => {
+  const copying = (second: number, bytes: number) =>
+    `{"at":"2026-11-23T02:00:0${second}.000Z","message":"copying","bytes":${bytes},"bytesExpected":900}`;
+  kubectl(`
+    if (process.argv.slice(2).join(" ") !== "logs job/${JOB.name} --container job --namespace shop --tail 20 --context there") process.exit(1);
+    console.log([${JSON.stringify(copying(1, 100))}, ${JSON.stringify(copying(6, 600))}, "no line of ours"].join("\\n"));`);
+  expect(await lastProgress(["--context", "there"], JOB)).toMatchObject({ bytes: 600, bytesPerSecond: 100 });
+});
+
+test.each([
+  ["that says nothing yet", ""],
+  ["that may not read it", "console.error('Forbidden'); process.exit(1)"],
+])("a kubectl %s is no progress", async (_, script) => {
+  kubectl(script);
+  expect(await lastProgress([], JOB)).toBeNull();
+});
+
+test("whoever has no kubectl sees no progress at once", async () => {
+  expect(await lastProgress([], JOB)).toBeNull();
 });
 
 test("whoever has no kubectl sees nothing, and it goes on", async () => {

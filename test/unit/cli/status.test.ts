@@ -273,8 +273,8 @@ describe("backups in a status", () => {
         nextSlot: "2026-11-24T02:00:00Z",
       },
       ...{ running: null, proving: null, failed: null, unproven: null, failures: 0, missed: 0 },
-      last: { slot, endedAt: "2026-11-23T02:04:00Z", method: "physical" },
-      proven: { slot, at: "2026-11-23T02:09:00Z" },
+      last: { slot, begunAt: null, endedAt: "2026-11-23T02:04:00Z", method: "physical" },
+      proven: { slot, begunAt: null, at: "2026-11-23T02:09:00Z" },
       archive: null,
     });
   });

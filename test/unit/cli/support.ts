@@ -6,7 +6,8 @@ import { encodeMemberRecord } from "../../../shared/annotations/member.ts";
 import { encodeState } from "../../../shared/annotations/state.ts";
 import type { Reach, Terminal } from "../../../shared/cli/command-line.ts";
 import { run } from "../../../shared/cli/program.ts";
-import type { Pod, StatefulSet } from "../../../shared/model/kube.ts";
+import type { Progress } from "../../../shared/cli/progress.ts";
+import type { ObjectRef, Pod, StatefulSet } from "../../../shared/model/kube.ts";
 import type { MemberRecord } from "../../../shared/model/member.ts";
 import { type Failure, fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
 import type { Kube, ListOptions } from "../../../shared/ports/kube.ts";
@@ -170,6 +171,8 @@ export interface World {
   readonly sets: readonly StatefulSet[];
   readonly pods: readonly Pod[];
   readonly failure?: Failure;
+  /** By the names of their Jobs. */
+  readonly progress?: Readonly<Record<string, Progress>>;
 }
 
 /** Only what the plugin may use; anything else is an error. */
@@ -210,6 +213,7 @@ export const NOWHERE: Reach = {
     throw new Error("this verb looks at no store");
   },
   progressOf: () => null,
+  lastProgress: () => Promise.resolve(null),
   showLog: () => Promise.reject(new Error("this verb shows no log")),
 };
 
@@ -251,7 +255,8 @@ export async function ordinal(
       const close = () => {
         open -= 1;
       };
-      return { ...NOWHERE, kube: fakeKube(world), namespace: "shop", close };
+      const lastProgress = ({ name }: ObjectRef) => Promise.resolve(world.progress?.[name] ?? null);
+      return { ...NOWHERE, kube: fakeKube(world), namespace: "shop", lastProgress, close };
     },
   });
   if (open !== 0) throw new Error("a connection was left open");

@@ -8,8 +8,8 @@ const NOW_MS = Date.parse("2026-11-23T10:05:00Z");
 const backups: ClusterBackups = {
   ...{ store: "backups", schedule: "0 3 * * *", timeZone: "Europe/Berlin", nextSlot: "2026-11-24T02:00:00Z" },
   ...{ running: null, proving: null, failures: 0, missed: 0, failed: null, unproven: null, archive: null },
-  last: { slot: "2026-11-23T02:00:00Z", endedAt: "2026-11-23T02:04:00Z", method: "physical" },
-  proven: { slot: "2026-11-22T02:00:00Z", at: "2026-11-22T02:09:00Z" },
+  last: { slot: "2026-11-23T02:00:00Z", begunAt: null, endedAt: "2026-11-23T02:04:00Z", method: "physical" },
+  proven: { slot: "2026-11-22T02:00:00Z", begunAt: null, at: "2026-11-22T02:09:00Z" },
 };
 
 function stored(slot: string, more: Partial<ListedBackup> = {}): ListedBackup {

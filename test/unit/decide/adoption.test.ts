@@ -176,7 +176,7 @@ describe("once the intent is recorded", () => {
   });
 
   test("a member that copies at present is left alone", () => {
-    const seeding = { kind: "running", percent: 40, error: null } as const;
+    const seeding = { kind: "running", bytes: 40, bytesExpected: 100, error: null } as const;
     const decision = deciding(adopting(2, server(1, facts(1, { seeding }))));
     expect(stepsOf(decision).filter((step) => "ordinal" in step && step.ordinal === 1)).toEqual([]);
     expect(decision.problems.map((problem) => problem.code)).toEqual(["WaitingForMembers"]);

@@ -72,7 +72,7 @@ describe("a backup under way", () => {
     );
     expect(recorded(decision)).toMatchObject({
       ...{ running: null, retry: null, failed: null, failures: 0, missed: 0 },
-      last: { slot: TONIGHT, endedAt: "2026-11-24T02:04:00Z", method: "physical" },
+      last: { slot: TONIGHT, begunAt: TONIGHT, endedAt: "2026-11-24T02:04:00Z", method: "physical" },
       proving: { slot: TONIGHT, begunAt: "2026-11-24T02:05:00Z" },
     });
     expect(told(decision, "BackupCompleted")).toBe(

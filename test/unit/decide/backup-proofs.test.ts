@@ -41,7 +41,11 @@ describe("a proof", () => {
 
   test("that succeeded is noted and told", () => {
     const decision = deciding("2026-11-24T02:30:00Z", proving, proofJob("succeeded"));
-    expect(recorded(decision)).toMatchObject({ proving: null, unproven: null, proven: { slot: TONIGHT } });
+    expect(recorded(decision)).toMatchObject({
+      proving: null,
+      unproven: null,
+      proven: { slot: TONIGHT, begunAt: TONIGHT },
+    });
     expect(reasons(decision)).toEqual(["BackupProven"]);
   });
 

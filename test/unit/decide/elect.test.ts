@@ -285,7 +285,11 @@ describe("its ackers are", () => {
     [
       "not one that is being copied into",
       [],
-      [silent(0), cut(1), replica(2, { seeding: { kind: "running", percent: 1, error: null } }, stopped)],
+      [
+        silent(0),
+        cut(1),
+        replica(2, { seeding: { kind: "running", bytes: 1, bytesExpected: 100, error: null } }, stopped),
+      ],
     ],
     ["not one that cannot be managed", [], [silent(0), cut(1), replica(2, { version: "8.0.41" }, stopped)]],
     [

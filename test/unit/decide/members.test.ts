@@ -99,7 +99,11 @@ describe("standing", () => {
     ["own transactions", "errant", replicaFacts(1, { executed: `${written(100)},\n${uuidOf(1)}:1-3` })],
     ["empty", "blank", facts(1)],
     ["another's data", "foreign", facts(1, { survey: { schemas: ["crm"] } })],
-    ["being copied", "seeding", facts(1, { seeding: { kind: "running", percent: 3, error: null } })],
+    [
+      "being copied",
+      "seeding",
+      facts(1, { seeding: { kind: "running", bytes: 3, bytesExpected: 100, error: null } }),
+    ],
   ];
   test.each(table)("%s: %s", (_, kind, of) => {
     const situation = placed(3, server(1, of));

@@ -69,7 +69,7 @@ describe("the elected is", () => {
   test("looked at once more where nobody is sure to receive what they lack", () => {
     const seeding = replica(1, {
       received: written(99),
-      seeding: { kind: "running", percent: 5, error: null },
+      seeding: { kind: "running", bytes: 5, bytesExpected: 100, error: null },
     });
     const old = server(0, primaryFacts(3, { readOnly: true }));
     const offline = replica(2, { offline: true }, { receiver: "off" });

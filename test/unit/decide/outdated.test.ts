@@ -76,7 +76,7 @@ describe("a member that lacks what is in no log any more", () => {
   });
 
   test("is copied from the primary where no replica is in its place, or a copy of one failed", () => {
-    const seeding = { kind: "failed", percent: 0, error: "no room" } as const;
+    const seeding = { kind: "failed", bytes: 0, bytesExpected: 100, error: "no room" } as const;
     const failed = deciding(before, without, purged, outdated({ seeding }));
     expect(stepsOfKind(failed, "Seed")).toMatchObject([{ ordinal: 2, donor: 0 }]);
     expect(problemOf(failed)).toMatchObject({

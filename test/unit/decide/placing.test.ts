@@ -105,10 +105,10 @@ describe("an empty member is copied", () => {
   });
 
   test("from the primary after a copy from another member failed", () => {
-    const failed = { kind: "none", percent: 0, error: "Account is locked" } as const;
-    const seeds = (seeding: typeof failed | { kind: "none"; percent: 0; error: null }) =>
+    const failed = { kind: "none", bytes: 0, bytesExpected: 0, error: "Account is locked" } as const;
+    const seeds = (seeding: typeof failed | { kind: "none"; bytes: 0; bytesExpected: 0; error: null }) =>
       stepsOfKind(deciding(placed(3), server(2, facts(2, { seeding }))), "Seed").map(({ donor }) => donor);
-    expect(seeds({ kind: "none", percent: 0, error: null })).toEqual([1]);
+    expect(seeds({ kind: "none", bytes: 0, bytesExpected: 0, error: null })).toEqual([1]);
     expect(seeds(failed)).toEqual([0]);
   });
 

@@ -47,7 +47,7 @@ function lagging(ms: number): Change {
 
 describe("a Pod says of its server", () => {
   const own = `${written(100)},\n${uuidOf(2)}:1-3`;
-  const running = { kind: "running", percent: 3, error: null } as const;
+  const running = { kind: "running", bytes: 3, bytesExpected: 100, error: null } as const;
   const table: readonly (readonly [string, Change])[] = [
     ["timeout", silent(2)],
     ["being seeded", server(2, facts(2, { seeding: running }))],

@@ -217,13 +217,13 @@ describe("of members", () => {
     ["WaitingForMembers", "mysql-2 is awaited: timeout.", (of) => changed(of, lone, silent(2))],
     [
       "WaitingForMembers",
-      "mysql-2 is being seeded, 40 % copied.",
-      server(2, facts(2, { seeding: { kind: "running", percent: 40, error: null } })),
+      "mysql-2 is being seeded, at least 40 % copied.",
+      server(2, facts(2, { seeding: { kind: "running", bytes: 40, bytesExpected: 100, error: null } })),
     ],
     [
       "SeedFailed",
       "Seeding mysql-2 failed (no room); trying again.",
-      server(2, facts(2, { seeding: { kind: "failed", percent: 0, error: "no room" } })),
+      server(2, facts(2, { seeding: { kind: "failed", bytes: 0, bytesExpected: 100, error: "no room" } })),
     ],
     [
       "ForeignData",

@@ -88,7 +88,7 @@ test("a replica in good order", async () => {
     ...{ applyingSinceMs: null, followers: 1, fullDiskMs: 7_000 },
     ...{ logsKeptMs: 604_800_000, deletesLogs: true, storedBytes: null },
     acks: { required: false, count: 2, clients: 3, waiters: 4, waitingMs: 5_000, given: true, active: true },
-    seeding: { kind: "none", percent: 0, error: null },
+    seeding: { kind: "none", bytes: 0, bytesExpected: 0, error: null },
     ...{ terms: [], archived: [], survey: null },
   });
   expect(settings).toEqual(FLAGS);
@@ -193,36 +193,36 @@ describe("what a server may have", () => {
 describe("a copy", () => {
   test.each([
     [
-      { state: "In Progress", error: " (0)", percent: 41 },
-      { kind: "running", percent: 41, error: null },
+      { state: "In Progress", error: " (0)", bytes: 41, expected: 100 },
+      { kind: "running", bytes: 41, bytesExpected: 100, error: null },
     ],
     [
-      { state: "In Progress", error: " (0)", percent: 104 },
-      { kind: "running", percent: 100, error: null },
+      { state: "In Progress", error: " (0)", bytes: 104, expected: 100 },
+      { kind: "running", bytes: 104, bytesExpected: 100, error: null },
     ],
     [
-      { state: "In Progress", error: " (0)", percent: null },
-      { kind: "running", percent: 0, error: null },
+      { state: "In Progress", error: " (0)", bytes: null, expected: null },
+      { kind: "running", bytes: 0, bytesExpected: 0, error: null },
     ],
     [
-      { state: "Completed", error: " (0)", percent: 99 },
-      { kind: "done", percent: 100, error: null },
+      { state: "Completed", error: " (0)", bytes: 99, expected: 100 },
+      { kind: "done", bytes: 99, bytesExpected: 100, error: null },
     ],
     [
-      { state: "Failed", error: "no room (3868)", percent: 40 },
-      { kind: "failed", percent: 0, error: "no room (3868)" },
+      { state: "Failed", error: "no room (3868)", bytes: 40, expected: 100 },
+      { kind: "failed", bytes: 40, bytesExpected: 100, error: "no room (3868)" },
     ],
     [
-      { state: "Failed", error: "Donor Error: 3634 : busy (3862)", percent: 0 },
-      { kind: "none", percent: 0, error: null },
+      { state: "Failed", error: "Donor Error: 3634 : busy (3862)", bytes: 0, expected: 100 },
+      { kind: "none", error: null },
     ],
     [
-      { state: "Failed", error: "Donor Error: 36341 (3862)", percent: 0 },
-      { kind: "failed", percent: 0 },
+      { state: "Failed", error: "Donor Error: 36341 (3862)", bytes: 0, expected: 100 },
+      { kind: "failed", bytes: 0 },
     ],
     [
-      { state: "Not Started", error: " (0)", percent: null },
-      { kind: "none", percent: 0, error: null },
+      { state: "Not Started", error: " (0)", bytes: null, expected: null },
+      { kind: "none", bytes: 0, bytesExpected: 0, error: null },
     ],
   ])("%j is %j", async (said, meant) => {
     const having = await facts({ second: { seeding: JSON.stringify(said) } });

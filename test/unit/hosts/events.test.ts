@@ -214,6 +214,41 @@ describe("what no function accepts is accepted and ignored", () => {
   });
 });
 
+describe("the trace in which an event was made or sent", () => {
+  const made = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", state: null };
+  const sent = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7", state: "a=b" };
+  const parentOf = ({ traceId, spanId }: typeof made) => `00-${traceId}-${spanId}-01`;
+  const header = { traceparent: parentOf(sent as never), tracestate: "a=b" };
+  const attribute = { "ce-traceparent": parentOf(made) };
+  const event = binary(podAdd, pod);
+  const withHeaders = (more: HttpMessage["headers"]): HttpMessage => ({
+    ...event,
+    headers: { ...event.headers, ...more },
+  });
+  const asJson = { ...structured, traceparent: parentOf(made), tracestate: "not one" };
+
+  test.each<[string, HttpMessage, readonly object[] | undefined]>([
+    ["is nowhere", event, undefined],
+    ["is told by its attribute", withHeaders(attribute), [made]],
+    ["is told by the header of its request", withHeaders(header), [sent]],
+    ["is that in which it was made, where both are there", withHeaders({ ...header, ...attribute }), [made]],
+    [
+      "is that of the request, where the attribute is none",
+      withHeaders({ ...header, "ce-traceparent": "00-x" }),
+      [sent],
+    ],
+    [
+      "is nowhere, where both are none",
+      withHeaders({ traceparent: "00-x", "ce-traceparent": "00-x" }),
+      undefined,
+    ],
+    ["is an attribute in JSON as well", json("application/cloudevents+json", asJson), [made]],
+  ])("%s", (_, message, origins) => {
+    const { status, reaction } = receive(EVENT_FUNCTIONS, message);
+    expect([status, reaction.wakes.map((wake) => wake.origins)]).toEqual([202, [origins]]);
+  });
+});
+
 test("nothing of a body but kind and name reaches a wake", () => {
   const forged = {
     kind: "StatefulSet",

@@ -10,6 +10,8 @@ interface Bench {
   /** Names of clusters in the order in which their passes began. */
   readonly begun: string[];
   readonly warnings: string[];
+  /** What their passes are traced by. */
+  readonly traced: (readonly string[])[];
   /** Ends the oldest pass under way. */
   end(succeeded?: boolean): Promise<void>;
 }
@@ -18,9 +20,11 @@ function bench(options: { concurrency?: number; waitingMax?: number } = {}): Ben
   const clock = createSteppedClock();
   const begun: string[] = [];
   const warnings: string[] = [];
+  const traced: (readonly string[])[] = [];
   const ends: ((succeeded: boolean) => void)[] = [];
-  const work = ({ ref }: Wake): Promise<boolean> => {
+  const work = ({ ref, origins = [] }: Wake): Promise<boolean> => {
     begun.push(ref.name);
+    traced.push(origins.map(({ spanId }) => spanId));
     return new Promise((resolve) => ends.push(resolve));
   };
   const ids = { password: () => "", fraction: () => 1 };
@@ -30,7 +34,7 @@ function bench(options: { concurrency?: number; waitingMax?: number } = {}): Ben
     ends.shift()?.(succeeded);
     await clock.settle();
   }
-  return { clock, queue, begun, warnings, end };
+  return { clock, queue, begun, traced, warnings, end };
 }
 
 function wake(name: string, priority: Priority = "normal"): Wake {
@@ -59,6 +63,23 @@ test("high priority goes first, and within a priority who came first", async () 
   await clock.settle();
   for (let round = 0; round < 5; round += 1) await end();
   expect(begun).toEqual(["d", "c", "e", "a", "b"]);
+});
+
+test("a pass is traced by all that woke it, up to eight of them, in whatever order they came", async () => {
+  const { queue, traced, clock, end } = bench({ concurrency: 1 });
+  const from = (spanId: string) => ({ origins: [{ traceId: "t", spanId, state: null }] });
+  queue.add({ ...wake("a"), ...from("1") });
+  queue.add(wake("a"));
+  queue.add({ ...wake("a"), ...from("2") });
+  queue.add({ ...wake("a", "high"), ...from("3") });
+  queue.add({ ...wake("a"), ...from("4") });
+  await clock.settle();
+  for (let round = 0; round < 10; round += 1) queue.add({ ...wake("a"), ...from(String(round)) });
+  await end();
+  queue.add(wake("a"));
+  await end();
+  await end();
+  expect(traced).toEqual([["1", "2", "3", "4"], ["0", "1", "2", "3", "4", "5", "6", "7"], []]);
 });
 
 test("no more passes at once than allowed", async () => {

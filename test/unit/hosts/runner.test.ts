@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { encodeBackups } from "../../../shared/annotations/backups.ts";
 import { ANNOTATION, LABEL } from "../../../shared/annotations/keys.ts";
 import { backupCronEvent, changeEvent, sweepEvent } from "../../../shared/hosts/events.ts";
+import { receive } from "../../../shared/hosts/functions.ts";
 import { createRunner, type Runner, type RunnerOptions } from "../../../shared/hosts/local/runner.ts";
 import type { StatefulSet } from "../../../shared/model/kube.ts";
 import { fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
@@ -101,6 +102,24 @@ async function sweep(host: Runner): Promise<void> {
 
 const podDeleted = (namespace = "shop") =>
   changeEvent("delete", "Pod", { namespace, name: "a-0", uid: "p", resourceVersion: "9", labels: {} }, 0);
+
+test("a pass is told in which trace the event was sent that woke it, and its retry is not", async () => {
+  const origin = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", state: null };
+  const { type, data } = podDeleted();
+  const headers = {
+    ...{ "ce-specversion": "1.0", "ce-id": "1", "ce-source": "/test", "ce-type": type },
+    ...{ "content-type": "application/json", traceparent: `00-${origin.traceId}-${origin.spanId}-01` },
+  };
+  results = [{ outcome: "failed" }];
+  const host = runner();
+  host.take(receive(EVENT_FUNCTIONS, { headers, body: JSON.stringify(data) }).reaction);
+  await clock.settle();
+  await clock.advance(5_000);
+  expect(requests.map(({ cause, origins }) => [cause, origins])).toEqual([
+    ["Pod a-0 delete", [origin]],
+    ["retry", undefined],
+  ]);
+});
 
 describe("a sweep", () => {
   test("costs one list, and the pass gets the listed object", async () => {

@@ -91,6 +91,10 @@ test("spans are written as OTLP has them in JSON", () => {
         toMs: 1_795_000_000_125,
         fields,
         failed: true,
+        links: [
+          { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7", state: "a=b" },
+          { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b8", state: null },
+        ],
       },
     ],
     { "service.name": "ordinal" },
@@ -115,6 +119,13 @@ test("spans are written as OTLP has them in JSON", () => {
                   { key: "d", value: { doubleValue: 0.5 } },
                 ],
                 status: { code: 2 },
+                links: [
+                  {
+                    ...{ traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" },
+                    traceState: "a=b",
+                  },
+                  { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b8" },
+                ],
               },
             ],
           },

@@ -1,6 +1,6 @@
 /** What Lambda gets is small where it counts, always the same, and throws its message where something was left out. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -9,6 +9,7 @@ import { bundling, inClusterOnly, UNREACHED } from "../../../infra/dev/bundle.ts
 import { root } from "../../../infra/dev/tool.ts";
 import { bundleFunction, lambdaFunctions } from "../../../infra/lambda/bundle.ts";
 import { zip } from "../../../infra/lambda/zip.ts";
+import { PROGRAM_VERSION } from "../../../shared/model/program-version.ts";
 import { EVENT_FUNCTIONS, REQUEST_FUNCTIONS } from "../hosts/functions.ts";
 
 const EVENT_BYTES_MAX = 150_000;
@@ -54,6 +55,19 @@ with zipfile.ZipFile(sys.argv[1]) as given:
   const expected = [...first.files].map(([name, { length }]) => `${name} ${length} 100644`);
   expect(listed).toEqual(expected.sort());
 });
+
+test("every bundle knows the version of package.json, and running from source says so", async () => {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const outfile = join(scratch(), "version.mjs");
+  await build({ ...bundling, entryPoints: ["shared/model/program-version.ts"], outfile });
+  expect(await import(outfile)).toMatchObject({ PROGRAM_VERSION: version });
+  expect(PROGRAM_VERSION).toBe("from source");
+  // Where metrics are rendered nothing is left to be put in.
+  const { files } = await bundleFunction("metrics");
+  const texts = [...files.values()].map((bytes) => Buffer.from(bytes).toString("utf8"));
+  expect(texts.filter((text) => text.includes("ordinal_build_info"))).toHaveLength(1);
+  expect(texts.filter((text) => text.includes("ORDINAL_VERSION"))).toEqual([]);
+}, 30_000);
 
 test.each(["mysql2", "@aws-sdk/client-s3"])(
   "a bundle in which %s would lose its names is not made",

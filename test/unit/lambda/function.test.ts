@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { SIGNATURE_HEADER, sign } from "../../../shared/hosts/signature.ts";
 import { makeServerCertificate } from "../../support/certificates.ts";
@@ -161,11 +162,12 @@ describe("a forwarded event", () => {
   test(
     "leaves traces before it is answered, where a collector is named",
     async () => {
-      const sent: string[] = [];
+      const sent = new Map<string, string>();
       const collector = createServer((incoming, response) => {
-        sent.push(incoming.url ?? "");
-        incoming.resume();
-        response.writeHead(200, { "content-type": "application/json" }).end("{}");
+        void text(incoming).then((body) => {
+          sent.set(incoming.url ?? "", body);
+          response.writeHead(200, { "content-type": "application/json" }).end("{}");
+        });
       });
       await once(collector.listen(0, "127.0.0.1"), "listening");
       const { port } = collector.address() as AddressInfo;
@@ -174,9 +176,14 @@ describe("a forwarded event", () => {
         OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
       });
       status = 500;
-      await send(forms.binary, false, traced);
+      const [traceId, spanId] = ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"];
+      const headers = { ...binary, "ce-traceparent": `00-${traceId}-${spanId}-01` };
+      await send({ ...forms.binary, headers }, false, traced);
       collector.close();
-      expect(sent.toSorted()).toEqual(["/v1/metrics", "/v1/traces"]);
+      expect([...sent.keys()].sort()).toEqual(["/v1/metrics", "/v1/traces"]);
+      const [told] = JSON.parse(sent.get("/v1/traces") ?? "").resourceSpans[0].scopeSpans;
+      expect(told.spans[0]).toMatchObject({ name: "pass", links: [{ traceId, spanId }] });
+      expect(told.spans[0].traceId).not.toBe(traceId);
     },
     PATIENCE_MS,
   );

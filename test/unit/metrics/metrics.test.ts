@@ -54,7 +54,7 @@ test("a fleet as it is recorded: states, members, backups and instants in second
     'ordinal_archive_wanted{namespace="shop",cluster="new"} 0',
     "ordinal_annotations_budget_bytes 196608",
     "ordinal_clusters 2",
-    `ordinal_build_info{node="${process.version}",state_format="1"} 1`,
+    `ordinal_build_info{version="from source",node="${process.version}",state_format="1"} 1`,
   ];
   expect(text.split("\n")).toEqual(expect.arrayContaining(lines));
   // Of one that no pass has seen nothing is made up.

@@ -182,5 +182,5 @@ function archived({ server }: Session): string | null {
 function seeding({ server }: Session): string | null {
   const { clone } = server.volume;
   if (clone === null) return null;
-  return JSON.stringify({ state: clone.state, error: clone.error, percent: 50 });
+  return JSON.stringify({ state: clone.state, error: clone.error, bytes: 50, expected: 100 });
 }
