@@ -3,9 +3,9 @@
  * that is thrown away, to see that it can be. All of it under the application's writes.
  */
 import { ANNOTATION } from "../../shared/annotations/keys.ts";
-import { storeFields, storeSecret } from "../../test/support/store-secret.ts";
 import { expectThat, waitFor } from "../../test/support/wait.ts";
 import type { ClusterStatus } from "../local/index.ts";
+import { storeFields, storeSecret } from "../local/store-secret.ts";
 import { expectNothingLost, pauseSince } from "./failover.ts";
 import type { Writer } from "./prepare.ts";
 import { annotate, look, PLACE, type Stage } from "./stage.ts";

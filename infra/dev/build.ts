@@ -2,7 +2,7 @@
 // kubectl finds a plugin by its file name on the PATH, so the bundle has no extension and starts with a shebang.
 
 import { chmodSync, existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { build } from "esbuild";
 import { bundling, requireForCommonJs } from "./bundle.ts";
 import { root } from "./tool.ts";
@@ -27,4 +27,6 @@ await build({
   banner: { js: `#!/usr/bin/env node\n${nodeVersionGuard}\n${requireForCommonJs}` },
 });
 chmodSync(target, 0o755);
-console.log(`built ${target}`);
+console.log(
+  `built ${target}; to use it: export PATH="${dirname(target)}:${dirname(process.execPath)}:$PATH"`,
+);

@@ -1,24 +1,28 @@
 /**
- * The command line of the local cluster: up, down, status, logs.
+ * The command line of the local cluster: up, down, status, logs, env, store.
  *
  * Standard output carries the answer and nothing else, its last line is JSON with `--json`. Exit
  * code 2 means that the person must change something first, and the sentence says what.
  */
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { logFolder } from "./components.ts";
 import { allNames, type ClusterStatus, defaultName, down, LocalError, status, up } from "./index.ts";
 import { folderOf } from "./instance.ts";
 import { tellFailure } from "./process.ts";
+import { readS3Access } from "./s3.ts";
+import { storeFields, storeSecret } from "./store-secret.ts";
 
-const usage = `Usage: npm run local -- <up|down|status|logs> [options]
+const usage = `Usage: npm run local -- <up|down|status|logs|env|store> [options]
 
   up                 bring the cluster up with the image of this tree; returns when it works
   down [--all]       remove the cluster, or all local clusters
   status             say whether it runs, and how to reach it
   logs [COMPONENT]   list the log files, or print one
+  env                print what a shell needs to work with it: eval "$(npm run -s local -- env)"
+  store [PREFIX]     print the Secret "backups" of its S3 server, for kubectl apply; PREFIX is a folder in the bucket
 
   --name NAME        which cluster (${defaultName})
   --context NAME     use this context of your own kubeconfig instead; nothing is built or removed
@@ -58,6 +62,10 @@ async function main(): Promise<number> {
     }
     case "logs":
       return runLogs(flags.name, subject);
+    case "env":
+      return await runEnv(flags);
+    case "store":
+      return runStore(flags.name, subject);
     case "help":
       process.stdout.write(usage);
       return 0;
@@ -89,6 +97,32 @@ function runLogs(name: string, component: string | undefined): number {
     throw new LocalError(`${name} has no log of "${component}"; there are: ${files.join(", ")}`, 2);
   }
   process.stdout.write(readFileSync(join(folder, `${component}.log`)));
+  return 0;
+}
+
+/** This cluster, its kubectl, `kubectl ordinal` once it is built, and the Node that it needs. */
+async function runEnv({ name, context }: Flags): Promise<number> {
+  const found = await status(name, context);
+  if (!found.running) throw new LocalError(`${name} is not running: npm run local -- up --name ${name}`, 2);
+  const folders = [
+    ...(found.kubectl === undefined ? [] : [dirname(found.kubectl)]),
+    ...[join(import.meta.dirname, "../../dist"), dirname(process.execPath)],
+  ];
+  process.stdout.write(`export KUBECONFIG=${quoted(found.kubeconfig)}\n`);
+  process.stdout.write(`export PATH=${quoted(folders.join(delimiter))}:"$PATH"\n`);
+  return 0;
+}
+
+/** As a shell reads it back. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function runStore(name: string, prefix = "tutorial"): number {
+  const access = readS3Access(folderOf(name));
+  if (access === undefined)
+    throw new LocalError(`${name} has no S3 server: npm run local -- up --name ${name}`, 2);
+  process.stdout.write(`${storeSecret("backups", storeFields(access, prefix))}\n`);
   return 0;
 }
 

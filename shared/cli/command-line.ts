@@ -191,9 +191,7 @@ export function orderOf(program: Command, name: string, description: string): Co
 }
 
 /** `timeout`: how long it waits where nothing is said. */
-export function waits(command: Command, timeout = "5m"): Command {
+export function waits(command: Command, timeout = "5m", until = "until it is done or refused"): Command {
   const duration = new Option("--timeout <duration>", "how long to wait").argParser(durationMs);
-  return command
-    .option("--wait", "until it is done or refused")
-    .addOption(duration.default(durationMs(timeout), timeout));
+  return command.option("--wait", until).addOption(duration.default(durationMs(timeout), timeout));
 }

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   adopt: [
     "adopt mysql --credentials mysql-root --dry-run",
-    "adopt mysql --credentials mysql-root",
+    "adopt mysql --credentials mysql-root --wait",
     "adopt mysql --print-hook",
   ],
   approve: ["approve mysql --dry-run", "approve mysql --wait"],
@@ -26,7 +26,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   resume: ["resume mysql --dry-run", "resume mysql"],
   scale: ["scale mysql --replicas 5 --dry-run", "scale mysql --replicas 5 --wait"],
-  status: ["status", "status -A -o wide", "status shop/mysql"],
+  status: ["status", "status -A -o wide", "status shop/mysql", "status mysql --wait"],
   switchover: ["switchover mysql --to mysql-2 --dry-run", "switchover mysql --to mysql-2 --wait"],
   version: ["version", "version mysql"],
   why: ["why mysql"],

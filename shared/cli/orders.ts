@@ -41,7 +41,7 @@ export interface Order {
 
 const POLL_MS = 500;
 /** What was said of an earlier wish stands until the next pass. */
-const STALE_MS = 3_000;
+export const STALE_MS = 3_000;
 const TELL_EVERY_MS = 10_000;
 /** Longer than any terminal is wide, a line could not be written over. */
 const BAR_MAX = 77;
@@ -205,7 +205,8 @@ function teller({ clock, say, overwrite }: Waiting): { tell(news: News): void; e
   };
 }
 
-async function follow(
+/** Tells what becomes of something that is asked for, until it has ended or the time is up. */
+export async function follow(
   ask: Ask,
   ref: ClusterRef,
   { answer, job }: Followed,

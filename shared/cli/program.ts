@@ -18,13 +18,16 @@ import {
   type Terminal,
   type Verb,
   WrongUseError,
+  waitingOf,
   waits,
   wholeNumber,
   withOptions,
 } from "./command-line.ts";
 import { addExamples } from "./examples.ts";
+import type { Waiting } from "./orders.ts";
 import { plan } from "./plans.ts";
 import { addSetUp } from "./set-up-commands.ts";
+import { awaitSettled } from "./settled.ts";
 import { clusterStatus, fleetStatus, why } from "./verbs.ts";
 
 function addOrders(program: Command, terminal: Terminal, ended: Ended): void {
@@ -70,6 +73,21 @@ function addPlan(program: Command, terminal: Terminal, ended: Ended): void {
     });
 }
 
+const HEALTHY = "until it is healthy, and every member has the pod template as it is now";
+
+function untilSettled(
+  terminal: Terminal,
+  name: string | undefined,
+  options: OrderOptions,
+  waiting: Waiting,
+): Promise<number> {
+  if (name === undefined) throw new WrongUseError("--wait goes with the name of one cluster.");
+  if (options.output !== undefined) throw new WrongUseError("-o does not go with --wait.");
+  return perform(terminal, options, (ask, namespace) =>
+    awaitSettled(ask, refOf(name, options, namespace), waiting),
+  );
+}
+
 /** The exit code. Throws on a bug only. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0;
@@ -80,11 +98,16 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) });
 
-  withOptions(program.command("status"), ["json", "yaml", "wide"])
+  waits(withOptions(program.command("status"), ["json", "yaml", "wide"]), "5m", HEALTHY)
     .description("all clusters in a table, or how one of them is")
     .argument("[name]", NAME)
     .option("-A, --all-namespaces", "clusters of all namespaces")
-    .action(async (name: string | undefined, options: Options) => {
+    .action(async (name: string | undefined, options: OrderOptions) => {
+      const waiting = waitingOf(terminal, options);
+      if (waiting !== null) {
+        exitCode = await untilSettled(terminal, name, options, waiting);
+        return;
+      }
       const everywhere = options.allNamespaces === true;
       if (everywhere && (name !== undefined || options.namespace !== undefined)) {
         throw new WrongUseError("-A shows all clusters: leave the name and -n out, or leave out -A.");

@@ -61,7 +61,7 @@ interface AdoptOptions extends OrderOptions, ExamineOptions {
 }
 
 function addAdopt(program: Command, terminal: Terminal, ended: Ended): void {
-  withAccount(orderOf(program, "adopt", "Ordinal manages this StatefulSet from now on, if it can"))
+  withAccount(waits(orderOf(program, "adopt", "Ordinal manages this StatefulSet from now on, if it can")))
     .addOption(new Option("--credentials <secret>", "Secret with the password of root").argParser(secretName))
     .addOption(new Option("--print-hook", "print the preStop hook for its pod template, and do nothing"))
     .action(async (name: string, options: AdoptOptions) => {
@@ -71,9 +71,10 @@ function addAdopt(program: Command, terminal: Terminal, ended: Ended): void {
       if (credentials === undefined) {
         throw new WrongUseError("Name the Secret of its root password: --credentials SECRET.");
       }
+      const adoption = { credentials, account, dryRun, waiting: waitingOf(terminal, options) };
       ended(
         await perform(terminal, options, (ask, namespace) =>
-          adopt(ask, terminal.clock, refOf(name, options, namespace), { credentials, account, dryRun }),
+          adopt(ask, terminal.clock, refOf(name, options, namespace), adoption),
         ),
       );
     });

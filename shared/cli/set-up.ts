@@ -16,6 +16,7 @@ import { examine, renderChecks } from "./doctor.ts";
 import { carryOut, type Waiting } from "./orders.ts";
 import { plan } from "./plans.ts";
 import { readCluster } from "./read.ts";
+import { awaitSettled } from "./settled.ts";
 import { type Answer, type Ask, failed, notACluster } from "./verbs.ts";
 
 const accepted: RequestAnswer = { status: "accepted", message: null };
@@ -85,13 +86,14 @@ export interface Adoption {
   /** Null = as it is shipped. */
   readonly account: string | null;
   readonly dryRun: boolean;
+  readonly waiting: Waiting | null;
 }
 
 export async function adopt(
   ask: Ask,
   clock: Clock,
   ref: ClusterRef,
-  { credentials, account, dryRun }: Adoption,
+  { credentials, account, dryRun, waiting }: Adoption,
 ): Promise<Answer> {
   const found = await readCluster(ask.kube, ref);
   if (!found.ok) return failed(found.failure);
@@ -115,10 +117,15 @@ export async function adopt(
   if (dryRun) return plan(asWished, clock, ref, { kind: "plan" }, words.join(", "));
   const written = await ask.kube.patch("StatefulSet", ref, { uid: set.uid, annotations });
   if (!written.ok) return failed(written.failure);
-  const output = `${cluster} is to be managed by Ordinal. Follow it with: kubectl ordinal status ${ref.name} -n ${ref.namespace}\n`;
+  const asked = `${cluster} is to be managed by Ordinal.`;
   const open = checks.filter(({ check, verdict }) => verdict !== "good" && check !== "visited");
-  if (open.length === 0) return { exitCode: 0, output };
-  return { exitCode: 0, output, remark: renderChecks(open, ask.paint).trimEnd() };
+  const remark = open.length === 0 ? null : renderChecks(open, ask.paint).trimEnd();
+  if (waiting !== null) {
+    waiting.say([asked, ...(remark === null ? [] : [remark])].join("\n"));
+    return awaitSettled(ask, ref, waiting);
+  }
+  const output = `${asked} Follow it with: kubectl ordinal status ${ref.name} -n ${ref.namespace}\n`;
+  return { exitCode: 0, output, ...(remark !== null && { remark }) };
 }
 
 function meaningOf(set: StatefulSet): string {

@@ -3,7 +3,6 @@
  * use, 3 not done in time. A refusal is a sentence or two that say what to change; an operating error never shows a stack trace.
  */
 import { stringify } from "yaml";
-import { ANNOTATION } from "../annotations/keys.ts";
 import { parseWish } from "../annotations/wish.ts";
 import type { ClusterRef } from "../model/cluster.ts";
 import { API_VERSION, type Document } from "../model/documents.ts";
@@ -65,8 +64,6 @@ export function failed({ kind, message }: Failure): Answer {
   return { exitCode: kind === "refused" ? 2 : 1, complaint: message };
 }
 
-const HOW_TO_MANAGE = `${ANNOTATION.engine}=mysql ${ANNOTATION.credentials}=SECRET`;
-
 export function notACluster(found: Exclude<Found, { kind: "cluster" }>, ref: ClusterRef): Answer {
   if (found.kind === "unmanaged") return unmanaged(found.set);
   const { similar, clusters } = found;
@@ -84,7 +81,7 @@ export function notACluster(found: Exclude<Found, { kind: "cluster" }>, ref: Clu
 
 function unmanaged(set: StatefulSet): Answer {
   const wrong = parseWish(set).problems.map(({ message }) => `\n  ${message}`);
-  const command = `kubectl annotate statefulset ${set.name} -n ${set.namespace} ${HOW_TO_MANAGE}`;
+  const command = `kubectl ordinal adopt ${set.name} -n ${set.namespace} --credentials SECRET`;
   return {
     exitCode: 2,
     complaint:
@@ -103,7 +100,7 @@ export async function fleetStatus(ask: Ask, namespace: string | null): Promise<A
   );
   if (items.length > 0 || answer.exitCode !== 0) return answer;
   const where = namespace === null ? "in any namespace" : `in namespace ${namespace}`;
-  const command = `kubectl annotate statefulset NAME ${HOW_TO_MANAGE}`;
+  const command = "kubectl ordinal adopt NAME --credentials SECRET";
   return { ...answer, remark: `Ordinal manages no StatefulSet ${where}. To begin: ${command}` };
 }
 

@@ -7,10 +7,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { localName } from "../../infra/images/ordinal/image.ts";
+import { storeFields, storeSecret } from "../../infra/local/store-secret.ts";
 import type { Cluster } from "../support/cluster-access.ts";
 import { type HostProcess, startHostProcess } from "../support/host-process.ts";
 import { withServer } from "../support/servers.ts";
-import { storeFields, storeSecret } from "../support/store-secret.ts";
 import { Unmet, waitFor } from "../support/wait.ts";
 import { readLogin, readWorld, type SetRef } from "../support/world.ts";
 import {

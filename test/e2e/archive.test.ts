@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { storeSecret } from "../../infra/local/store-secret.ts";
 import { archivedBy } from "../../shared/backup/archive/inventory.ts";
 import { readArchive } from "../../shared/backup/archive/recorded.ts";
 import { gtidSets } from "../../shared/engines/mysql/gtid.ts";
@@ -16,7 +17,6 @@ import { type Bucket, clusterFields, openBucket } from "../support/e2e-backups.t
 import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { inject } from "../support/faults.ts";
 import { withServer } from "../support/servers.ts";
-import { storeSecret } from "../support/store-secret.ts";
 import { newIdentity, newIdentityText } from "../support/streams.ts";
 import { noClusterReason, noImageReason, s3Variable, testCluster } from "../support/test-cluster.ts";
 import { Unmet, waitFor } from "../support/wait.ts";

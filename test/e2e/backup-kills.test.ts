@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
 import { s3Schema } from "../../infra/local/s3.ts";
+import { storeSecret } from "../../infra/local/store-secret.ts";
 import { ANNOTATION } from "../../shared/annotations/keys.ts";
 import {
   BACKUP_METHODS,
@@ -24,7 +25,7 @@ import { type Bucket, openBucket } from "../support/e2e-backups.ts";
 import { killPod, signalServer } from "../support/faults.ts";
 import { type HostLine, type HostProcess, startHostProcess } from "../support/host-process.ts";
 import { type S3Server, startS3Server, whyNoS3Server } from "../support/s3-server.ts";
-import { fieldsOf, storeSecret } from "../support/store-secret.ts";
+import { fieldsOf } from "../support/store-secret.ts";
 import { noClusterReason, noImageReason, s3Variable, testCluster } from "../support/test-cluster.ts";
 
 const access = testCluster();

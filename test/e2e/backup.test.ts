@@ -6,11 +6,11 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
+import { storeSecret } from "../../infra/local/store-secret.ts";
 import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
 import { type Bucket, clusterFields, openBucket } from "../support/e2e-backups.ts";
 import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { rightsSeen } from "../support/e2e-rights.ts";
-import { storeSecret } from "../support/store-secret.ts";
 import { noClusterReason, noImageReason, s3Variable, testCluster } from "../support/test-cluster.ts";
 
 const access = testCluster();

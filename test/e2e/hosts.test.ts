@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { storeSecret } from "../../infra/local/store-secret.ts";
 import { type Managed, primaryPod, waitWhole } from "../bench/trial.ts";
 import { ADOPT, allReady, eventsOf, openScene, type Scene, stateOf } from "../support/e2e.ts";
 import { type Bucket, clusterFields, openBucket } from "../support/e2e-backups.ts";
@@ -13,7 +14,6 @@ import { inject, podProcesses } from "../support/faults.ts";
 import { noRecordsReason } from "../support/knative-sources.ts";
 import { checkLedger } from "../support/ledger.ts";
 import { whyNotArmed, withServer } from "../support/servers.ts";
-import { storeSecret } from "../support/store-secret.ts";
 import { noClusterReason, noImageReason, s3Variable, testCluster } from "../support/test-cluster.ts";
 import { failedWrites, prepareTable, startWorkload } from "../support/workload.ts";
 

@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { storeSecret } from "../../infra/local/store-secret.ts";
 import { ANNOTATION } from "../../shared/annotations/keys.ts";
 import { decodeRestore } from "../../shared/annotations/restores.ts";
 import { RESTORE_PHASES } from "../../shared/model/restore.ts";
@@ -12,7 +13,6 @@ import { type Bucket, clusterFields, openBucket } from "../support/e2e-backups.t
 import { buildPlugin, runPlugin } from "../support/e2e-plugin.ts";
 import { rightsSeen } from "../support/e2e-rights.ts";
 import { type HostProcess, startHostProcess } from "../support/host-process.ts";
-import { storeSecret } from "../support/store-secret.ts";
 import { noClusterReason, noImageReason, s3Variable, testCluster } from "../support/test-cluster.ts";
 
 const access = testCluster();

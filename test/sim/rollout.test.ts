@@ -62,11 +62,11 @@ describe.each(["RollingUpdate", "OnDelete"] as const)("with %s", (strategy) => {
         expect(rollouts.deleted.at(-1)).toBe(0);
         expect([rollouts.isComplete(), rollouts.partition()]).toEqual([true, 33]);
       }
-      const switchovers = (await eventReasons(world)).filter(
-        (reason) => reason === "SwitchoverCompleted",
-      ).length;
+      const told = await eventReasons(world);
+      const times = (wanted: string) => told.filter((reason) => reason === wanted).length;
+      expect(times("MemberReplaced")).toBe(members);
       const asked = primary > 0 ? 1 : 0;
-      expect(switchovers - asked).toBe(strategy === "RollingUpdate" && primary > 0 ? 2 : 1);
+      expect(times("SwitchoverCompleted") - asked).toBe(strategy === "RollingUpdate" && primary > 0 ? 2 : 1);
 
       await world.clock.run(client.stop());
       await world.clock.pass(1_000);

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { s3Schema } from "../../infra/local/s3.ts";
+import { type StoreFields, storeFields } from "../../infra/local/store-secret.ts";
 import { createS3Store } from "../../shared/adapters/s3/store.ts";
 import type { Backup, Catalogue } from "../../shared/backup/catalogue.ts";
 import { readCatalogue } from "../../shared/backup/holdings.ts";
@@ -13,7 +14,6 @@ import { parseStore } from "../../shared/backup/store.ts";
 import type { Outcome } from "../../shared/model/outcome.ts";
 import type { ObjectStore } from "../../shared/ports/object-store.ts";
 import type { Scene } from "./e2e.ts";
-import { type StoreFields, storeFields } from "./store-secret.ts";
 import { s3Variable } from "./test-cluster.ts";
 import { Unmet } from "./wait.ts";
 

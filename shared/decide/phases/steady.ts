@@ -6,6 +6,7 @@ import { ANNOTATION } from "../../annotations/keys.ts";
 import type { Phase, Problem } from "../../model/condition.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { Observed } from "../../model/observed.ts";
+import type { State } from "../../model/state.ts";
 import { type BackupMove, NO_BACKUP } from "../backup/plan.ts";
 import { compose, type Outline, patience } from "../compose.ts";
 import { claimState, revokeTracks, type Suspicion, suspect } from "../plan/failover.ts";
@@ -184,8 +185,14 @@ function waitsFor(rollout: RolloutMove): string | null {
   return rollout.kind === "waits" ? `The rollout waits: ${rollout.why}.` : null;
 }
 
-function replacing({ message, key }: Turn): Happening {
-  return { reason: "MemberReplaced", message, key };
+/** With `OnDelete` nothing else is recorded of it, and what is told is told beside a record. */
+function replacing(
+  turn: Turn | null,
+  state: State,
+): { readonly state?: State; readonly happenings: readonly Happening[] } {
+  if (turn === null || turn.told) return { happenings: [] };
+  const { message, key } = turn;
+  return { state, happenings: [{ reason: "MemberReplaced", message, key }] };
 }
 
 /** Backups are begun where nothing else is to be changed: what is copied is a cluster at rest. */
@@ -236,12 +243,14 @@ function keeping(
     ...(catchingUp || isRolling(rollout) ? [CATCH_UP_MS] : []),
   ];
   const turn = settled && memory === null && rollout.kind === "replaces" ? rollout : null;
+  const told = replacing(turn, state);
   return compose(observed, nowMs, {
     ...base,
+    ...told,
     why: turn?.message ?? waitsFor(rollout) ?? summary(situation),
     ...{ backups: memory, answered },
     ...rolledFurther(rollout, turn),
-    happenings: [...happenings, ...(turn === null ? [] : [replacing(turn)])],
+    happenings: [...happenings, ...told.happenings],
     tracks: [...tracks, ...backup.tracks, ...(turn === null || turn.track.length === 0 ? [] : [turn.track])],
     lookAgainMs: looks.length === 0 ? null : Math.min(...looks),
   });

@@ -30,7 +30,14 @@ export type RolloutMove = Held &
     | { readonly kind: "waits"; readonly why: string }
     /** The primary is next, and gives way to one of these. */
     | { readonly kind: "hands over"; readonly to: readonly MemberView[] }
-    | { readonly kind: "replaces"; readonly message: string; readonly key: string; readonly track: Track }
+    | {
+        readonly kind: "replaces";
+        readonly message: string;
+        readonly key: string;
+        readonly track: Track;
+        /** Recorded already, by a pass whose deletion did not succeed. */
+        readonly told: boolean;
+      }
   );
 
 const NONE: RolloutMove = { kind: "none", partition: null };
@@ -134,6 +141,14 @@ function madeAnew(pod: Pod): Track {
   return [{ kind: "DeletePod", name: pod.name, seen: seenOf(pod) }];
 }
 
+/** The last that was told of this pod: a template may come back that it had before. */
+function isTold({ history }: Observed, podName: string, message: string): boolean {
+  const last = history.findLast(
+    ({ reason, why }) => reason === "MemberReplaced" && why.startsWith(`${podName} `),
+  );
+  return last?.why === message;
+}
+
 function replaced(situation: Situation, next: MemberView, wanted: string): RolloutMove {
   const { name, rollout } = situation.observed.set;
   const { pod, podName } = next.member;
@@ -141,9 +156,11 @@ function replaced(situation: Situation, next: MemberView, wanted: string): Rollo
   if (pod === null || pod.deleting) return anew;
   const isRolling = rollout.strategy === "RollingUpdate";
   if (isRolling && rollout.partition === next.ordinal) return anew;
+  const message = `${podName} is made anew from the pod template of ${name}, revision ${wanted}.`;
   return {
     kind: "replaces",
-    message: `${podName} is made anew from the pod template of ${name}, which has changed.`,
+    message,
+    told: isTold(situation.observed, podName, message),
     key: `MemberReplaced|${pod.uid}|${wanted}`,
     partition: isRolling ? next.ordinal : null,
     track: isRolling ? [] : madeAnew(pod),

@@ -6,6 +6,7 @@ import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import { run } from "../../../shared/cli/program.ts";
 import type { Progress } from "../../../shared/cli/progress.ts";
 import type { BackupMemory } from "../../../shared/model/backup.ts";
+import type { Condition } from "../../../shared/model/condition.ts";
 import type { StatefulSet } from "../../../shared/model/kube.ts";
 import { fail, type Outcome, succeed } from "../../../shared/model/outcome.ts";
 import type { Kube, Patch } from "../../../shared/ports/kube.ts";
@@ -310,4 +311,71 @@ describe("prove", () => {
       expect([exitCode, patches]).toEqual([2, []]);
     },
   );
+});
+
+describe("status --wait", () => {
+  const rolling = (set: StatefulSet, revisions: StatefulSet["rollout"]["revisions"]): StatefulSet => ({
+    ...set,
+    rollout: { strategy: "RollingUpdate", partition: 33, revisions },
+  });
+  const seenAt = (set: StatefulSet, observedGeneration: number, ...more: Condition[]): StatefulSet => ({
+    ...set,
+    annotations: {
+      ...set.annotations,
+      [ANNOTATION.conditions]: encodeConditions([
+        condition({ observedGeneration, message: "3 of 3 members in place, primary mysql-1." }),
+        ...more,
+      ]),
+    },
+  });
+  const WAIT = ["status", "mysql", "--wait"];
+
+  test("ends when a changed template was seen, and has reached every member", async () => {
+    const changed: World = (set, spentMs) => {
+      const at = { ...set, generation: 2 };
+      // As before: nobody has seen the change, neither Kubernetes nor a pass.
+      if (spentMs < 5_000) return rolling(seenAt(at, 1), null);
+      if (spentMs < 6_000) return rolling(seenAt(at, 1), { current: "old", wanted: "old" });
+      if (spentMs < 7_000) return rolling(seenAt(at, 2), { current: "old", wanted: "new" });
+      if (spentMs < 20_000)
+        return rolling(phase(seenAt(at, 2), "RollingOut"), { current: "old", wanted: "new" });
+      return rolling(seenAt(at, 2), { current: "new", wanted: "new" });
+    };
+    const { exitCode, out, err, patches } = await verb(WAIT, changed);
+    expect([exitCode, out]).toEqual([0, "Done in 20.0 s. 3 of 3 members in place, primary mysql-1.\n"]);
+    expect(err).toBe("3 of 3 members in place, primary mysql-1.\n10 s: RollingOut\n");
+    expect(patches).toEqual([]);
+  });
+
+  test("looks at what is there for as long as Kubernetes may take to tell of a change", async () => {
+    const still: World = (set) => rolling(seenAt(set, 1), { current: "old", wanted: "old" });
+    expect((await verb(WAIT, still)).out).toMatch(/^Done in 3\.0 s\./);
+  });
+
+  test("says what is in the way, and ends with 2 where it stays in the way", async () => {
+    const stuck = condition({
+      type: "RolloutHeldBack",
+      reason: "RolloutHeldBack",
+      message: "mysql-2 is not in order.",
+    });
+    const held: World = (set) => phase(seenAt(set, 1, stuck), "Degraded");
+    const waited = await verb([...WAIT, "--timeout", "20s"], held);
+    expect([waited.exitCode, waited.err.split("mysql-2 is not in order.").length]).toEqual([3, 2]);
+    const refusal = condition({
+      type: "RolloutRefused",
+      reason: "RolloutRefused",
+      message: "mysql:1 is older.",
+    });
+    const refused = await verb(WAIT, (set) => seenAt(set, 1, refusal));
+    expect([refused.exitCode, refused.err]).toEqual([2, "mysql:1 is older.\n"]);
+  });
+
+  test.each([
+    [["status", "--wait"], "--wait goes with the name of one cluster."],
+    [[...WAIT, "-o", "json"], "-o does not go with --wait."],
+    [["status", "nobody", "--wait"], "There is no StatefulSet nobody"],
+  ])("%j is refused", async (args, message) => {
+    const { exitCode, err } = await verb(args);
+    expect([exitCode, err.includes(message)]).toEqual([2, true]);
+  });
 });

@@ -82,10 +82,10 @@ test.each(PAGES)("%s names commands, options, keys and values that exist", async
 test("canary: what does not exist is found, in a block and in a line", async () => {
   expect(
     await faultsIn(
-      "```sh\nkubectl ordinal status mysql --watch   # all of it\n```\nor `kubectl ordinal fly\nmysql`, or `ordinal.dev/replica`; `kubectl ordinal scale mysql --replicas 5` is right, and `ordinal.dev/pause=yes` is not.",
+      "```sh\nkubectl ordinal status mysql --whatever   # all of it\n```\nor `kubectl ordinal fly\nmysql`, or `ordinal.dev/replica`; `kubectl ordinal scale mysql --replicas 5` is right, and `ordinal.dev/pause=yes` is not.",
     ),
   ).toEqual([
-    "status has no --watch",
+    "status has no --whatever",
     "fly is no command",
     "ordinal.dev/replica is no key",
     expect.stringMatching(/^ordinal\.dev\/pause is "yes"/),

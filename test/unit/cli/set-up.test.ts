@@ -20,6 +20,18 @@ describe("adopt", () => {
     expect(world.annotation("ordinal.dev/phase")).toBe("Healthy");
   });
 
+  test("waits until it serves", async () => {
+    const world = plain({ annotations: {} });
+    const revisions = { currentRevision: "r1", updateRevision: "r1" };
+    world.sim.put("StatefulSet", REF, { status: { ...revisions, observedGeneration: 100 } });
+    const { exitCode, out, err } = await examining(world, `${ADOPT} --wait`, {
+      served: () => world.settling(),
+    });
+    expect([exitCode, world.annotation("ordinal.dev/phase")]).toEqual([0, "Healthy"]);
+    expect(err).toMatch(/^shop\/mysql is to be managed by Ordinal\.\n/);
+    expect(out).toMatch(/^Done in [\d.]+ s\. 3 of 3 members in place, primary mysql-0, epoch 1/);
+  });
+
   test("shows before what would be done", async () => {
     const { exitCode, out, changes } = await examining(plain({ annotations: {} }), `${ADOPT} --dry-run`);
     expect([exitCode, changes]).toEqual([0, []]);

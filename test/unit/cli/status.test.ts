@@ -38,7 +38,7 @@ shop       orders  Unseen    –        1/1    –     –      –            �
       out: "",
       err:
         "Ordinal manages no StatefulSet in namespace empty. To begin: " +
-        "kubectl annotate statefulset NAME ordinal.dev/engine=mysql ordinal.dev/credentials=SECRET\n",
+        "kubectl ordinal adopt NAME --credentials SECRET\n",
     });
     expect((await ordinal("status -A", { sets: [], pods: [] })).err).toContain("in any namespace");
   });
@@ -293,7 +293,7 @@ describe("what is no cluster", () => {
       "status web",
       "StatefulSet shop/web is not managed by Ordinal.\n" +
         "  To have it managed, with the Secret of its root password: " +
-        "kubectl annotate statefulset web -n shop ordinal.dev/engine=mysql ordinal.dev/credentials=SECRET\n",
+        "kubectl ordinal adopt web -n shop --credentials SECRET\n",
     ],
   ])("%s", async (line, err) => {
     expect(await ordinal(line)).toEqual({ exitCode: 2, out: "", err });

@@ -72,6 +72,25 @@ test("whoever deletes pods is told which one, and of which version", () => {
   expect(partition(decision)).toBeNull();
 });
 
+test("a pod whose deletion failed is deleted once more, and told of once a template", () => {
+  const onDelete = (wanted: string) =>
+    rollout({ strategy: "OnDelete", partition: 0, revisions: { current: "old", wanted } });
+  const first = deciding(three, onDelete("r2"), pods("old", "old", "r2"));
+  expect(reasons(first)).toEqual(["MemberReplaced"]);
+  const history = stepsOfKind(first, "Record")[0]?.history ?? [];
+  const remembered: Change = (before) => ({ ...before, history });
+  const again = deciding(three, remembered, onDelete("r2"), pods("old", "old", "r2"));
+  expect(reasons(again)).toEqual([]);
+  expect(stepsOfKind(again, "DeletePod")).toHaveLength(1);
+  expect(stepsOfKind(again, "Record").map((record) => record.history)).not.toContainEqual([
+    ...history,
+    ...history,
+  ]);
+  expect(reasons(deciding(three, remembered, onDelete("r3"), pods("r2", "r2", "r3")))).toEqual([
+    "MemberReplaced",
+  ]);
+});
+
 describe("Kubernetes is kept from beginning by itself", () => {
   const rest = { revisions: { current: "old", wanted: "old" } };
   test("while nothing is to be rolled out, and not before it calls the last rollout complete", () => {
