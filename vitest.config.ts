@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { skipReporter } from "./test/runner/skips.ts";
 import { reportVariable, type Tier, tiers } from "./test/runner/tiers.ts";
+import { wordReporter } from "./test/runner/words.ts";
 
 const root = import.meta.dirname;
 
@@ -18,6 +19,7 @@ function project({ name, testTimeoutMs, serial, hasCluster }: Tier): TestProject
       testTimeout: testTimeoutMs,
       hookTimeout: testTimeoutMs,
       fileParallelism: !serial,
+      setupFiles: name === "unit" ? [resolve(root, "test/support/words-setup.ts")] : [],
       globalSetup: hasCluster ? [resolve(root, "test/support/cluster-setup.ts")] : [],
     },
   };
@@ -31,6 +33,7 @@ export default defineConfig({
     reporters: [
       "default",
       skipReporter,
+      wordReporter,
       ...(reportPath === undefined ? [] : [["json", { outputFile: reportPath }] as ["json", object]]),
     ],
   },

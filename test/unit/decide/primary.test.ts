@@ -18,7 +18,7 @@ import {
   steadyState,
   written,
 } from "../../support/situation.ts";
-import { deciding, serverSteps } from "./support.ts";
+import { deciding, reasons, serverSteps } from "./support.ts";
 
 describe("the primary", () => {
   const closed = (more: Partial<ServerFacts> = {}): Change => {
@@ -44,7 +44,7 @@ describe("the primary", () => {
       pending: { ...config(3), open: false },
       op: { kind: "reopen" },
     });
-    expect(first.phase).toBe("Reopening");
+    expect([first.phase, reasons(first)]).toEqual(["Reopening", ["PrimaryReopening"]]);
     expect(serverSteps(first)).toEqual([]);
     const second = deciding(closed()(carryOut(settled(placed(3)), first)));
     expect(stepsOfKind(second, "Arm")).toEqual([{ kind: "Arm", ordinal: 0, ackCount: 1 }]);

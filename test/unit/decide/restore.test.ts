@@ -61,6 +61,26 @@ function next(of: Observed, end: "succeeded" | { readonly failed: string } = "su
   return podsFollow(ended);
 }
 
+interface Course {
+  readonly of: Observed;
+  /** Reasons of its Events, in their order. */
+  readonly told: readonly string[];
+}
+
+/** From its first step to its end; every Job ends like this. */
+function course(from: Observed, end?: { readonly failed: string }): Course {
+  let of = from;
+  const told: string[] = [];
+  for (let turn = 0; turn < 20; turn += 1) {
+    const decision = deciding(of);
+    told.push(...reasons(decision));
+    of = carryOut(of, decision);
+    if (phaseOf(of) === null) return { of: podsFollow(of), told };
+    of = next(of, end);
+  }
+  throw new Error(`not at its end: ${told.join(", ")}`);
+}
+
 describe("a wish", () => {
   test("for a cluster in service begins with a check, in which it stays in service", () => {
     const decision = deciding(STEADY, restoring());
@@ -147,6 +167,38 @@ describe("a new cluster", () => {
     const held = deciding(blankCluster, restoring({ inPlace: false }), change);
     expect([codes(held), held.phase, stepsOfKind(held, "Prepare")]).toEqual([[code], "Blocked", []]);
     expect(deciding(blankCluster, change).phase).toBe("Adopting");
+  });
+});
+
+describe("what is told", () => {
+  const whole = course(changed(STEADY, restoring()));
+
+  test("of a restore: when it begins, when the cluster goes out of service, when it goes forward only, and its end", () => {
+    expect(whole.told).toEqual([
+      "RestoreStarted",
+      "RestoreStopping",
+      "RestoreExchanging",
+      "RestoreCompleted",
+    ]);
+  });
+
+  test("of its undoing, after which the cluster is the one that it was", () => {
+    const { of, told } = course(changed(whole.of, spec({ restore: WISH, restoreUndo: WISH.id })));
+    expect(told).toEqual(["RestoreStarted", "RestoreExchanging", "RestoreUndone"]);
+    const [now, then] = [of.state, STEADY.state].map((one) => (one.kind === "valid" ? one.state : null));
+    expect([of.set.replicas, now?.phase, now?.established]).toEqual([3, "Steady", then?.established]);
+    expect(restoreOf(of)).toMatchObject({ last: { direction: "back", fault: null }, kept: { id: WISH.id } });
+  });
+
+  test("of one that cannot be carried out: that it was given up, and as a problem why", () => {
+    const { of, told } = course(changed(STEADY, restoring()), { failed: "no such backup" });
+    expect(told).toEqual(["RestoreStarted", "RestoreGivenUp"]);
+    const [problem] = deciding(of).problems;
+    expect(problem).toMatchObject({
+      code: "RestoreFailed",
+      message: expect.stringContaining("no such backup"),
+    });
+    expect([of.set.replicas, of.members.every(({ pod }) => pod !== null)]).toEqual([3, true]);
   });
 });
 

@@ -45,7 +45,9 @@ const pods =
 
 const partition = (decision: Decision) => stepsOfKind(decision, "Record")[0]?.partition ?? null;
 const problem = (decision: Decision) =>
-  decision.problems.find(({ code }) => code.startsWith("Rollout"))?.message;
+  decision.problems.flatMap(({ code, message }) =>
+    code.startsWith("Rollout") ? [`${code}: ${message}`] : [],
+  )[0];
 
 test("the highest replica comes first, and the record that tells it lets Kubernetes begin", () => {
   const decision = deciding(three, rollout(), pods("old", "old", "old"));
@@ -116,7 +118,9 @@ test("an image that the servers cannot go on with touches no pod", () => {
   const older: Change = (before) =>
     set({ containers: before.set.containers.map((one) => ({ ...one, image: "mysql:1" })) })(before);
   const decision = deciding(three, rollout({ partition: 0 }), pods("old", "old", "old"), older);
-  expect(problem(decision)).toBe("The pod template of mysql is not rolled out: mysql:1 is older than 9.7.4.");
+  expect(problem(decision)).toBe(
+    "RolloutRefused: The pod template of mysql is not rolled out: mysql:1 is older than 9.7.4.",
+  );
   expect([partition(decision), decision.phase]).toEqual([33, "Healthy"]);
 });
 
@@ -128,7 +132,7 @@ test.each(["MemberUnreachable", "WaitingForMembers"] as const)(
     expect([problem(soon), partition(soon), soon.phase]).toEqual([undefined, null, "RollingOut"]);
     const late = deciding(three, ...stuck, known(code, 60_000));
     expect(problem(late)).toBe(
-      "The pod template of mysql is not rolled out further: mysql-2 is not in order (unreachable); mend it, or put the template back.",
+      "RolloutHeldBack: The pod template of mysql is not rolled out further: mysql-2 is not in order (unreachable); mend it, or put the template back.",
     );
     expect(late.phase).toBe("Degraded");
   },
