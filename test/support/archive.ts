@@ -106,6 +106,9 @@ export function archiveWork(store: ObjectStore, more: Partial<ArchiveWork> = {})
   };
 }
 
+/** Later than anything that these tests archive, so that it is the log alone that says what was held when. */
+const ENDED = "2026-12-31T00:00:00.000Z";
+
 /** A backup that holds `position`, without anything in it. */
 export async function putBackup(
   store: ObjectStore,
@@ -118,7 +121,7 @@ export async function putBackup(
   const manifest: Manifest = {
     ...{ v: 1, cluster: CLUSTER, slot, attempt: 1, method: "physical", databases: null, position },
     engine: { name: "mysql", version: "9.7.4" },
-    ...{ startedAt: slot, endedAt: slot, serverUuid: "00000001-0000-0000-0000-000000000000" },
+    ...{ startedAt: slot, endedAt: ENDED, serverUuid: "00000001-0000-0000-0000-000000000000" },
     parts: [{ name: "data.tar.zst", bytes: 4, sha256: SHA, plainBytes: 4, plainSha256: SHA }],
     ...{ checksums: null, compression: { name: "zstd", level: 3 }, encryption: null, tools: [] },
     asked: { how: "schedule", by: null },

@@ -31,6 +31,11 @@ const A = "00000000-0000-0000-0000-000000000000";
 const START_US = Date.parse("2026-11-23T04:00:00Z") * 1_000;
 /** The instant at which the transaction with this number was committed. */
 const second = (number: number) => START_US + (number - 100) * 1_000_000 + 7;
+/** Half a second after it was committed. */
+const after = (number: number) => ({
+  now: () => Math.floor(second(number) / 1_000) + 500,
+  sleep: () => Promise.resolve(),
+});
 const LOG: readonly Committed[] = Array.from({ length: 140 }, (_, index) => ({
   gtid: `${A}:${index + 1}`,
   atUs: second(index + 1),
@@ -51,6 +56,7 @@ beforeEach(async () => {
   replayed = null;
   const copies = fakeServer();
   work = workOn(store, {
+    clock: after(100),
     logs: { positions: gtidSets, readLogFile },
     copies: {
       ...copies,
@@ -141,9 +147,10 @@ test("a target in the future, or after the archive, is refused with its last ins
   expect(await says(time(second(140)))).toContain("can be restored");
 });
 
-test("a target before the first backup is refused with the first instant after it", async () => {
+test("a target before the first backup is refused with the end of that backup", async () => {
   await archived();
-  const nearest = `the nearest that can be recovered: ${instantOf(second(101))}.`;
+  const endedUs = after(100).now() * 1_000;
+  const nearest = `the nearest that can be recovered: ${instantOf(endedUs)}.`;
   expect(await says({ kind: "time", at: "2026-11-01T00:00:00Z" })).toBe(
     `refused: 2026-11-01T00:00:00.000000Z lies before all that can be recovered; ${nearest}`,
   );
@@ -159,6 +166,7 @@ test("a target in a gap is refused with the instants on both sides, of which wha
   for (const { parts } of lost) for (const { key } of parts) await store.remove(key);
   // From a backup that holds it all, things go on.
   const later = workOn(store, {
+    clock: after(120),
     copies: { ...fakeServer(), physical: (_, use) => use(copyOf(`${A}:1-120`)) },
   });
   const slot = "2026-11-23T05:00:00Z";

@@ -38,8 +38,8 @@ const first = {
 /** A backup, an hour of logs, a hole, and logs again behind a second backup. */
 async function archived(): Promise<MemoryStore> {
   const store = createMemoryStore();
-  await putBackup(store, at("2026-11-23T01:00:00Z"), { position: `${SERVER}:1-10` });
-  await putBackup(store, LAST, { position: `${SERVER}:1-30` });
+  await putBackup(store, at("2026-11-23T01:00:00Z"), { position: `${SERVER}:1-10`, endedAt: first.from });
+  await putBackup(store, LAST, { position: `${SERVER}:1-30`, endedAt: "2026-11-23T04:30:00Z" });
   await putSegment(store, "aaaaaaaa", first);
   await putSegment(store, "bbbbbbbb", {
     ...{ after: `${SERVER}:1-30`, position: `${SERVER}:31-40` },
@@ -101,7 +101,12 @@ test("what cannot be used is named", async () => {
 test("of a cluster that is gone, by its name or its uid", async () => {
   const store = await archived();
   const place = { ...PLACE, clusterUid: OTHER_UID };
-  await putBackup(store, at("2026-11-23T01:00:00Z"), { position: `${SERVER}:1-10` }, place);
+  await putBackup(
+    store,
+    at("2026-11-23T01:00:00Z"),
+    { position: `${SERVER}:1-10`, endedAt: first.from },
+    place,
+  );
   await putSegment(store, "cccccccc", first, place);
   const byName = await ordinal(store, "window mysql --store backups -o json", { set: null });
   expect(
