@@ -34,7 +34,7 @@ export function renderFleet(clusters: readonly Cluster[], { here, paint, wide }:
   const titles = ["NAMESPACE", "NAME", "STATE", "PRIMARY", "READY", "LAG", "EPOCH", "LAST BACKUP", "PROVEN"];
   const rows = clusters.map((cluster) => [
     ...cells(cluster.namespace, cluster.name),
-    { text: cluster.phase, tone: wordsOf(cluster.phase).tone },
+    { text: cluster.phase, tone: wordsOf(cluster).tone },
     ...cells(cluster.primary ?? NONE, `${cluster.readyPods}/${cluster.replicas}`),
     ...cells(lag(cluster.lagMs), cluster.epoch === null ? NONE : String(cluster.epoch)),
     ...backupCells(cluster.backups, here),
@@ -146,7 +146,7 @@ export function renderCluster(cluster: Cluster, hasHistory: boolean, { here, pai
   ];
   const rows = cluster.members.map((member) => memberRow(member, wide, here));
   const lines = [
-    paint(headline(cluster), wordsOf(cluster.phase).tone),
+    paint(headline(cluster), wordsOf(cluster).tone),
     ...[...troubles(cluster, here), ...backupLines(cluster, here), ...restoreLines(cluster)].map(
       (line) => `  ${line}`,
     ),

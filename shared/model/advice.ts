@@ -30,7 +30,7 @@ export const ADVICE: Readonly<Record<ProblemCode, string>> = {
   MembersDiverged: "keep every volume. Compare the members, and take out the one that does not belong.",
   FailoverHeldBack: "find out why the primary fails again and again; `ordinal.dev/approve` goes on at once.",
   FailoverAwaitsApproval:
-    "annotate `ordinal.dev/approve` with the epoch that the message names, or bring the primary back.",
+    "`kubectl ordinal approve NAME` lets it happen, as the annotation that the message names does; or bring the primary back.",
   SwitchoverRefused: "name another member, or remove `ordinal.dev/switchover-to`.",
   ScaleRefused:
     "bring the members that stay into order; it goes on by itself then. Or change `ordinal.dev/replicas`, or the replicas.",

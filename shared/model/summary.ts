@@ -32,20 +32,29 @@ const PHASES: Readonly<Record<Phase | "Unseen", PhaseWords>> = {
   Unseen: { is: "is annotated, but Ordinal has not looked at it yet", tone: "attention" },
 };
 
+/** Degraded, and Ready is False: its primary is not in service. */
+const CLOSED: PhaseWords = { is: "takes no writes", tone: "bad" };
+
+function readyOf({ conditions }: Pick<Cluster, "conditions">): Cluster["conditions"][number] | undefined {
+  return conditions.find(({ type }) => type === "Ready");
+}
+
 /** A newer Ordinal may write a phase that this program does not know: it is then shown as it is. */
-export function wordsOf(phase: string): PhaseWords {
+export function wordsOf(cluster: Pick<Cluster, "phase" | "conditions">): PhaseWords {
+  const { phase } = cluster;
   const words: Readonly<Record<string, PhaseWords>> = PHASES;
+  if (phase === "Degraded" && readyOf(cluster)?.status === "False") return CLOSED;
   return Object.hasOwn(PHASES, phase)
     ? (words[phase] ?? PHASES.Unseen)
     : { is: `is ${phase}`, tone: "attention" };
 }
 
-function readyMessage({ conditions }: Cluster): string {
-  return conditions.find(({ type }) => type === "Ready")?.message ?? "";
+function readyMessage(cluster: Cluster): string {
+  return readyOf(cluster)?.message ?? "";
 }
 
 export function headline(cluster: Cluster): string {
-  const { is } = wordsOf(cluster.phase);
+  const { is } = wordsOf(cluster);
   const message = readyMessage(cluster);
   return message === "" ? `${cluster.name} ${is}.` : `${cluster.name} ${is}: ${message}`;
 }
@@ -60,9 +69,10 @@ function isAdvised(code: string): code is ProblemCode {
   return Object.hasOwn(ADVICE, code);
 }
 
-/** What one can do about the first problem, or about nobody looking at it; null = nothing is needed. */
+/** What one can do about what waits for a person, or the first problem, or about nobody looking at it; null = nothing is needed. */
 export function adviceOf({ problems, phase }: Cluster): string | null {
-  const code = problems.map((problem) => problem.code).find(isAdvised);
+  const waiting = problems.filter(awaitsApproval);
+  const code = [...waiting, ...problems].map((problem) => problem.code).find(isAdvised);
   if (code !== undefined) return ADVICE[code];
   return phase === "Unseen" ? "see whether Ordinal runs, and whether it watches this namespace." : null;
 }

@@ -114,7 +114,7 @@ function actions({ cluster, onWish }: ClusterState): Child {
 
 export function clusterPage(state: ClusterState, here: Here): readonly Child[] {
   const { cluster, stored, stale } = state;
-  const { tone } = wordsOf(cluster.phase);
+  const { tone } = wordsOf(cluster);
   const advice = adviceOf(cluster);
   return [
     h("p", { class: "path" }, [h("a", { href: "#/" }, ["All clusters"]), ` / ${cluster.namespace}`], {

@@ -27,7 +27,7 @@ function lastProof(backups: ClusterBackups | null, here: Here): readonly Child[]
 
 function row(cluster: Cluster, here: Here): Tree {
   const { namespace, name, phase, problems, primary, readyPods, replicas, epoch, backups } = cluster;
-  const { tone } = wordsOf(phase);
+  const { tone } = wordsOf(cluster);
   const wrong = tone === "good" ? undefined : problems[0];
   const cells = [
     h("td", { class: `state ${tone}` }, [mark(tone), ` ${phase}`]),

@@ -11,7 +11,7 @@ function plural(count: number, one: string, many: string): string {
 /** Is it fine? */
 export function fleetHeadline(clusters: readonly Cluster[]): { readonly text: string; readonly tone: Tone } {
   if (clusters.length === 0) return { text: "No clusters to see", tone: "attention" };
-  const tones = clusters.map(({ phase }) => wordsOf(phase).tone);
+  const tones = clusters.map((cluster) => wordsOf(cluster).tone);
   const [bad, attention] = [
     tones.filter((tone) => tone === "bad"),
     tones.filter((tone) => tone === "attention"),
@@ -36,7 +36,7 @@ export function fleetHeadline(clusters: readonly Cluster[]): { readonly text: st
 
 /** Worst first; among equals by name. */
 export function inOrder(clusters: readonly Cluster[]): readonly Cluster[] {
-  const rank = ({ phase }: Cluster) => RANK[wordsOf(phase).tone];
+  const rank = (cluster: Cluster) => RANK[wordsOf(cluster).tone];
   return clusters.toSorted(
     (a, b) => rank(a) - rank(b) || (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1),
   );

@@ -1,11 +1,13 @@
 /** `kubectl ordinal status`: the exact text, whatever stands in the cluster or on the command line. */
 import { describe, expect, test } from "vitest";
 import { encodeBackups } from "../../../shared/annotations/backups.ts";
+import { encodeConditions } from "../../../shared/annotations/conditions.ts";
 import { ANNOTATION } from "../../../shared/annotations/keys.ts";
 import type { BackupMemory } from "../../../shared/model/backup.ts";
 import { clusterSchema } from "../../../shared/model/documents.ts";
 import type { StatefulSet } from "../../../shared/model/kube.ts";
 import { memory } from "../../support/backups.ts";
+import { condition } from "../annotations/support.ts";
 import { adopting, healthy, healthyPods, ordinal, pod, set, unseen, WORLD } from "./support.ts";
 
 describe("status", () => {
@@ -307,6 +309,29 @@ describe("what is no cluster", () => {
     expect(err).toContain(
       "\n  ordinal.dev/engin is no annotation of Ordinal: did you mean ordinal.dev/engine?",
     );
+  });
+
+  test("a cluster that takes no writes is not said to serve, and the advice is about what waits for a person", async () => {
+    const conditions = encodeConditions([
+      condition({ status: "False", reason: "PrimaryUnreachable", message: "mysql-1 would be failed over." }),
+      condition({
+        type: "PrimaryUnreachable",
+        reason: "PrimaryUnreachable",
+        message: "mysql-1 does not answer.",
+      }),
+      condition({
+        ...{ type: "FailoverAwaitsApproval", reason: "FailoverAwaitsApproval" },
+        message: "mysql-1 would be failed over.",
+      }),
+    ]);
+    const annotations = {
+      ...healthy.annotations,
+      [ANNOTATION.phase]: "Degraded",
+      [ANNOTATION.conditions]: conditions,
+    };
+    const { out } = await ordinal("status mysql", { ...WORLD, sets: [{ ...healthy, annotations }] });
+    expect(out).toMatch(/^mysql takes no writes: mysql-1 would be failed over\.\n/);
+    expect(out).toContain("What you can do: `kubectl ordinal approve NAME` lets it happen");
   });
 
   test("released, but remembered", async () => {
