@@ -79,6 +79,19 @@ function refusal({ observed, rules, primary }: Situation): string | null {
   return primary.facts === null ? null : rules.refusesImage(primary.facts.version, image);
 }
 
+/** A server that has just started fetches what it missed, with cold caches, and a commit that needs it waits as long. */
+const SETTLING_MS = 5_000;
+/** Writes pause until an heir has applied what it is behind. */
+const CLOSE_MS = 200;
+
+/** One that is never closer is taken as it is, after as long as a start may take. */
+function isSettled({ standing, facts }: MemberView): boolean {
+  if (facts === null) return false;
+  const upMs = facts.nowMs - facts.startedAtMs;
+  const lagMs = standing.kind === "following" ? standing.lagMs : 0;
+  return upMs >= PATIENCE_MS || (upMs >= SETTLING_MS && lagMs <= CLOSE_MS);
+}
+
 /** Work that would be broken off. */
 function busy(situation: Situation): string | null {
   const { backups, restore } = situation.observed;
@@ -88,9 +101,10 @@ function busy(situation: Situation): string | null {
   return null;
 }
 
-/** Others that are not in order; null = it may be this one's turn. */
+/** Others that are not in order, or only just; null = it may be this one's turn. */
 function awaited(situation: Situation, next: MemberView): MemberView | null {
-  return situation.members.find((view) => view !== next && !isInOrder(situation, view)) ?? null;
+  const isReady = (view: MemberView) => isInOrder(situation, view) && isSettled(view);
+  return situation.members.find((view) => view !== next && !isReady(view)) ?? null;
 }
 
 /** How long something has been told of a member, milliseconds. */
@@ -117,15 +131,6 @@ function turnOf({ primary, observed }: Situation, old: readonly MemberView[]): M
   const replica = old.find((view) => view !== primary);
   const isFree = observed.set.rollout.strategy === "OnDelete";
   return (isFree ? replica : undefined) ?? old[0] ?? null;
-}
-
-/** Writes pause until the heir has applied what it is behind; of a server that has just started that is seconds. */
-const CLOSE_MS = 200;
-
-/** One that is never closer is taken as it is, after as long as a start may take. */
-function isClose({ standing, facts }: MemberView): boolean {
-  const lagMs = standing.kind === "following" ? standing.lagMs : 0;
-  return lagMs <= CLOSE_MS || (facts !== null && facts.nowMs - facts.startedAtMs >= PATIENCE_MS);
 }
 
 /**
@@ -222,12 +227,8 @@ export function rollOut(situation: Situation): RolloutMove {
   if (why !== null) return { ...held, kind: "waits", why };
   const stuck = awaited(situation, next);
   if (stuck !== null) return waiting(situation, stuck, held);
-  if (next === primary && situation.members.length > 1) {
-    const to = heirs(situation, old).filter(isClose);
-    return to.length > 0
-      ? { ...held, kind: "hands over", to }
-      : { ...held, kind: "waits", why: "no member that could take over has caught up" };
-  }
+  if (next === primary && situation.members.length > 1)
+    return { ...held, kind: "hands over", to: heirs(situation, old) };
   return replaced(situation, next, revisions.wanted);
 }
 

@@ -176,8 +176,17 @@ test("the primary hands over once a member has caught up, or none does for a min
   const phase = (...changes: readonly Change[]) => deciding(three, ...last, ...changes).phase;
   expect(phase()).toBe("SwitchingOver");
   expect(phase(...behind(200, 5_000))).toBe("SwitchingOver");
+  expect(phase(...behind(0, 4_999))).toBe("RollingOut");
   expect(phase(...behind(201, 59_999))).toBe("RollingOut");
   expect(phase(...behind(201, 60_000))).toBe("SwitchingOver");
+});
+
+test("no other member is made anew while one has only just started, since commits may need it", () => {
+  const first = [rollout({ partition: 2 }), pods("old", "old", "new")] as const;
+  const startedBefore = (startedBeforeMs: number) =>
+    replica(2, { nowMs: NOW_MS, startedAtMs: NOW_MS - startedBeforeMs });
+  expect(partition(deciding(three, ...first, startedBefore(4_999)))).toBeNull();
+  expect(partition(deciding(three, ...first, startedBefore(5_000)))).toBe(1);
 });
 
 test("while a backup is made no member is touched", () => {
