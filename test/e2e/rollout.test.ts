@@ -3,7 +3,7 @@
  * not go on with, and pods that are deleted by turns. `mysql:9` and `mysql:9.7` are the same image by two names.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ADOPT, allReady, conditionsOf, openScene, type Scene } from "../support/e2e.ts";
+import { ADOPT, allReady, conditionsOf, eventsOf, openScene, type Scene } from "../support/e2e.ts";
 import { checkLedger } from "../support/ledger.ts";
 import { withServer } from "../support/servers.ts";
 import { noClusterReason, testCluster } from "../support/test-cluster.ts";
@@ -139,8 +139,11 @@ describe.skipIf(none)(`rollouts${none ? ` (skipped: ${noClusterReason})` : ""}`,
       '--patch={"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}',
     );
     const old = ordinalOf(primaryOf(await scene.world())?.name ?? "");
+    const replaced = async () => (await eventsOf(scene)).filter(({ reason }) => reason === "MemberReplaced");
+    const before = (await replaced()).length;
     await setImage("mysql:9.7");
     const order = await rolled("mysql:9.7");
     expect(order.at(-1)).toBe(old);
+    expect((await replaced()).length - before).toBe(3);
   });
 });
