@@ -16,8 +16,8 @@ export const reportVariable = "ORDINAL_TEST_REPORT";
 
 export const tiers: readonly Tier[] = [
   { name: "tidy", testTimeoutMs: 60_000, serial: false, hasCluster: false, needsServers: false },
-  { name: "unit", testTimeoutMs: 5_000, serial: false, hasCluster: false, needsServers: false },
-  { name: "property", testTimeoutMs: 60_000, serial: false, hasCluster: false, needsServers: false },
+  { name: "unit", testTimeoutMs: 20_000, serial: false, hasCluster: false, needsServers: false },
+  { name: "property", testTimeoutMs: 180_000, serial: false, hasCluster: false, needsServers: false },
   { name: "sim", testTimeoutMs: 300_000, serial: false, hasCluster: false, needsServers: false },
   { name: "contract", testTimeoutMs: 120_000, serial: true, hasCluster: true, needsServers: false },
   { name: "integration", testTimeoutMs: 300_000, serial: true, hasCluster: true, needsServers: true },
