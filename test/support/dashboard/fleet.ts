@@ -272,9 +272,10 @@ export async function bucketOf(clusterUid: string, nowMs: number): Promise<Memor
     const position = `${SERVER}:1-${1_000 - days * 10}`;
     await putNight(store, place, night - days * DAY_MS, position, days !== 0 && days % 5 !== 3);
   }
-  const [begin, gap] = [night - 12 * DAY_MS, night - 4 * DAY_MS - 5 * HOUR_MS];
+  // Until the end of the backup that things go on from.
+  const [begin, gap] = [night - 12 * DAY_MS, night - 4 * DAY_MS + MINUTE_MS - 7 * HOUR_MS];
   await putLogs(store, place, { from: begin + MINUTE_MS, to: gap, gtids: [881, 949] });
-  await putLogs(store, place, { from: gap + 7 * HOUR_MS, to: nowMs - 4_000, gtids: [961, 1_400] });
+  await putLogs(store, place, { from: gap + 9 * HOUR_MS, to: nowMs - 4_000, gtids: [961, 1_400] });
   return store;
 }
 
