@@ -2,6 +2,7 @@
 import { decodeConditions } from "../annotations/conditions.ts";
 import { ANNOTATION } from "../annotations/keys.ts";
 import type { ClusterRef } from "../model/cluster.ts";
+import type { Condition } from "../model/condition.ts";
 import type { StatefulSet } from "../model/kube.ts";
 import type { RequestAnswer } from "../model/request.ts";
 import { follow, STALE_MS, type Waiting } from "./orders.ts";
@@ -14,9 +15,8 @@ function isRolledOut({ strategy, revisions }: StatefulSet["rollout"]): boolean {
 }
 
 /** A template or a wish that no pass has seen yet stands beside the phase of the one before. */
-function isSettled({ annotations, generation, rollout }: StatefulSet): boolean {
-  const seen = decodeConditions(annotations[ANNOTATION.conditions]).find(({ type }) => type === "Ready");
-  const isSeen = seen !== undefined && seen.observedGeneration >= generation;
+function isSettled({ annotations, generation, rollout }: StatefulSet, ready: Condition | undefined): boolean {
+  const isSeen = ready !== undefined && ready.observedGeneration >= generation;
   return isSeen && annotations[ANNOTATION.phase] === "Healthy" && isRolledOut(rollout);
 }
 
@@ -27,7 +27,7 @@ function answerOf(set: StatefulSet): RequestAnswer {
   const ready = conditions.find(({ type }) => type === "Ready");
   const trouble = conditions.find(({ type }) => type !== "Ready");
   const message = (trouble ?? ready)?.message ?? null;
-  return { status: isSettled(set) ? "done" : "accepted", message };
+  return { status: isSettled(set, ready) ? "done" : "accepted", message };
 }
 
 export async function awaitSettled(ask: Ask, ref: ClusterRef, waiting: Waiting): Promise<Answer> {

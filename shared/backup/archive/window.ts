@@ -83,6 +83,8 @@ interface Claim extends Omit<Stretch, "start"> {
 
 interface Around {
   readonly known: readonly Known[];
+  /** All of which the documents tell when it was committed. */
+  readonly dated: Position;
   /** What goes on from a state. */
   readonly following: ReadonlyMap<Position, readonly Known[]>;
   readonly look: Look | null;
@@ -116,11 +118,9 @@ function between({ known, following, look }: Around): readonly Claim[] {
  */
 function backedUp(
   starts: readonly Start[],
-  { known, following, look }: Around,
-  positions: PositionAlgebra,
+  { known, dated, following, look }: Around,
+  { contains, count, union }: PositionAlgebra,
 ): readonly Claim[] {
-  const { contains, count, union } = positions;
-  const dated = archivedBy(known, positions);
   const ends = new Set(known.map(({ end }) => end));
   const roots = [...starts.map(({ position }) => position), ...known.map(({ after }) => after)].filter(
     (root) => !ends.has(root),
@@ -202,7 +202,8 @@ function* unhurried(
   const usable = yield* each(segments, withEnd);
   const known = [...usable, ...lost.map(withEnd)];
   const untilFork = forks(known, positions);
-  const around = { known, following: Map.groupBy(known, ({ after }) => after), look };
+  const dated = union(archived, archivedBy(lost, positions));
+  const around = { known, dated, following: Map.groupBy(known, ({ after }) => after), look };
   const claims = [
     ...usable.map(within),
     ...backedUp(starts, around, positions),

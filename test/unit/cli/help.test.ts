@@ -1,7 +1,7 @@
 /** `--help` of every command: it has examples, and each of them is one that the program takes; docs/cli.md names all commands. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { ordinal } from "./support.ts";
+import { ordinal, usageOf } from "./support.ts";
 
 async function commands(): Promise<readonly string[]> {
   const { out } = await ordinal("--help");
@@ -28,8 +28,7 @@ describe.each(NAMES)("%s --help", (name) => {
     for (const line of lines) {
       expect(line.startsWith(`${name} `) || line === name).toBe(true);
       const options = [...line.matchAll(/ (--?[a-z-]+)/g)].map(([, option = ""]) => option);
-      const inner = line.startsWith("restore undo") || line.startsWith("restore forget");
-      const known = inner ? (await ordinal(`${line.split(" ").slice(0, 2).join(" ")} --help`)).out : usage;
+      const known = await usageOf(line);
       for (const option of options) expect(known).toContain(option);
     }
     for (const [, option = ""] of usage.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)) {

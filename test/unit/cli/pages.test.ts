@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { ANNOTATION, KEYS } from "../../../shared/annotations/keys.ts";
 import { parseWish } from "../../../shared/annotations/wish.ts";
 import { setWith } from "../annotations/support.ts";
-import { ordinal } from "./support.ts";
+import { usageOf } from "./support.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const PAGES = globSync(["README.md", "docs/*.md", "docs/runbooks/*.md"], { cwd: root });
@@ -15,13 +15,6 @@ const WISHES: ReadonlySet<string> = new Set(
 );
 /** The version of the documents that `-o json` prints. */
 const NO_KEY = "ordinal.dev/cli";
-
-const help = new Map<string, string>();
-async function helpOf(words: string): Promise<string> {
-  const text = help.get(words) ?? (await ordinal(`${words} --help`)).out;
-  help.set(words, text);
-  return text;
-}
 
 /** As far as the command goes: what is said about it stands behind two spaces, a comment sign or the end of the code. */
 function commandsIn(text: string): readonly string[] {
@@ -37,10 +30,8 @@ function commandsIn(text: string): readonly string[] {
 }
 
 async function faultOf(command: string): Promise<string | null> {
-  const [verb = "", second = ""] = command.split(" ");
-  const usage = await helpOf(
-    verb === "restore" && /^(undo|forget)$/.test(second) ? `${verb} ${second}` : verb,
-  );
+  const [verb = ""] = command.split(" ");
+  const usage = await usageOf(command);
   if (!usage.includes(`Usage: kubectl ordinal ${verb}`)) return `${verb} is no command`;
   const options = [...command.matchAll(/(?:^| )(--?[a-zA-Z][a-z-]*)/g)].map(([, option = ""]) => option);
   const unknown = options.find((option) => !new RegExp(`(?:^|[ ,])${option}(?:[ ,]|$)`, "m").test(usage));

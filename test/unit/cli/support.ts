@@ -262,3 +262,9 @@ export async function ordinal(
   if (open !== 0) throw new Error("a connection was left open");
   return { exitCode, ...printed };
 }
+
+/** What `--help` says of a command line's verb, without its examples. `restore undo` and `restore forget` are verbs of their own. */
+export async function usageOf(line: string): Promise<string> {
+  const [verb = ""] = line.match(/^(restore (undo|forget)|\S+)/) ?? [];
+  return (await ordinal(`${verb} --help`)).out.split("\nExamples:\n")[0] ?? "";
+}
