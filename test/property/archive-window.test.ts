@@ -253,11 +253,12 @@ function expectations(found: Archive, logs: readonly (readonly Committed[])[]): 
     const untils = documents
       .filter(({ after }) => after === position)
       .map(({ end, firstAtUs }) => ({ end, untilUs: firstAtUs }));
-    if (look?.position === position) untils.push({ end: position, untilUs: look.toUs + 1 });
     // Of another log that had gone beyond it by then, or nobody knows when.
-    const beyond = documents.filter(
-      (one) => one.firstAtUs <= endedAtUs && one.end !== position && gtidSets.contains(one.end, position),
-    );
+    const further = documents.filter((one) => one.end !== position && gtidSets.contains(one.end, position));
+    const beyond = further.filter((one) => one.firstAtUs <= endedAtUs);
+    // A look that finds it again after that tells of a restore.
+    if (look?.position === position && further.length === 0)
+      untils.push({ end: position, untilUs: look.toUs + 1 });
     const states = [...found.starts.map((one) => one.position), ...documents.map(({ after }) => after)];
     const later = states.filter((one) => gtidSets.contains(one, position));
     for (const { end, untilUs } of untils) {

@@ -132,13 +132,14 @@ function backedUp(
       toUs: firstAtUs - 1,
       log: end,
     }));
-    const still = look?.position === state ? [{ toUs: look.toUs, log: state }] : [];
+    const held = count(state);
+    const goesBeyond = ({ end, size }: Known) => size > held && contains(end, state);
+    // Where something ever went on from there, a restore came back to it since.
+    const isStill = look?.position === state && !known.some(goesBeyond);
+    const still = isStill ? [{ toUs: look.toUs, log: state }] : [];
     const untils = [...next, ...still].filter(({ toUs }) => toUs >= fromUs);
     if (untils.length === 0) return [];
-    const held = count(state);
-    const beyond = known.filter(
-      ({ firstAtUs, end, size }) => firstAtUs <= fromUs && size > held && contains(end, state),
-    );
+    const beyond = known.filter((one) => one.firstAtUs <= fromUs && goesBeyond(one));
     const undated = roots.filter((root) => contains(root, state) && !contains(union(state, dated), root));
     return untils
       .filter(({ log }) => beyond.every((one) => contains(log, one.position)))

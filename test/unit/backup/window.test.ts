@@ -54,6 +54,13 @@ describe("after a backup nothing was written for a while", () => {
     expect(stretchAt(window, 39)).toBeNull();
   });
 
+  test("a look that finds it again after something was committed tells of a restore, and of no time before", () => {
+    const look = { position: BACKUP, fromUs: 200, toUs: 210 };
+    expect(ranges(windowWith([], { look, endedAtUs: 40 }))).toEqual([[40, 210]]);
+    const abandoned = segment(BACKUP, `${A}:3`, [100, 100]);
+    expect(stretchAt(windowWith([abandoned], { look, endedAtUs: 40 }), 150)).toBeNull();
+  });
+
   test("however the manifest writes what it holds", () => {
     const both = `${A}:1-2,${B}:1`;
     const starts = [{ slotMs: 0, position: both, endedAtUs: 40 }];
